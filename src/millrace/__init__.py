@@ -1,0 +1,1 @@
+"""Millrace: one trading engine, three strategies."""
