@@ -1,0 +1,212 @@
+"""What strategies ask for, and what the core tells the shell to do.
+
+A strategy returns intents. The core gates them and answers with commands: orders that may leave, cancels, and the
+facts that the ledger must hold. Only the restriction board makes an `Approved`, and the executor takes nothing else,
+so an order that was not checked cannot be sent. Neither intents nor commands carry a sequence number: the same
+decisions give the same bytes whether events were skipped or not (design section 3).
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from millrace.core.events import RejectReason, Scalar
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
+from millrace.core.permission import Restriction
+
+
+class Side(StrEnum):
+    """Which way an order trades."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class Style(StrEnum):
+    """How an order may meet the book."""
+
+    POST_ONLY = "post_only"
+    LIMIT = "limit"
+
+
+class OrderState(StrEnum):
+    """Where an order is in its life (runtime 2.15 rule 2)."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    OPEN = "open"
+    PARTIAL = "partial"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing can follow."""
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
+
+
+class Severity(StrEnum):
+    """How soon a person should look."""
+
+    INFO = "info"
+    WARN = "warn"
+    PAGE = "page"
+
+
+class Place(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="place"):
+    """An order that a strategy wants. `key` is its derived identity; `position` the sub-position that it changes.
+
+    With `reduces` the order closes part of that sub-position and may not exceed what is open there.
+    """
+
+    instrument: InstrumentId
+    side: Side
+    lots: Lots
+    limit_ticks: Ticks
+    style: Style
+    position: SubPosition
+    reduces: bool
+    key: str
+    purpose: str
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel"):
+    """Take an order off the book, named by its intent key."""
+
+    strategy: str
+    key: str
+    reason: str
+
+
+class Refuse(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="refuse"):
+    """Something was not done, and why: the answer to "why is it not trading?"."""
+
+    subject: str
+    reasons: tuple[str, ...]
+
+
+class Book(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="book"):
+    """An accounting record of a strategy; append-only and unique by `key` (slots 7.3)."""
+
+    strategy: str
+    kind: str
+    key: str
+    values: dict[str, Scalar]
+    ts_ns: int
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="alert"):
+    """A line for a person, with a machine code that stays the same."""
+
+    severity: Severity
+    code: str
+    text: str
+    ts_ns: int
+
+
+class Post(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="post"):
+    """Put a restriction on the board."""
+
+    restriction: Restriction
+
+
+class Lift(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="lift"):
+    """Take a restriction off the board."""
+
+    restriction_id: str
+    reason: str
+    ts_ns: int
+
+
+Intent = Place | Cancel | Refuse | Book | Alert | Post | Lift
+
+
+class Approved(msgspec.Struct, frozen=True, gc=False):
+    """An order that the restriction board let through; nothing outside the board constructs one (a test checks)."""
+
+    order: Place
+    client_id: str
+    board_version: int
+    ts_ns: int
+
+
+class Submit(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="submit"):
+    """Send an approved order: durable in the ledger first, then to the venue."""
+
+    order: Approved
+
+
+class CancelOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel_order"):
+    """Ask the venue to cancel; allowed at every restriction level."""
+
+    instrument: InstrumentId
+    client_id: str
+    reason: str
+
+
+class RecordOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_order"):
+    """An order changed its state."""
+
+    client_id: str
+    state: OrderState
+    venue_order_id: str
+    ts_ns: int
+
+
+class RecordFill(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_fill"):
+    """The increment between two cumulative states of an order; unique by (client_id, cum_lots, cum_cost)."""
+
+    client_id: str
+    position: SubPosition
+    side: Side
+    lots: Lots
+    cost: Money
+    fee: Money
+    cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
+    ts_ns: int
+
+
+Command = Submit | CancelOrder | RecordOrder | RecordFill | Book | Alert | Refuse | Post | Lift
+
+
+class OrderUpdate(msgspec.Struct, frozen=True, gc=False):
+    """What one venue event changed about one order; delivered to the strategy that owns it.
+
+    `d_*` are the increments that this event brought, `cum_*` the totals after it.
+    """
+
+    client_id: str
+    place: Place
+    state: OrderState
+    previous: OrderState
+    d_lots: Lots
+    d_cost: Money
+    d_fee: Money
+    cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
+    reject: RejectReason | None
+    text: str
+    ts_ns: int
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """The board refused this intent; delivered to the strategy within the same step."""
+
+    place: Place
+    reasons: tuple[str, ...]
+    ts_ns: int

@@ -1,0 +1,260 @@
+"""`step`: the one function through which everything that trades passes.
+
+The engine joins the parts that it was given (market view, order table, account, restriction board, strategies) and does
+nothing but route: an event in, commands out. It reads no clock and does no I/O; the shell journals the event before and
+carries the commands out after. Live, paper, backtest and replay run this same class.
+
+The path of an order (design section 3): intent -> board -> approved -> command. News comes back as an event, becomes an
+update of one order, and is shown to the strategy that owns it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from millrace.core.codec import EMPTY_HASH, chain, encode_commands
+from millrace.core.commands import (
+    Alert,
+    Approved,
+    Cancel,
+    CancelOrder,
+    Command,
+    Intent,
+    Lift,
+    Place,
+    Post,
+    Refuse,
+    Refused,
+    Severity,
+    Submit,
+)
+from millrace.core.events import (
+    BalanceReport,
+    CancelRefused,
+    ConfigApplied,
+    Event,
+    MarketBlock,
+    OpenOrdersReport,
+    Operator,
+    OrderAccepted,
+    OrderEnded,
+    OrderEvent,
+    OrderProgress,
+    OrderRejected,
+    OrderUnknown,
+    Print,
+    Quote,
+    Started,
+    StorageRecovered,
+    StorageTrouble,
+)
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind, Standing
+from millrace.core.ports import Account, Board, Market, Orders
+from millrace.core.strategy import Strategy
+
+_ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused)
+_MARKET_EVENTS = (Print, Quote, MarketBlock)
+_GLOBAL = Scope(ScopeKind.GLOBAL)
+_HALT_ID = "operator/halt"
+_ROUTING_LIMIT = 10_000
+
+
+class Engine:
+    """Core state and the step over it; also the read-only view that strategies are shown."""
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        strategies: Sequence[Strategy],
+        market: Market,
+        orders: Orders,
+        account: Account,
+        board: Board,
+    ) -> None:
+        self.now_ns = 0
+        self.command_hash = EMPTY_HASH
+        self.config_digest = ""
+        self.strategies = tuple(strategies)
+        self.board = board
+        self.orders = orders
+        self.account = account
+        self._by_name = {strategy.name: strategy for strategy in strategies}
+        self._instruments = {instrument.id: instrument for instrument in instruments}
+        self._market = market
+        for strategy in strategies:
+            for spec in strategy.series():
+                market.keep(spec)
+
+    # The view (core.strategy.View)
+
+    def market(self, instrument: InstrumentId) -> Any:
+        """Return the instrument's market record."""
+        return self._market.state(instrument)
+
+    def instrument(self, instrument: InstrumentId) -> Instrument:
+        """Return the instrument's facts; raises KeyError for one that the run does not trade."""
+        return self._instruments[instrument]
+
+    def position(self, position: SubPosition) -> Lots:
+        """Return the signed open lots of a sub-position."""
+        return self.orders.position(position)
+
+    def free(self, venue: str, asset: str) -> Money | None:
+        """Return the money free for new orders."""
+        return self.account.free(venue, asset)
+
+    def total(self, venue: str, asset: str) -> Money | None:
+        """Return free plus held money as last reported."""
+        return self.account.total(venue, asset)
+
+    def live_orders(self, instrument: InstrumentId) -> int:
+        """Return how many of our orders are live or in flight."""
+        return self.orders.live(instrument)
+
+    def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
+        """Return the restriction level and multiplier that an order would meet."""
+        return self.board.standing(strategy, instrument)
+
+    # The step
+
+    def step(self, event: Event) -> list[Command]:
+        """Apply one event and return the commands that follow from it, in causal order."""
+        self.now_ns = max(self.now_ns, event.ts_ns)
+        out: list[Command] = []
+        if isinstance(event, _MARKET_EVENTS):
+            self._market.observe(event)
+            if not isinstance(event, MarketBlock):
+                self._show(event, out)
+        elif isinstance(event, _ORDER_EVENTS):
+            self._order_news(event, out)
+        else:
+            self._market.advance(self.now_ns)
+            self._other(event, out)
+        if out:
+            self.command_hash = chain(self.command_hash, encode_commands(out))
+        return out
+
+    def _other(self, event: Event, out: list[Command]) -> None:
+        if isinstance(event, BalanceReport):
+            self.account.report(event)
+        elif isinstance(event, OpenOrdersReport):
+            self._market.open_orders(event)
+        elif isinstance(event, ConfigApplied):
+            self.config_digest = event.digest
+        elif isinstance(event, StorageTrouble):
+            self._post(self._halt(f"storage/{event.part}", ReasonCode.STORAGE_TROUBLE, event.text), out)
+        elif isinstance(event, StorageRecovered):
+            self._lift(Lift(f"storage/{event.part}", "written again", event.ts_ns), out)
+        elif isinstance(event, Operator):
+            self._operator(event, out)
+        elif isinstance(event, Started) and event.restart:
+            out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
+        self._show(event, out)
+
+    def _operator(self, event: Operator, out: list[Command]) -> None:
+        if event.action == "halt":
+            text = str(event.args.get("reason", "operator"))
+            self._post(self._halt(_HALT_ID, ReasonCode.OPERATOR_HALT, text), out)
+        elif event.action == "unhalt":
+            self._lift(Lift(_HALT_ID, str(event.args.get("reason", "operator")), event.ts_ns), out)
+
+    def _order_news(self, event: OrderEvent, out: list[Command]) -> None:
+        self._market.advance(self.now_ns)
+        applied = self.orders.apply(event)
+        if applied is None:
+            return
+        update, facts = applied
+        out.extend(facts)
+        self.account.update(update)
+        owner = self._by_name[update.place.position.strategy]
+        self._route(owner, owner.decide(update, self), out)
+
+    def _show(self, event: Event, out: list[Command]) -> None:
+        for strategy in self.strategies:
+            intents = strategy.decide(event, self)
+            if intents:
+                self._route(strategy, intents, out)
+
+    def _route(self, strategy: Strategy, intents: list[Intent], out: list[Command]) -> None:
+        queue = list(intents)
+        place = 0
+        while place < len(queue):
+            if place > _ROUTING_LIMIT:
+                raise AssertionError(f"{strategy.name} answers refusals with new orders without end")
+            refused = self._one(strategy, queue[place], out)
+            if refused is not None:
+                queue.extend(strategy.decide(refused, self))
+            place += 1
+
+    def _one(self, strategy: Strategy, intent: Intent, out: list[Command]) -> Refused | None:
+        if isinstance(intent, Place):
+            return self._place(strategy.name, intent, out)
+        if isinstance(intent, Cancel):
+            found = self.orders.request_cancel(intent.strategy, intent.key)
+            if found is not None:
+                out.append(CancelOrder(found[1], found[0], intent.reason))
+        elif isinstance(intent, Post):
+            self._post(intent.restriction, out)
+        elif isinstance(intent, Lift):
+            self._lift(intent, out)
+        else:
+            out.append(intent)
+        return None
+
+    def _place(self, strategy: str, place: Place, out: list[Command]) -> Refused | None:
+        known = self.orders.known(strategy, place.key)
+        if known is not None:
+            if known != place:
+                text = f"{place.key} came back with another payload"
+                self._post(self._halt(f"key/{place.key}", ReasonCode.INTENT_KEY_REUSE, text), out)
+                return Refused(place, (ReasonCode.INTENT_KEY_REUSE.value,), self.now_ns)
+            return None
+        coverable = self.orders.coverable(place.position) if place.reduces else 0
+        client_id = self.orders.client_id(strategy, place.key)
+        verdict = self.board.permit(place, client_id, coverable, self.now_ns)
+        if isinstance(verdict, Approved):
+            self.orders.add(verdict)
+            self.account.reserve(verdict, self._instruments[place.instrument])
+            out.append(Submit(verdict))
+            return None
+        out.append(Refuse(place.key, verdict.reasons))
+        return verdict
+
+    def _halt(self, restriction_id: str, reason: ReasonCode, text: str) -> Restriction:
+        return Restriction(restriction_id, _GLOBAL, Level.HALT, reason, text, "engine", self.now_ns)
+
+    def _post(self, restriction: Restriction, out: list[Command]) -> None:
+        if self.board.post(restriction):
+            out.append(Post(restriction))
+
+    def _lift(self, lift: Lift, out: list[Command]) -> None:
+        if self.board.lift(lift.restriction_id):
+            out.append(lift)
+
+    # Snapshots
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole core state as builtins."""
+        return {
+            "now_ns": self.now_ns,
+            "command_hash": self.command_hash,
+            "config_digest": self.config_digest,
+            "market": self._market.snapshot(),
+            "orders": self.orders.snapshot(),
+            "account": self.account.snapshot(),
+            "board": self.board.snapshot(),
+            "strategies": {strategy.name: strategy.snapshot() for strategy in self.strategies},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        self.now_ns = state["now_ns"]
+        self.command_hash = state["command_hash"]
+        self.config_digest = state["config_digest"]
+        self._market.restore(state["market"])
+        self.orders.restore(state["orders"])
+        self.account.restore(state["account"])
+        self.board.restore(state["board"])
+        for name, saved in state["strategies"].items():
+            self._by_name[name].restore(saved)

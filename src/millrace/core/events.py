@@ -1,0 +1,221 @@
+"""Everything that can change a decision.
+
+Each event is an immutable record with its own time in integer nanoseconds UTC; the sequencer numbers it, the journal
+holds it, and `step` is fed nothing else. What a venue says about an order always carries the cumulative progress, so
+late, repeated or reordered news changes nothing (design section 3).
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
+
+Scalar = str | int | float | bool | None
+
+
+class RejectReason(StrEnum):
+    """Why a venue refused an order before accepting it."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    POST_ONLY_WOULD_CROSS = "post_only_would_cross"
+    BELOW_MINIMUM = "below_minimum"
+    BAD_TICK_OR_LOT = "bad_tick_or_lot"
+    OPEN_ORDER_LIMIT = "open_order_limit"
+    RATE_LIMIT = "rate_limit"
+    DUPLICATE_CLIENT_ID = "duplicate_client_id"
+    UNKNOWN_INSTRUMENT = "unknown_instrument"
+    OTHER = "other"
+
+
+class EndStatus(StrEnum):
+    """How an accepted order ended without being filled whole."""
+
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="k"):
+    is_market: ClassVar[bool] = False
+
+
+class Print(_Event, frozen=True, gc=False, tag="print"):
+    """A trade that happened at the venue; a candle bar becomes four of these."""
+
+    instrument: InstrumentId
+    ts_ns: int
+    ticks: Ticks
+    lots: Lots
+    is_market: ClassVar[bool] = True
+
+
+class Quote(_Event, frozen=True, gc=False, tag="quote"):
+    """Best bid and ask."""
+
+    instrument: InstrumentId
+    ts_ns: int
+    bid_ticks: Ticks
+    ask_ticks: Ticks
+    bid_lots: Lots
+    ask_lots: Lots
+    is_market: ClassVar[bool] = True
+
+
+class MarketBlock(_Event, frozen=True, gc=False, tag="block"):
+    """A run of market data that no strategy, order or timer can care about, skipped in bulk (design section 9).
+
+    `columns` are little-endian int64 arrays of equal length: (ts_ns, ticks, lots) of prints when `kind` is "print",
+    (ts_ns, bid_ticks, ask_ticks, bid_lots, ask_lots) of quotes when it is "quote". `ts_ns` is the last row's time.
+    """
+
+    instrument: InstrumentId
+    ts_ns: int
+    kind: str
+    columns: tuple[bytes, ...]
+    is_market: ClassVar[bool] = True
+
+
+class OrderAccepted(_Event, frozen=True, gc=False, tag="accepted"):
+    """The venue has the order and gave it its own id."""
+
+    client_id: str
+    venue_order_id: str
+    ts_ns: int
+
+
+class OrderRejected(_Event, frozen=True, gc=False, tag="rejected"):
+    """The venue refused the order before accepting it; nothing was executed."""
+
+    client_id: str
+    reason: RejectReason
+    text: str
+    ts_ns: int
+
+
+class OrderProgress(_Event, frozen=True, gc=False, tag="progress"):
+    """The only carrier of fills: cumulative lots, cost and fee (quote money) since the order was accepted."""
+
+    client_id: str
+    cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
+    ts_ns: int
+
+
+class OrderEnded(_Event, frozen=True, gc=False, tag="ended"):
+    """The order left the book unfilled or part filled; `progress` is its final cumulative state."""
+
+    progress: OrderProgress
+    status: EndStatus
+    reason: str
+
+    @property
+    def client_id(self) -> str:
+        """The order that ended."""
+        return self.progress.client_id
+
+    @property
+    def ts_ns(self) -> int:
+        """When it ended."""
+        return self.progress.ts_ns
+
+
+class OrderUnknown(_Event, frozen=True, gc=False, tag="unknown"):
+    """Nobody knows whether the venue has the order (time-out, reset, 5xx); it must be queried, never resent blindly."""
+
+    client_id: str
+    reason: str
+    ts_ns: int
+
+
+class CancelRefused(_Event, frozen=True, gc=False, tag="cancel_refused"):
+    """The venue does not know the order that we asked it to cancel: it may have filled; its state must be queried."""
+
+    client_id: str
+    reason: str
+    ts_ns: int
+
+
+class BalanceReport(_Event, frozen=True, gc=False, tag="balances"):
+    """What the venue says we own: asset -> (free, held by open orders), as of the venue's time."""
+
+    venue: str
+    balances: dict[str, tuple[Money, Money]]
+    ts_ns: int
+
+
+class OpenOrdersReport(_Event, frozen=True, gc=False, tag="open_orders"):
+    """The venue's open orders on one instrument: ours by client id, and how many are not ours."""
+
+    instrument: InstrumentId
+    client_ids: tuple[str, ...]
+    foreign: int
+    ts_ns: int
+
+
+class Timer(_Event, frozen=True, gc=False, tag="timer"):
+    """A deadline that the strategies asked for has come."""
+
+    ts_ns: int
+
+
+class Operator(_Event, frozen=True, gc=False, tag="operator"):
+    """A person asked for something; the answer is read back from the core after the step."""
+
+    action: str
+    args: dict[str, Scalar]
+    ts_ns: int
+
+
+class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):
+    """The configuration in force from here on; a run's first event."""
+
+    digest: str
+    values: dict[str, Scalar]
+    ts_ns: int
+
+
+class Started(_Event, frozen=True, gc=False, tag="started"):
+    """The program began to trade; `restart` when it continues a journal."""
+
+    restart: bool
+    ts_ns: int
+
+
+class StorageTrouble(_Event, frozen=True, gc=False, tag="storage_trouble"):
+    """Journal or ledger cannot be written: nothing new may leave, cancels may."""
+
+    part: str
+    text: str
+    ts_ns: int
+
+
+class StorageRecovered(_Event, frozen=True, gc=False, tag="storage_recovered"):
+    """The part can be written again and has caught up."""
+
+    part: str
+    ts_ns: int
+
+
+MarketEvent = Print | Quote | MarketBlock
+OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
+Event = (
+    Print
+    | Quote
+    | MarketBlock
+    | OrderAccepted
+    | OrderRejected
+    | OrderProgress
+    | OrderEnded
+    | OrderUnknown
+    | CancelRefused
+    | BalanceReport
+    | OpenOrdersReport
+    | Timer
+    | Operator
+    | ConfigApplied
+    | Started
+    | StorageTrouble
+    | StorageRecovered
+)

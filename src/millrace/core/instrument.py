@@ -1,0 +1,121 @@
+"""What is traded, and the exact numbers of it.
+
+Prices and quantities that reach an order, a fill or the ledger are integers: a price counts units of
+10**-price_decimals, a quantity counts units of 10**-lot_decimals, and money counts units of the currency's ledger
+scale (design sections 3 and 4). The tick and the lot are multiples of those units and travel in the `Instrument`
+record, because a venue may change them while the program runs; the scales never change.
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from millrace.core.failure import OperatorError
+
+Ticks = int
+"""A price in units of 10**-price_decimals of the instrument."""
+Lots = int
+"""A quantity in units of 10**-lot_decimals of the instrument."""
+Money = int
+"""An amount in units of 10**-ledger_decimals of its currency."""
+
+PPM = 1_000_000
+LEDGER_DECIMALS = {"USD": 9, "DOGE": 8, "BTC": 8, "USDC": 6, "pUSD": 6}
+"""Ledger scale of each currency (design section 3): an amount is an integer of 10**-decimals."""
+
+
+class InstrumentId(NamedTuple):
+    """A venue and the symbol as that venue's market data says it; text form `kraken:DOGE/USD`."""
+
+    venue: str
+    symbol: str
+
+    def __str__(self) -> str:
+        return f"{self.venue}:{self.symbol}"
+
+    @classmethod
+    def parse(cls, text: str) -> "InstrumentId":
+        """Read `venue:symbol`; raises OperatorError when either part is missing."""
+        venue, colon, symbol = text.partition(":")
+        if not (venue and colon and symbol):
+            raise OperatorError(f"instrument {text!r} is not of the form venue:symbol, e.g. kraken:DOGE/USD")
+        return cls(venue, symbol)
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Divide integers exactly and round half to even; the denominator is positive."""
+    quotient, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and quotient % 2):
+        quotient += 1
+    return quotient
+
+
+class Instrument(msgspec.Struct, frozen=True, gc=False):
+    """Facts of one instrument. Fees are parts per million of cost; minimums are in lots and quote money."""
+
+    id: InstrumentId
+    base: str
+    quote: str
+    price_decimals: int
+    tick: Ticks
+    lot_decimals: int
+    lot: Lots
+    min_lots: Lots
+    min_cost: Money
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    max_open_orders: int
+
+    @property
+    def quote_decimals(self) -> int:
+        """Ledger decimals of the quote currency."""
+        return LEDGER_DECIMALS[self.quote]
+
+    @property
+    def base_decimals(self) -> int:
+        """Ledger decimals of the base currency; never fewer than the lot decimals."""
+        return LEDGER_DECIMALS[self.base]
+
+    def ticks(self, price: float | Decimal | str) -> Ticks:
+        """Ticks of a price that is already rounded to the instrument's decimals."""
+        if isinstance(price, float):
+            return round(price * 10**self.price_decimals)
+        return int(Decimal(price).scaleb(self.price_decimals).to_integral_value())
+
+    def price(self, ticks: Ticks) -> float:
+        """The double nearest to the decimal price; equal to round(x, price_decimals) for every such x."""
+        return float(ticks / 10**self.price_decimals)
+
+    def lots(self, volume: float | Decimal | str) -> Lots:
+        """Lots of a volume that is already rounded to the instrument's decimals."""
+        if isinstance(volume, float):
+            return round(volume * 10**self.lot_decimals)
+        return int(Decimal(volume).scaleb(self.lot_decimals).to_integral_value())
+
+    def volume(self, lots: Lots) -> float:
+        """The double nearest to the decimal volume."""
+        return float(lots / 10**self.lot_decimals)
+
+    def cost(self, ticks: Ticks, lots: Lots) -> Money:
+        """Price x volume in quote money, rounded half-even once."""
+        surplus = self.price_decimals + self.lot_decimals - self.quote_decimals
+        product = ticks * lots
+        return half_even(product, 10**surplus) if surplus > 0 else product * 10**-surplus
+
+    def fee(self, cost: Money, *, maker: bool) -> Money:
+        """Fee in quote money on a cost, rounded half-even."""
+        return half_even(cost * (self.maker_fee_ppm if maker else self.taker_fee_ppm), PPM)
+
+    def base_amount(self, lots: Lots) -> Money:
+        """Lots as base money."""
+        return lots * int(10 ** (self.base_decimals - self.lot_decimals))
+
+    def quote_float(self, money: Money) -> float:
+        """Quote money as a double, for signals and reports."""
+        return float(money / 10**self.quote_decimals)
+
+    def base_float(self, money: Money) -> float:
+        """Base money as a double, for signals and reports."""
+        return float(money / 10**self.base_decimals)

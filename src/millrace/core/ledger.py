@@ -1,0 +1,80 @@
+"""What the ledger promises, so that SQLite and its in-memory twin can be told apart by nothing but durability.
+
+The ledger is the truth about money: intents, orders, fills, restrictions and bookings, each under a unique key, written
+in one transaction per batch before an order leaves (design sections 5.6, 5.10 and 6; runtime 2.15, 2.16).
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from millrace.core.commands import Book, Command, OrderState, Place
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Lots, Money
+from millrace.core.permission import Restriction
+
+
+class LedgerOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order as the ledger holds it; cum_* are the sums of its booked fills."""
+
+    client_id: str
+    place: Place
+    state: OrderState
+    venue_order_id: str
+    cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
+    created_ns: int
+    updated_ns: int
+
+
+class LedgerPosition(msgspec.Struct, frozen=True, gc=False):
+    """Signed lots, and the quote money paid (+) or received (-) and fees for them, of one sub-position."""
+
+    position: SubPosition
+    lots: Lots
+    cost: Money
+    fees: Money
+
+
+class CommitResult(msgspec.Struct, frozen=True, gc=False):
+    """Which submits of the batch are new (to be sent), and which keys came back with another payload."""
+
+    new_client_ids: frozenset[str]
+    reused_keys: tuple[str, ...]
+
+
+class LedgerStore(Protocol):
+    """One writer; every method either takes effect whole or raises WorldError and changes nothing."""
+
+    def commit(self, commands: list[Command]) -> CommitResult:
+        """Write the batch in one durable transaction; rows already there by unique key change nothing."""
+        ...
+
+    def orders(self, *, live_only: bool = False) -> list[LedgerOrder]:
+        """Return orders in creation order."""
+        ...
+
+    def order(self, client_id: str) -> LedgerOrder | None:
+        """Return one order."""
+        ...
+
+    def positions(self) -> list[LedgerPosition]:
+        """Return sub-positions that are not flat, in a stable order."""
+        ...
+
+    def fills(self) -> int:
+        """Return the number of booked fill increments."""
+        ...
+
+    def bookings(self, kind: str | None = None) -> list[Book]:
+        """Return accounting records in the order in which they were written."""
+        ...
+
+    def restrictions(self) -> list[Restriction]:
+        """Return restrictions in force."""
+        ...
+
+    def close(self) -> None:
+        """Release the store."""
+        ...

@@ -1,0 +1,87 @@
+"""The words in which every guard speaks: restriction levels, scopes, and the board that the kernel asks.
+
+One board answers "may this order leave?" (runtime 2.1). The board admits or refuses and never resizes; strategies read
+the level and the multiplier before they size (design section 5.1).
+"""
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+
+class Level(IntEnum):
+    """How much is still allowed; a higher level allows less."""
+
+    OPEN = 0
+    CAUTION = 1
+    REDUCE_ONLY = 2
+    HALT = 3
+
+
+class ScopeKind(StrEnum):
+    """What a restriction covers."""
+
+    GLOBAL = "global"
+    VENUE = "venue"
+    STRATEGY = "strategy"
+    LANE = "lane"
+    MARKET = "market"
+    FAMILY = "family"
+
+
+class Scope(msgspec.Struct, frozen=True, gc=False):
+    """A kind and the name within it; the name of a global scope is empty."""
+
+    kind: ScopeKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.name}" if self.name else self.kind.value
+
+
+class Recovery(StrEnum):
+    """Who may lift a restriction (runtime 2.1 rule 3)."""
+
+    AUTO = "auto"
+    PROBATION = "probation"
+    OPERATOR = "operator"
+
+
+class ReasonCode(StrEnum):
+    """The closed list of reasons for which an order is blocked."""
+
+    OPERATOR_PAUSE = "operator_pause"
+    OPERATOR_HALT = "operator_halt"
+    DAILY_LOSS_LOCK = "daily_loss_lock"
+    STORAGE_TROUBLE = "storage_trouble"
+    INTENT_KEY_REUSE = "intent_key_reuse"
+    CORE_EXCEPTION = "core_exception"
+    INVARIANT_VIOLATION = "invariant_violation"
+    CONSECUTIVE_ERRORS = "consecutive_errors"
+    UNKNOWN_ORDER = "unknown_order"
+    RECOVERY_INCOMPLETE = "recovery_incomplete"
+    BOARD_FAILURE = "board_failure"
+    EXCEEDS_OPEN_POSITION = "exceeds_open_position"
+
+
+class Restriction(msgspec.Struct, frozen=True, gc=False):
+    """One guard's posting. `multiplier` is in (0, 1] and matters at CAUTION only; posting the same id refreshes it."""
+
+    id: str
+    scope: Scope
+    level: Level
+    reason: ReasonCode
+    text: str
+    posted_by: str
+    posted_ns: int
+    multiplier: float = 1.0
+    hold_until_ns: int = 0
+    recovery: Recovery = Recovery.OPERATOR
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """The effective level and multiplier for an order, with the restrictions that make them."""
+
+    level: Level
+    multiplier: float
+    reasons: tuple[str, ...]

@@ -1,0 +1,136 @@
+"""The parts that the kernel joins, as protocols: order table, account, market, board.
+
+The kernel (`core.engine`) imports none of the packages that implement these; the wiring hands them in, so each can be
+read, tested and replaced alone.
+"""
+
+from typing import Any, Protocol
+
+from millrace.core.commands import Approved, Command, OrderUpdate, Place, Refused
+from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
+from millrace.core.permission import Restriction, Standing
+from millrace.core.strategy import SeriesSpec
+
+
+class Restorable(Protocol):
+    """A part whose whole state goes into a snapshot as builtins."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        ...
+
+
+class Board(Restorable, Protocol):
+    """The single answer to "may this order leave?" (runtime 2.1)."""
+
+    version: int
+
+    def permit(self, place: Place, client_id: str, coverable_lots: Lots, ts_ns: int) -> Approved | Refused:
+        """Admit or refuse; `coverable_lots` is what a reducing order may still close of its sub-position."""
+        ...
+
+    def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
+        """Return the effective level and multiplier."""
+        ...
+
+    def post(self, restriction: Restriction) -> bool:
+        """Add or refresh a restriction; True when the board changed."""
+        ...
+
+    def lift(self, restriction_id: str) -> bool:
+        """Remove a restriction; True when it was there."""
+        ...
+
+    def active(self) -> list[Restriction]:
+        """Return the restrictions in force, in a stable order."""
+        ...
+
+
+class Orders(Restorable, Protocol):
+    """Every order of ours that is live, in flight or recently ended, and the sub-positions made by their fills."""
+
+    def known(self, strategy: str, key: str) -> Place | None:
+        """Return the intent that already has this key, if any."""
+        ...
+
+    def client_id(self, strategy: str, key: str) -> str:
+        """Return the client order id that an intent key of a strategy has."""
+        ...
+
+    def add(self, approved: Approved) -> None:
+        """Take an order that is about to be sent."""
+        ...
+
+    def request_cancel(self, strategy: str, key: str) -> tuple[str, InstrumentId] | None:
+        """Return the live order that a cancel must name; None when there is nothing (more) to cancel."""
+        ...
+
+    def apply(self, event: OrderEvent) -> tuple[OrderUpdate, list[Command]] | None:
+        """Apply a venue's news: the update and the facts for the ledger; None when it changes nothing."""
+        ...
+
+    def position(self, position: SubPosition) -> Lots:
+        """Return signed open lots."""
+        ...
+
+    def coverable(self, position: SubPosition) -> Lots:
+        """Return the open lots, unsigned, that live reducing orders do not cover yet."""
+        ...
+
+    def live(self, instrument: InstrumentId) -> int:
+        """Return the number of live or in-flight orders on an instrument."""
+        ...
+
+
+class Account(Restorable, Protocol):
+    """Free money per venue and asset: the venue's last report less what we have sent since."""
+
+    def report(self, event: BalanceReport) -> None:
+        """Take the venue's balances."""
+        ...
+
+    def reserve(self, approved: Approved, instrument: Instrument) -> None:
+        """Hold the money of an order that leaves."""
+        ...
+
+    def update(self, update: OrderUpdate) -> None:
+        """Release or mark acknowledged what an order's news allows."""
+        ...
+
+    def free(self, venue: str, asset: str) -> Money | None:
+        """Return free money; None before the first report."""
+        ...
+
+    def total(self, venue: str, asset: str) -> Money | None:
+        """Return the venue's free plus held money as last reported."""
+        ...
+
+
+class Market(Restorable, Protocol):
+    """The market view: last prices and the histories that strategies asked for."""
+
+    def keep(self, spec: SeriesSpec) -> None:
+        """Keep a history from now on."""
+        ...
+
+    def observe(self, event: MarketEvent) -> None:
+        """Take market data."""
+        ...
+
+    def advance(self, now_ns: int) -> None:
+        """Tell the time, so that grids and bars can close."""
+        ...
+
+    def state(self, instrument: InstrumentId) -> Any:
+        """Return one instrument's market record."""
+        ...
+
+    def open_orders(self, event: OpenOrdersReport) -> None:
+        """Remember the venue's count of open orders."""
+        ...

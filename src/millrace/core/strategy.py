@@ -1,0 +1,134 @@
+"""What a strategy is to the engine: it is shown events and a read-only view, and answers with intents.
+
+A strategy owns its state and nothing else. It declares its interest, so that in backtest and replay the engine may skip
+what cannot matter to it; live nothing is skipped and both give the same commands (design sections 3 and 9).
+"""
+
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.events import Event
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Ticks
+from millrace.core.permission import Standing
+
+
+class Field(StrEnum):
+    """Which price of an instrument a bound looks at."""
+
+    LAST = "last"
+    BID = "bid"
+    ASK = "ask"
+
+
+class Bound(NamedTuple):
+    """Wake the strategy when `field` is at or below (`below`), or at or above, `ticks`."""
+
+    instrument: InstrumentId
+    field: Field
+    below: bool
+    ticks: Ticks
+
+
+class Interest(msgspec.Struct, frozen=True, gc=False):
+    """When a strategy must be woken.
+
+    `deadline_ns`: the next time at which something can happen without news; `heartbeat_ns`: the next time of its regular
+    loop, at which it is woken when nothing is skipped. Order and account news always wake it.
+    """
+
+    bounds: tuple[Bound, ...] = ()
+    deadline_ns: int | None = None
+    heartbeat_ns: int | None = None
+    all_events: bool = False
+
+
+class SeriesSpec(msgspec.Struct, frozen=True, gc=False):
+    """Which histories of an instrument the market view keeps: a sample grid and closed bars; 0 keeps none."""
+
+    instrument: InstrumentId
+    sample_ns: int = 0
+    samples_kept: int = 0
+    sample_max_age_ns: int = 0
+    bar_ns: int = 0
+    bars_kept: int = 0
+
+
+class MarketState(Protocol):
+    """What is known of one instrument's market now."""
+
+    last_ticks: Ticks
+    last_ts_ns: int
+    bid_ticks: Ticks
+    ask_ticks: Ticks
+
+    def samples(self) -> list[Ticks]:
+        """Return the kept samples of the grid up to now, oldest first."""
+        ...
+
+
+class View(Protocol):
+    """What a strategy may read. Nothing in it can be changed through it."""
+
+    now_ns: int
+
+    def market(self, instrument: InstrumentId) -> Any:
+        """Return the instrument's market (a `millrace.market` record)."""
+        ...
+
+    def instrument(self, instrument: InstrumentId) -> Instrument:
+        """Return the instrument's facts."""
+        ...
+
+    def position(self, position: SubPosition) -> Lots:
+        """Return the signed open lots of a sub-position."""
+        ...
+
+    def free(self, venue: str, asset: str) -> Money | None:
+        """Return the money free for new orders; None while the venue has not reported."""
+        ...
+
+    def total(self, venue: str, asset: str) -> Money | None:
+        """Return free plus held money as last reported; None while the venue has not reported."""
+        ...
+
+    def live_orders(self, instrument: InstrumentId) -> int:
+        """Return how many of our orders are live or in flight on the instrument."""
+        ...
+
+    def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
+        """Return the restriction level and multiplier that an order would meet."""
+        ...
+
+
+class Strategy(Protocol):
+    """A strategy; several instances may run, each under its own name."""
+
+    name: str
+
+    def series(self) -> tuple[SeriesSpec, ...]:
+        """Return the market histories that it reads."""
+        ...
+
+    def decide(self, event: Event | OrderUpdate | Refused, view: View) -> list[Intent]:
+        """Return what it wants after this event."""
+        ...
+
+    def interest(self) -> Interest:
+        """Return when it must be woken next."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return its whole state as builtins that survive the codec."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        ...
+
+    def status(self, view: View) -> dict[str, Any]:
+        """Return what a person or a dashboard wants to see; strict JSON."""
+        ...
