@@ -81,22 +81,22 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     def ticks(self, price: float | Decimal | str) -> Ticks:
         """Ticks of a price that is already rounded to the instrument's decimals."""
         if isinstance(price, float):
-            return round(price * 10**self.price_decimals)
+            return round(price * 10.0**self.price_decimals)
         return int(Decimal(price).scaleb(self.price_decimals).to_integral_value())
 
     def price(self, ticks: Ticks) -> float:
         """The double nearest to the decimal price; equal to round(x, price_decimals) for every such x."""
-        return float(ticks / 10**self.price_decimals)
+        return ticks / 10.0**self.price_decimals
 
     def lots(self, volume: float | Decimal | str) -> Lots:
         """Lots of a volume that is already rounded to the instrument's decimals."""
         if isinstance(volume, float):
-            return round(volume * 10**self.lot_decimals)
+            return round(volume * 10.0**self.lot_decimals)
         return int(Decimal(volume).scaleb(self.lot_decimals).to_integral_value())
 
     def volume(self, lots: Lots) -> float:
         """The double nearest to the decimal volume."""
-        return float(lots / 10**self.lot_decimals)
+        return lots / 10.0**self.lot_decimals
 
     def cost(self, ticks: Ticks, lots: Lots) -> Money:
         """Price x volume in quote money, rounded half-even once."""
@@ -114,8 +114,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
 
     def quote_float(self, money: Money) -> float:
         """Quote money as a double, for signals and reports."""
-        return float(money / 10**self.quote_decimals)
+        return money / 10.0**self.quote_decimals
 
     def base_float(self, money: Money) -> float:
         """Base money as a double, for signals and reports."""
-        return float(money / 10**self.base_decimals)
+        return money / 10.0**self.base_decimals

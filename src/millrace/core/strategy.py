@@ -36,8 +36,8 @@ class Bound(NamedTuple):
 class Interest(msgspec.Struct, frozen=True, gc=False):
     """When a strategy must be woken.
 
-    `deadline_ns`: the next time at which something can happen without news; `heartbeat_ns`: the next time of its regular
-    loop, at which it is woken when nothing is skipped. Order and account news always wake it.
+    `deadline_ns`: the next time at which something can happen without news; `heartbeat_ns`: the next time of its
+    regular loop, at which it is woken when nothing is skipped. Order and account news always wake it.
     """
 
     bounds: tuple[Bound, ...] = ()
