@@ -1,0 +1,1 @@
+"""The sticky two-leg slot grid: model, pure reducer, and the rules around it."""

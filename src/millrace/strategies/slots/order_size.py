@@ -1,0 +1,119 @@
+"""How large an entry is: base size, multipliers, floor guard, minimums (slots 8.1, 8.2, 8.4, 8.5).
+
+The volume is computed once, at the limit price that the order will really have, so the volume in the state is the volume
+at the venue. The floor guard lifts what a multiplier shrank below the venue's minimum; without it a slow bucket would
+shrink orders until they are refused, which makes exits older and the multiplier smaller (P1).
+"""
+
+from dataclasses import dataclass, field
+from math import floor
+from typing import Literal
+
+from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.model import SlotConfig, TradeId
+from millrace.strategies.slots.volume import LOT_SLACK, lots_up, tradeable, usd_volume, whole_lots
+
+_FLOOR_MARGIN = 1.01
+
+SizeMode = Literal["USD", "DOGE"]
+FloorMode = Literal["multiplier_only", "always", "off"]
+
+
+@dataclass(slots=True)
+class FloorCount:
+    """How often the floor guard lifted an entry: per loop, per side, and in all."""
+
+    this_loop: int = 0
+    by_leg: dict[str, int] = field(default_factory=lambda: {"A": 0, "B": 0})
+    total: int = 0
+
+    def lifted(self, trade_id: TradeId) -> None:
+        """Count one."""
+        self.this_loop += 1
+        self.total += 1
+        self.by_leg[trade_id] += 1
+
+    def begin_loop(self) -> None:
+        """Start a loop's count."""
+        self.this_loop = 0
+        self.by_leg = {"A": 0, "B": 0}
+
+
+@dataclass(slots=True)
+class EntrySizes:
+    """Sizes of one slot's entries now; implements the reducer's `Sizes`.
+
+    `base_usd` is the order size in USD mode, `base_units` in DOGE mode; `sizer` is None while the throughput sizer is
+    off; `regime` is the direction label (0, 1, 2) of the sizer's bucket.
+    """
+
+    cfg: SlotConfig
+    mode: SizeMode
+    floor_mode: FloorMode
+    base_usd: float
+    base_units: float
+    sizer: ThroughputSizer | None
+    regime: int | None
+    floors: FloorCount
+
+    def volume(self, trade_id: TradeId, price: float) -> float | None:
+        """Return base units for an entry at this limit price; None means wait."""
+        if price <= 0.0:
+            return None
+        multiplier = self.multiplier(trade_id)
+        if self.mode == "DOGE":
+            return self._units(trade_id, price, multiplier)
+        return self._usd(trade_id, price, multiplier)
+
+    def multiplier(self, trade_id: TradeId) -> float:
+        """Return the throughput multiplier of the leg's bucket; 1 while the sizer is off or only shadows."""
+        if self.sizer is None:
+            return 1.0
+        return self.sizer.size_for_slot(1.0, self.regime, trade_id)[0]
+
+    def _usd(self, trade_id: TradeId, price: float, multiplier: float) -> float | None:
+        cfg = self.cfg
+        volume = usd_volume(self.base_usd * multiplier, price, cfg)
+        if volume is not None or not self._may_lift(usd_volume(self.base_usd, price, cfg) is not None):
+            return volume
+        floor_usd = max(cfg.min_volume * price * _FLOOR_MARGIN, cfg.min_cost_usd)
+        return self._lifted(trade_id, lots_up(floor_usd / price, cfg), price)
+
+    def _units(self, trade_id: TradeId, price: float, multiplier: float) -> float | None:
+        cfg = self.cfg
+        volume = whole_lots(self.base_units * multiplier, cfg)
+        if tradeable(volume, price, cfg):
+            return volume
+        if not self._may_lift(tradeable(whole_lots(self.base_units, cfg), price, cfg)):
+            return None
+        return self._lifted(
+            trade_id, lots_up(max(cfg.min_volume * _FLOOR_MARGIN, cfg.min_cost_usd / price), cfg), price
+        )
+
+    def _may_lift(self, base_is_valid: bool) -> bool:
+        if self.floor_mode == "off":
+            return False
+        return self.floor_mode == "always" or base_is_valid
+
+    def _lifted(self, trade_id: TradeId, volume: float, price: float) -> float | None:
+        if not tradeable(volume, price, self.cfg):
+            return None
+        self.floors.lifted(trade_id)
+        return volume
+
+
+def base_usd(order_size_usd: float, total_profit_usd: float, compounding: str) -> float:
+    """Return the base order size in USD: `legacy_profit` adds a slot's realised profit, never subtracts (slots 8.1)."""
+    if compounding == "fixed":
+        return order_size_usd
+    return max(order_size_usd, order_size_usd + total_profit_usd)
+
+
+def compound_units(net_usd: float, exit_price: float) -> float:
+    """Return the units that a booking adds to the DOGE-mode base when compounding is on, fixed at booking (slots 8.2)."""
+    return net_usd / exit_price if exit_price > 0.0 else 0.0
+
+
+def whole_units(units: float) -> float:
+    """Return whole units only: what compounding adds is floored after summing."""
+    return float(floor(units + LOT_SLACK))

@@ -1,0 +1,43 @@
+"""Releasing an exit: its executed part is booked as it happened, the rest at the mark (slots 2.9, 11.3)."""
+
+from math import inf, isfinite
+
+from millrace.strategies.slots.actions import Action
+from millrace.strategies.slots.booking import book
+from millrace.strategies.slots.events import Release
+from millrace.strategies.slots.fills import Executed, cycle_of, leave_position, seen
+from millrace.strategies.slots.model import Recovery, SlotConfig, SlotState
+from millrace.strategies.slots.volume import Sizes
+
+
+def release(state: SlotState, event: Release, cfg: SlotConfig, sizes: Sizes) -> list[Action]:
+    """Close an exit (or, negative id, a recovery) at `event.mark`; a missing fee is the maker fee of the rest.
+
+    The rest leaves the tracked position without a trade: the caller writes it to the inventory residue.
+    """
+    fee_known = event.fee is None or isfinite(event.fee)
+    if not (0.0 < event.mark < inf and fee_known):
+        state.rejected_events += 1
+        return []
+    state.advance(event.ts)
+    record = state.recovery(-event.local_id) if event.local_id < 0 else state.order(event.local_id)
+    if record is None or (not isinstance(record, Recovery) and record.role != "exit"):
+        return []
+    actions: list[Action] = []
+    entry_fee = record.entry_fee
+    rest = record.volume - record.executed_volume
+    if record.executed_volume > 0.0:
+        part_fee = record.entry_fee * min(1.0, record.executed_volume / record.volume)
+        entry_fee -= part_fee
+        cause = "recovery" if isinstance(record, Recovery) else "exit"
+        part = cycle_of(record, seen(record), part_fee, cause)
+        actions.append(book(state, part, cfg, completes=rest <= 0.0))
+    if rest > 0.0:
+        fee = event.mark * rest * cfg.maker_fee_pct / 100.0 if event.fee is None else event.fee
+        closed = Executed(rest, event.mark, fee)
+        actions.append(book(state, cycle_of(record, closed, entry_fee, "release"), cfg))
+    if isinstance(record, Recovery):
+        state.recovery_orders.remove(record)
+        return actions
+    state.orders.remove(record)
+    return actions + leave_position(state, record, cfg, sizes)
