@@ -1,0 +1,145 @@
+"""Resting orders of one side, indexed by price, and which of them a price reaches.
+
+Price-time priority is the table's shape: prices in one sorted list with the best at its end, and per price the orders
+in order of arrival. Looking at the best price costs O(1), which is what the market data path asks for every row.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from millrace.core.commands import Side, Style
+from millrace.core.instrument import Instrument, Lots, Money, Ticks
+
+NO_BAR = -1
+"""The bar of a side that has never been filled."""
+
+
+@dataclass(slots=True, eq=False)
+class RestingOrder:
+    """An open order at the venue; `held` is the money on hold for what is not filled yet."""
+
+    instrument: Instrument
+    client_id: str
+    venue_order_id: str
+    side: Side
+    style: Style
+    lots: Lots
+    limit_ticks: Ticks
+    placed_ns: int
+    response_ns: int
+    held: Money
+    cum_lots: Lots = 0
+    cum_cost: Money = 0
+    cum_fee: Money = 0
+
+    @property
+    def held_asset(self) -> str:
+        """What a buy or a sell holds."""
+        return self.instrument.quote if self.side is Side.BUY else self.instrument.base
+
+
+class RestingSide:
+    """The resting buys or sells of one instrument, and how much of the current bar's volume they have taken."""
+
+    __slots__ = ("_keys", "_levels", "_sign", "bar", "used")
+
+    def __init__(self, side: Side) -> None:
+        self._sign = side.sign
+        self._keys: list[int] = []  # sign * price, ascending: the best price of either side is the last
+        self._levels: dict[int, dict[str, RestingOrder]] = {}
+        self.bar = NO_BAR
+        self.used: Lots = 0
+
+    def __iter__(self) -> Iterator[RestingOrder]:
+        """Yield orders by price-time priority."""
+        for key in reversed(self._keys):
+            yield from self._levels[key].values()
+
+    def best(self) -> Ticks | None:
+        """Return the highest buy or lowest sell; None when nothing rests."""
+        return self._sign * self._keys[-1] if self._keys else None
+
+    def add(self, order: RestingOrder) -> None:
+        """Put an order behind those that rest at its price."""
+        key = self._sign * order.limit_ticks
+        level = self._levels.get(key)
+        if level is None:
+            insort(self._keys, key)
+            level = self._levels[key] = {}
+        level[order.client_id] = order
+
+    def remove(self, order: RestingOrder) -> None:
+        """Take an order out, whatever its place in the queue."""
+        key = self._sign * order.limit_ticks
+        level = self._levels[key]
+        del level[order.client_id]
+        if not level:
+            del self._levels[key]
+            del self._keys[bisect_left(self._keys, key)]
+
+    def left(self, bar: int, allowed: Lots) -> Lots:
+        """Return what may still be taken in `bar`, of which `allowed` lots may be taken in all."""
+        return allowed - self.used if bar == self.bar else allowed
+
+    def spend(self, bar: int, lots: Lots) -> None:
+        """Take lots of the bar's budget."""
+        self.used = self.used + lots if bar == self.bar else lots
+        self.bar = bar
+
+    def reached(self, worst_ticks: Ticks, budget: Lots | None) -> list[tuple[RestingOrder, Lots]]:
+        """Return (order, lots) for orders priced at `worst_ticks` or better, best first, until `budget` is used.
+
+        A budget of None is unlimited. Lots are whole lots of the instrument.
+        """
+        worst = self._sign * worst_ticks
+        taken: list[tuple[RestingOrder, Lots]] = []
+        for key in reversed(self._keys):
+            if key < worst:
+                break
+            for order in self._levels[key].values():
+                lots = order.lots - order.cum_lots
+                if budget is not None:
+                    lots = min(lots, budget - budget % order.instrument.lot)
+                    budget -= lots
+                if lots <= 0:
+                    return taken
+                taken.append((order, lots))
+        return taken
+
+
+class Pair:
+    """One instrument at the venue: its two tables and the last prices seen, 0 while there was none."""
+
+    __slots__ = ("ask_ticks", "bid_ticks", "buys", "instrument", "last_ticks", "now_ns", "open_orders", "sells")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.buys = RestingSide(Side.BUY)
+        self.sells = RestingSide(Side.SELL)
+        self.last_ticks: Ticks = 0
+        self.bid_ticks: Ticks = 0
+        self.ask_ticks: Ticks = 0
+        self.now_ns = 0
+        self.open_orders = 0
+
+    def table(self, side: Side) -> RestingSide:
+        """Return the table in which orders of this side rest."""
+        return self.buys if side is Side.BUY else self.sells
+
+    def taken_price(self, side: Side, limit_ticks: Ticks) -> Ticks:
+        """Return the price at which an order would trade at once, 0 when it would rest.
+
+        Quotes are met at equality; a last price, which says nothing of the spread, must be passed.
+        """
+        quote = self.ask_ticks if side is Side.BUY else self.bid_ticks
+        if quote:
+            return quote if side.sign * (limit_ticks - quote) >= 0 else 0
+        crosses = self.last_ticks and side.sign * (limit_ticks - self.last_ticks) > 0
+        return self.last_ticks if crosses else 0
+
+    def advance(self, ts_ns: int) -> None:
+        """Move the pair's time; going back would be a fault of whoever drives the venue."""
+        if ts_ns < self.now_ns:
+            raise AssertionError(f"{self.instrument.id}: venue time went back from {self.now_ns} to {ts_ns}")
+        self.now_ns = ts_ns
