@@ -1,0 +1,1 @@
+"""How large an order is: pure statistics and arithmetic, in floats, rounded later by whoever places the order."""
