@@ -23,7 +23,9 @@ _RECORDS: dict[str, type] = {
     "recovery_orders": Recovery,
     "completed_cycles": Cycle,
 }
-_HINTS = {kind: get_type_hints(kind) for kind in (SlotState, Leg, Dust, Order, Recovery, Cycle)}
+_HINTS: dict[type, dict[str, Any]] = {
+    kind: get_type_hints(kind) for kind in (SlotState, Leg, Dust, Order, Recovery, Cycle)
+}
 
 
 def transition(

@@ -22,7 +22,7 @@ from millrace.strategies.slots.model import (
     SlotState,
 )
 from millrace.strategies.slots.pricing import exit_price
-from millrace.strategies.slots.volume import LOT_SLACK, Sizes, tradeable, whole_lots
+from millrace.strategies.slots.volume import Sizes, noise, tradeable, whole_lots
 
 
 class Executed(NamedTuple):
@@ -47,10 +47,9 @@ def seen(record: Order | Recovery) -> Executed:
 
 def cycle_of(record: Order | Recovery, done: Executed, entry_fee: float, cause: Cause) -> Cycle:
     """Return the cycle that closes `done.volume` of a position at `done.price`, amounts not filled in yet."""
-    detached = isinstance(record, Recovery)
     entry_time = record.entry_filled_at
-    if detached and not entry_time:
-        entry_time = record.orphaned_at
+    if isinstance(record, Recovery):
+        entry_time = entry_time or record.orphaned_at
     return Cycle(
         record.trade_id,
         record.cycle,
@@ -60,7 +59,7 @@ def cycle_of(record: Order | Recovery, done: Executed, entry_fee: float, cause: 
         entry_fee=entry_fee,
         exit_fee=done.fee,
         entry_time=entry_time,
-        from_recovery=detached,
+        from_recovery=isinstance(record, Recovery),
         regime_at_entry=record.regime_at_entry,
         released=cause == "release",
         cause=cause,
@@ -83,12 +82,12 @@ def _book_executed(state: SlotState, record: Order | Recovery, done: Executed, c
     share = 1.0 if left <= 0.0 else done.volume / record.volume
     fee = record.entry_fee * share
     fee_left = record.entry_fee - fee
-    goes_on = left > cfg.lot * (1.0 + LOT_SLACK) and tradeable(left, record.price, cfg)
+    goes_on = left > cfg.lot + noise(record.volume, cfg) and tradeable(left, record.price, cfg)
     cause: Cause = "recovery" if isinstance(record, Recovery) else "exit"
     booked = book(state, cycle_of(record, done, fee, cause), cfg, completes=not goes_on)
     volume = whole_lots(left, cfg) if goes_on else 0.0
     residue = left - volume
-    if residue > cfg.lot * LOT_SLACK:
+    if residue > noise(record.volume, cfg):
         residue_fee = fee_left * residue / left
         state.leg(record.trade_id).dust.add(residue, record.entry_price, residue_fee)
         fee_left -= residue_fee
@@ -185,7 +184,7 @@ def _position(state: SlotState, entry: Order, done: Executed, cfg: SlotConfig) -
         price = (dust.cost + done.volume * done.price) / total
         fee = dust.fee + done.fee
         residue = total - volume
-        if residue > cfg.lot * LOT_SLACK:
+        if residue > noise(total, cfg):
             left = Dust(residue, residue * price, fee * residue / total)
             fee -= left.fee
     target = exit_price(entry.trade_id, price, state, cfg)

@@ -70,8 +70,9 @@ def duplicate_txids(states: Iterable[SlotState]) -> list[Violation]:
     """Return the venue ids that more than one record of any slot claims (invariant 12)."""
     counts: Counter[str] = Counter()
     for state in states:
-        records = (*state.orders, *state.cancelling, *state.recovery_orders)
-        counts.update(record.txid for record in records if record.txid)
+        txids = [order.txid for order in (*state.orders, *state.cancelling)]
+        txids += [recovery.txid for recovery in state.recovery_orders]
+        counts.update(txid for txid in txids if txid)
     return [
         Violation(_NUMBER_TXIDS, f"txid {txid} belongs to {count} orders")
         for txid, count in counts.items()

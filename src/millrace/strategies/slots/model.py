@@ -297,5 +297,5 @@ def set_regime(state: SlotState, local_id: int, regime: int | None) -> bool:
     order = state.order(local_id)
     if order is None:
         return False
-    order.regime_at_entry = regime
+    order.regime_at_entry = regime if regime in (0, 1, 2) else None
     return True

@@ -4,6 +4,7 @@ The target never falls below twice the maker fee plus 0.1 %, so that a round tri
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isfinite
 from statistics import median
 
@@ -37,7 +38,7 @@ def profit_target_pct(prices: Sequence[float], profit_pct: float, maker_fee_pct:
     used = [float(price) for price in prices[-SAMPLES_USED:]]
     used = [price for price in used if isfinite(price) and price > 0.0]
     if cfg.enabled and len(used) >= SAMPLES_NEEDED:
-        moves = [abs(new - old) / old * 100.0 for old, new in zip(used, used[1:], strict=False)]
+        moves = [abs(new - old) / old * 100.0 for old, new in pairwise(used)]
         volatility_pct = median(moves) * _ROUND_TRIP_LEGS * cfg.factor
         multiplier = min(max(volatility_pct / base, cfg.mult_floor), cfg.mult_ceiling)
         target = min(cfg.ceiling_pct, base * multiplier)

@@ -1,13 +1,14 @@
 """How many units an order gets, and whether a volume may be an order at all (slots 2.2, 6.1, 8.5)."""
 
 from collections.abc import Mapping
-from math import floor, isfinite
+from math import ceil, floor, isfinite
 from typing import Protocol
 
 from millrace.strategies.slots.model import SlotConfig, TradeId
 
 LOT_SLACK = 1e-6
 """Part of a lot that counts as float noise, not as volume."""
+_RELATIVE_NOISE = 1e-12
 
 
 class Sizes(Protocol):
@@ -35,7 +36,7 @@ def usd_volume(size_usd: float, price: float, cfg: SlotConfig) -> float | None:
     """Return the units that `size_usd` buys at `price`; None means wait. Never raised to a minimum (slots 2.2)."""
     if not (isfinite(price) and isfinite(size_usd)) or price <= 0.0 or size_usd <= 0.0:
         return None
-    if 0.0 < cfg.min_cost_usd and size_usd < cfg.min_cost_usd:
+    if size_usd < cfg.min_cost_usd:
         return None
     volume = round(size_usd / price, cfg.volume_decimals)
     if volume < cfg.min_volume or volume <= 0.0 or volume * price < cfg.min_cost_usd:
@@ -43,16 +44,19 @@ def usd_volume(size_usd: float, price: float, cfg: SlotConfig) -> float | None:
     return volume
 
 
+def noise(volume: float, cfg: SlotConfig) -> float:
+    """Return how many units count as float noise beside a volume of this magnitude."""
+    return max(cfg.lot * LOT_SLACK, volume * _RELATIVE_NOISE)
+
+
 def whole_lots(volume: float, cfg: SlotConfig) -> float:
     """Return the volume cut down to whole lots; what is not there cannot be sold, so it never rounds up."""
-    steps = 10**cfg.volume_decimals
-    return round(floor(volume * steps + LOT_SLACK) / steps, cfg.volume_decimals)
+    return round(floor((volume + noise(volume, cfg)) * 10.0**cfg.volume_decimals) * cfg.lot, cfg.volume_decimals)
 
 
 def lots_up(volume: float, cfg: SlotConfig) -> float:
     """Return the smallest whole number of lots that is not below `volume`."""
-    steps = 10**cfg.volume_decimals
-    return round(-floor(-volume * steps + LOT_SLACK) / steps, cfg.volume_decimals)
+    return round(ceil((volume - noise(volume, cfg)) * 10.0**cfg.volume_decimals) * cfg.lot, cfg.volume_decimals)
 
 
 def tradeable(volume: float, price: float, cfg: SlotConfig) -> bool:

@@ -6,7 +6,7 @@ from millrace.strategies.slots.actions import Action
 from millrace.strategies.slots.booking import book
 from millrace.strategies.slots.events import Release
 from millrace.strategies.slots.fills import Executed, cycle_of, leave_position, seen
-from millrace.strategies.slots.model import Recovery, SlotConfig, SlotState
+from millrace.strategies.slots.model import Cause, Recovery, SlotConfig, SlotState
 from millrace.strategies.slots.volume import Sizes
 
 
@@ -29,7 +29,7 @@ def release(state: SlotState, event: Release, cfg: SlotConfig, sizes: Sizes) -> 
     if record.executed_volume > 0.0:
         part_fee = record.entry_fee * min(1.0, record.executed_volume / record.volume)
         entry_fee -= part_fee
-        cause = "recovery" if isinstance(record, Recovery) else "exit"
+        cause: Cause = "recovery" if isinstance(record, Recovery) else "exit"
         part = cycle_of(record, seen(record), part_fee, cause)
         actions.append(book(state, part, cfg, completes=rest <= 0.0))
     if rest > 0.0:
