@@ -35,7 +35,11 @@ price = st.integers(-6, 6).map(lambda step: MID + 10 * step)
 sides = st.sampled_from(list(Side))
 action = st.one_of(
     st.tuples(
-        st.just("place"), sides, price, st.integers(4_999, 12_000).map(lambda n: 1_000 * n), st.sampled_from(list(Style))
+        st.just("place"),
+        sides,
+        price,
+        st.integers(4_999, 12_000).map(lambda n: 1_000 * n),
+        st.sampled_from(list(Style)),
     ),
     st.tuples(st.just("cancel"), st.integers(0, 40)),
     st.tuples(st.just("print"), price, st.integers(0, 200_000_000), st.booleans()),
