@@ -184,6 +184,10 @@ def test_a_history_keeps_every_promise(cfg: SlotConfig, history: list[tuple[str,
     if cfg.sticky_mode_enabled:
         assert not any(isinstance(a, Orphan) for a in desk.actions)
     assert not any(isinstance(a, Book) and a.cause == "eviction" for a in desk.actions)
+    held = sum(r.entry_fee for r in [*desk.state.orders, *desk.state.recovery_orders])
+    held += desk.state.a.dust.fee + desk.state.b.dust.fee
+    booked = sum(c.entry_fee + c.exit_fee for c in desk.state.completed_cycles)
+    assert abs(booked + held - desk.state.total_fees) < 1e-9
     assert abs(sum(c.net_profit for c in desk.state.completed_cycles) - desk.state.total_profit) < 1e-8
 
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 import msgspec
 
+from millrace.sizing.regime import normalise_regime
+
 Side = Literal["buy", "sell"]
 Role = Literal["entry", "exit"]
 TradeId = Literal["A", "B"]
@@ -292,10 +294,10 @@ def bind(state: SlotState, local_id: int, txid: str) -> bool:
     return True
 
 
-def set_regime(state: SlotState, local_id: int, regime: int | None) -> bool:
-    """Stamp the regime (0, 1, 2 or None) that held when the order's entry filled. False: no such order."""
+def set_regime(state: SlotState, local_id: int, regime: object) -> bool:
+    """Stamp the regime that held when the order's entry filled, in any spelling. False: no such order."""
     order = state.order(local_id)
     if order is None:
         return False
-    order.regime_at_entry = regime if regime in (0, 1, 2) else None
+    order.regime_at_entry = normalise_regime(regime)
     return True

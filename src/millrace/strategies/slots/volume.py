@@ -8,7 +8,7 @@ from millrace.strategies.slots.model import SlotConfig, TradeId
 
 LOT_SLACK = 1e-6
 """Part of a lot that counts as float noise, not as volume."""
-_RELATIVE_NOISE = 1e-12
+_RELATIVE_NOISE = 1e-15
 
 
 class Sizes(Protocol):
