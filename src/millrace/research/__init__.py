@@ -1,0 +1,1 @@
+"""Offline work: reading recordings, and saying what a run showed."""
