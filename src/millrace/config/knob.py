@@ -1,0 +1,91 @@
+"""What is known of one knob, so that loading, clamping and explaining read the same row."""
+
+from typing import Literal
+
+import msgspec
+
+from millrace.core.events import Scalar
+
+Kind = Literal["bool", "int", "float", "enum", "text"]
+
+
+class Knob(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table of knobs (slots 21).
+
+    `key` is section and name. `low` and `high` are inclusive limits that clamp; `above` is an exclusive one, which a
+    clamp cannot meet, so a value at or under it falls back. `available` is false while nothing reads the knob; `env` is
+    false for what must not come from the environment (design section 5.8); a `secret` is never printed.
+    """
+
+    key: str
+    legacy: tuple[str, ...]
+    default: Scalar
+    unit: str
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    choices: tuple[str, ...] = ()
+    spec: str = "slots 21"
+    available: bool = True
+    env: bool = True
+    secret: bool = False
+
+    @property
+    def section(self) -> str:
+        """Table of the configuration file that the knob stands in."""
+        return self.key.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Name within the section; the field of the settings record."""
+        return self.key.partition(".")[2]
+
+    @property
+    def kind(self) -> Kind:
+        """Type of the value; a knob whose default is null is a number that may be left out."""
+        if self.choices:
+            return "enum"
+        if isinstance(self.default, bool):
+            return "bool"
+        if isinstance(self.default, int):
+            return "int"
+        return "text" if isinstance(self.default, str) else "float"
+
+    @property
+    def bounds(self) -> str:
+        """The limits in words; empty when there are none."""
+        parts = [] if self.above is None else [f"> {self.above:g}"]
+        parts += [] if self.low is None else [f">= {self.low:g}"]
+        parts += [] if self.high is None else [f"<= {self.high:g}"]
+        return " | ".join(self.choices) or " and ".join(parts)
+
+
+def knob(
+    key: str,
+    legacy: str,
+    default: Scalar,
+    unit: str,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+    spec: str = "slots 21",
+    env: bool = True,
+) -> Knob:
+    """Return a row; `legacy` names are separated by blanks, the contract's own first."""
+    return Knob(
+        key=key,
+        legacy=tuple(legacy.split()),
+        default=default,
+        unit=unit,
+        meaning=meaning,
+        low=low,
+        high=high,
+        above=above,
+        choices=choices,
+        spec=spec,
+        env=env,
+    )

@@ -1,0 +1,167 @@
+"""Settings from layers: default, profile, file, environment, command line; the later one wins (design section 7).
+
+A file and a command line are written for us, so what is wrong in them is refused with its place. The environment also
+belongs to others: a legacy value there that cannot be used is reported and the layer below holds (slots 21). The live
+flag, caps and endpoints are refused from the environment, because it is inherited unseen (design section 5.8). Nothing
+is logged here; the caller prints the notices.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from millrace.config.knob import Knob
+from millrace.config.knobs import IGNORED_PREFIXES, KNOBS, LEGACY, SWITCHES, find_knob
+from millrace.config.parse import UnknownChoiceError, UnusableError, from_switch, from_text, from_typed, wanted
+from millrace.config.profiles import PROFILES
+from millrace.config.rules import Values, against_instrument, apply_rules, clamp
+from millrace.config.settings import Layer, Notice, RunSettings, Setting, Settings, VenueSettings
+from millrace.config.toml_file import read_toml
+from millrace.core.events import Scalar
+from millrace.core.failure import OperatorError
+from millrace.core.instrument import Instrument
+from millrace.sizing.throughput import ThroughputConfig
+from millrace.strategies.slots.settings import SlotsSettings
+
+_PREFIX = "MILLRACE__"
+_PROFILE = "profile"
+_SECRETS = frozenset(knob.key for knob in KNOBS.values() if knob.secret)
+
+
+class _Given(NamedTuple):
+    """A value as somebody wrote it: the name used, the layer and the place."""
+
+    name: str
+    raw: Any
+    layer: Layer
+    where: str
+
+
+def load_settings(
+    path: Path | None = None,
+    overrides: Mapping[str, Scalar] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    profile: str = "default",
+) -> Settings:
+    """Return the settings of a program, with a notice for each clamp, fallback and legacy name.
+
+    `overrides` are the command line's (key or legacy name to value, text or typed), `environ` the environment,
+    `profile` the command's own profile, which `profile` in any layer replaces. Raises OperatorError naming place and
+    key for an unknown key or profile, a value of the wrong type in file or command line, a key given twice in one
+    layer, a knob that the environment may not set, and a value other than the default for a part not available yet.
+    """
+    given = [
+        *(_Given(entry.name, entry.value, "file", entry.where) for entry in (read_toml(path) if path else [])),
+        *_from_environment(environ or {}),
+        *(_Given(name, value, "command line", f"command line {name}") for name, value in (overrides or {}).items()),
+    ]
+    chosen = _profile(given, profile)
+    values: Values = {key: Setting(KNOBS[key].default, "default", "") for key in sorted(KNOBS)}
+    values |= {key: Setting(value, "profile", chosen) for key, value in PROFILES[chosen].items()}
+    notices: list[Notice] = []
+    seen: dict[tuple[Layer, str], _Given] = {}
+    for one in given:
+        if one.name != _PROFILE:
+            _take(one, values, notices, seen)
+    notices += apply_rules(values)
+    return _typed(chosen, values, notices)
+
+
+def fit_to_instrument(settings: Settings, instrument: Instrument) -> Settings:
+    """Return the settings with what the instrument's minimums demand, and a notice for each change."""
+    values = dict(settings.values)
+    notices = against_instrument(values, instrument)
+    return _typed(settings.profile, values, [*settings.notices, *notices]) if notices else settings
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
+    """Yield our own names and the legacy ones, in name order; an empty text is no value."""
+    for name in sorted(environ):
+        ours = name.startswith(_PREFIX)
+        if not (ours or name in LEGACY or name in SWITCHES or name.startswith(IGNORED_PREFIXES)):
+            continue
+        if environ[name].strip():
+            key = name.removeprefix(_PREFIX).lower().replace("__", ".") if ours else name
+            yield _Given(key, environ[name], "environment", f"environment {name}")
+
+
+def _profile(given: list[_Given], profile: str) -> str:
+    where = "profile"
+    for one in given:
+        if one.name == _PROFILE:
+            profile, where = str(one.raw).strip(), one.where
+    if profile not in PROFILES:
+        raise OperatorError(f"{where}: unknown profile {profile}; known are {', '.join(PROFILES)}")
+    return profile
+
+
+def _take(one: _Given, values: Values, notices: list[Notice], seen: dict[tuple[Layer, str], _Given]) -> None:
+    if one.name.startswith(IGNORED_PREFIXES):
+        if not any(notice.code == "ignored" for notice in notices):
+            text = f"KELLY_* knobs are accepted and ignored ({one.where})"
+            notices.append(Notice("info", "ignored", one.name, text))
+        return
+    try:
+        knob = find_knob(one.name)
+    except OperatorError as error:
+        raise OperatorError(f"{one.where}: {error}") from None
+    twin = seen.setdefault((one.layer, knob.key), one)
+    if twin is not one:
+        raise OperatorError(f"{one.where}: {knob.key} is given twice, also at {twin.where}; keep one of them")
+    if one.layer == "environment" and not knob.env:
+        raise OperatorError(f"{one.where}: {knob.key} may not come from the environment; set it in the file")
+    if one.name != knob.key:
+        text = f"{one.name} is the legacy name of {knob.key} ({one.where})"
+        notices.append(Notice("info", "legacy_name", knob.key, text))
+    below = values[knob.key]
+    value = _value(one, knob, below, notices)
+    if value is None:
+        return
+    if not knob.available and value != knob.default:
+        shown = "" if knob.secret else f" = {value}"
+        raise OperatorError(f"{one.where}: {knob.key}{shown} is not available yet; remove it")
+    values[knob.key], clamped = clamp(knob, Setting(value, one.layer, one.where), below)
+    notices += clamped
+
+
+def _value(one: _Given, knob: Knob, below: Setting, notices: list[Notice]) -> Scalar:
+    """Return the typed value; None when it cannot be used and the layer below holds."""
+    try:
+        return _parsed(one, knob)
+    except UnusableError as error:
+        lenient = one.layer == "environment" or isinstance(error, UnknownChoiceError)
+        shown = "set" if knob.secret else repr(one.raw)
+        if not lenient:
+            raise OperatorError(f"{one.where}: {knob.key} must be {wanted(knob)}, not {shown}") from None
+        text = f"{knob.key} must be {wanted(knob)}, not {shown}; kept {below.value} ({one.where})"
+        notices.append(Notice("warning", "unusable", knob.key, text))
+        return None
+
+
+def _parsed(one: _Given, knob: Knob) -> Scalar:
+    if one.name in SWITCHES:
+        on = one.raw if isinstance(one.raw, bool) else from_switch(str(one.raw))
+        return SWITCHES[one.name][1 if on else 2]
+    if one.layer != "file" and isinstance(one.raw, str):
+        return from_text(knob, one.raw)
+    return from_typed(knob, one.raw)
+
+
+def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
+    fields: dict[str, dict[str, Scalar]] = {}
+    for key, setting in values.items():
+        if KNOBS[key].available:
+            fields.setdefault(KNOBS[key].section, {})[KNOBS[key].name] = setting.value
+    throughput = msgspec.convert(fields["sizer"], ThroughputConfig)
+    return Settings(
+        profile=profile,
+        run=msgspec.convert(fields["run"], RunSettings),
+        venue=msgspec.convert(fields["venue"], VenueSettings),
+        slots=msgspec.convert({**fields["slots"], "throughput": throughput}, SlotsSettings),
+        values=values,
+        notices=tuple(notices),
+        secret_keys=_SECRETS,
+    )

@@ -1,0 +1,79 @@
+"""One value from text or from TOML to the type of its knob (slots 21)."""
+
+from math import isfinite
+from typing import Any
+
+from millrace.config.knob import Knob
+from millrace.core.events import Scalar
+
+_ON = frozenset({"true", "1", "yes", "on"})
+_OFF = frozenset({"false", "0", "no", "off"})
+WANTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a finite number",
+    "enum": "one of",
+    "text": "a text",
+}
+
+
+class UnusableError(ValueError):
+    """The value is not of the knob's type; the text says what is wanted."""
+
+
+class UnknownChoiceError(UnusableError):
+    """The text is none of the knob's choices."""
+
+
+def wanted(knob: Knob) -> str:
+    """Return what a value of this knob must be, in words."""
+    return f"{WANTED[knob.kind]} {', '.join(knob.choices)}" if knob.choices else WANTED[knob.kind]
+
+
+def from_text(knob: Knob, text: str) -> Scalar:
+    """Return the value that a text (environment, command line) means; raises UnusableError."""
+    trimmed = text.strip()
+    if knob.kind == "bool":
+        return from_switch(trimmed)
+    if knob.kind in {"int", "float"}:
+        try:
+            return _number(knob, int(trimmed) if knob.kind == "int" else float(trimmed))
+        except ValueError:
+            raise UnusableError(wanted(knob)) from None
+    return _chosen(knob, trimmed)
+
+
+def from_switch(text: str) -> bool:
+    """Return what true/1/yes/on and false/0/no/off in any case mean; raises UnusableError for anything else."""
+    folded = text.strip().lower()
+    if folded not in _ON | _OFF:
+        raise UnusableError(WANTED["bool"])
+    return folded in _ON
+
+
+def from_typed(knob: Knob, value: Any) -> Scalar:
+    """Return the value of a typed source (TOML, a caller); raises UnusableError when the type is another."""
+    if knob.kind == "bool":
+        if isinstance(value, bool):
+            return value
+    elif knob.kind in {"int", "float"}:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _number(knob, value)
+    elif isinstance(value, str):
+        return _chosen(knob, value.strip())
+    raise UnusableError(wanted(knob))
+
+
+def _number(knob: Knob, value: float) -> Scalar:
+    if not isfinite(value) or (knob.kind == "int" and not isinstance(value, int)):
+        raise UnusableError(wanted(knob))
+    return value if knob.kind == "int" else float(value)
+
+
+def _chosen(knob: Knob, text: str) -> str:
+    if not knob.choices:
+        return text
+    for choice in knob.choices:
+        if choice.lower() == text.lower():
+            return choice
+    raise UnknownChoiceError(wanted(knob))

@@ -1,0 +1,41 @@
+"""Named sets of values between the defaults and the configuration file.
+
+The contract's own order of 2 USD is below what the venue accepts today, so what a stranger runs first is a profile
+(design section 7). A profile says only what differs from the defaults.
+"""
+
+from collections.abc import Mapping
+
+from millrace.core.events import Scalar
+
+_STICKY_80: dict[str, Scalar] = {
+    "slots.count": 80,
+    "slots.sticky_mode_enabled": True,
+    "slots.order_size_mode": "DOGE",
+    "sizer.shadow": True,
+}
+
+PROFILES: Mapping[str, Mapping[str, Scalar]] = {
+    "default": {},
+    "demo": {
+        **_STICKY_80,
+        "slots.order_size_doge": 60.0,
+        "venue.base_balance": 10_000.0,
+        "venue.quote_balance": 2_000.0,
+    },
+    "demo_btc": {
+        **_STICKY_80,
+        "run.instrument": "kraken:BTC/USDC",
+        "slots.order_size_doge": 0.0005,
+        "venue.base_balance": 0.1,
+        "venue.quote_balance": 2_000.0,
+    },
+    "legacy10": {
+        "slots.count": 10,
+        "slots.order_size_usd": 12.0,
+        "venue.base_balance": 10_000.0,
+        "venue.quote_balance": 2_000.0,
+    },
+}
+"""demo: design section 7. demo_btc: the same grid worth about the same money on BTC/USDC. legacy10: ten slots that time
+out, in USD mode, with an order that stays above 50 DOGE up to 0.23 USD."""

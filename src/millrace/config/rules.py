@@ -1,0 +1,145 @@
+"""Limits of one value and rules between values, each with a notice (slots 21).
+
+A clamp never happens in silence: what runs is always what `config explain` says, and every difference from what was
+asked for is returned to the caller, who prints it at start-up.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from millrace.config.knob import Knob
+from millrace.config.knobs import KNOBS
+from millrace.config.settings import Notice, Setting
+from millrace.core.events import Scalar
+from millrace.core.instrument import Instrument
+
+Values = dict[str, Setting]
+_ORDERS_PER_SLOT = 2
+_FLOOR_MARGIN_PCT = 0.1
+
+
+def clamp(knob: Knob, setting: Setting, fallback: Setting) -> tuple[Setting, list[Notice]]:
+    """Return the setting within its limits; at or under an exclusive limit it falls back to the layer below."""
+    value = setting.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return setting, []
+    if knob.above is not None and value <= knob.above:
+        text = f"{knob.key} = {value} must be {knob.bounds}; kept {fallback.value} ({setting.where})"
+        return fallback, [Notice("warning", "out_of_range", knob.key, text)]
+    limited: float = value if knob.low is None else max(value, knob.low)
+    limited = limited if knob.high is None else min(limited, knob.high)
+    if limited == value:
+        return setting, []
+    limited = type(value)(limited)
+    text = f"{knob.key} = {value} must be {knob.bounds}; clamped to {limited} ({setting.where})"
+    return msgspec.structs.replace(setting, value=limited), [Notice("warning", "clamped", knob.key, text)]
+
+
+def _number(values: Values, key: str) -> float:
+    value = values[key].value
+    return value if isinstance(value, int | float) else 0.0
+
+
+def _move(values: Values, key: str, value: Scalar, rule: str) -> Notice:
+    old = values[key]
+    values[key] = msgspec.structs.replace(old, value=value)
+    return Notice("warning", "adjusted", key, f"{key} = {old.value} breaks the rule {rule}; {value} is used")
+
+
+def _profit(values: Values) -> list[Notice]:
+    least = round(2 * _number(values, "slots.maker_fee_pct") + _FLOOR_MARGIN_PCT, 10)
+    if _number(values, "slots.profit_pct") >= least:
+        return []
+    return [_move(values, "slots.profit_pct", least, "profit >= 2 x maker fee + 0.1")]
+
+
+def _slots(values: Values) -> list[Notice]:
+    notices = []
+    most = values["slots.sticky_max_target_slots"].value
+    if _number(values, "slots.sticky_target_slots") > _number(values, "slots.sticky_max_target_slots"):
+        notices.append(_move(values, "slots.sticky_target_slots", most, "target <= sticky_max_target_slots"))
+    sticky = values["slots.sticky_mode_enabled"].value
+    if sticky and _number(values, "slots.count") > _number(values, "slots.sticky_max_target_slots"):
+        notices.append(_move(values, "slots.count", most, "count <= sticky_max_target_slots when sticky"))
+    return notices
+
+
+def _averages(values: Values) -> list[Notice]:
+    fast = int(_number(values, "slots.momentum_ema_fast_bars"))
+    if _number(values, "slots.momentum_ema_slow_bars") > fast:
+        return []
+    return [_move(values, "slots.momentum_ema_slow_bars", fast + 1, "slow > fast")]
+
+
+def _bands(values: Values) -> list[Notice]:
+    keys = ("slots.regime_adx_choppy_max", "slots.regime_adx_trending_min")
+    if _number(values, keys[1]) > _number(values, keys[0]):
+        return []
+    return [_move(values, key, KNOBS[key].default, "trending_min > choppy_max, else both defaults") for key in keys]
+
+
+def _staleness(values: Values) -> list[Notice]:
+    poll = _number(values, "slots.poll_interval_sec")
+    if _number(values, "slots.stale_price_max_age_sec") >= poll:
+        return []
+    return [_move(values, "slots.stale_price_max_age_sec", poll, "stale_price_max_age_sec >= poll_interval_sec")]
+
+
+def _volatility(values: Values) -> list[Notice]:
+    floor = _number(values, "slots.volatility_mult_floor")
+    if _number(values, "slots.volatility_mult_ceiling") >= floor:
+        return []
+    return [_move(values, "slots.volatility_mult_ceiling", floor, "mult_ceiling >= mult_floor")]
+
+
+def _advice(values: Values) -> list[Notice]:
+    """Say what is allowed but surprising, and sum up a sticky grid in one line (slots 8.1, 8.2, 9, 21)."""
+    sticky = bool(values["slots.sticky_mode_enabled"].value)
+    mode = values["slots.order_size_mode"].value
+    count = int(_number(values, "slots.count"))
+    ratio = Decimal(str(_number(values, "slots.open_order_safety_ratio")))
+    cap = max(1, int(int(_number(values, "slots.open_orders_per_pair_limit")) * ratio))
+    size = values["slots.order_size_doge" if mode == "DOGE" and sticky else "slots.order_size_usd"].value
+    found = []
+    if sticky:
+        unit = "base units" if mode == "DOGE" else "USD"
+        text = f"sticky: {count} slots of {size} {unit} an order, at most {cap} open orders"
+        found.append(Notice("info", "sticky_summary", "slots.sticky_mode_enabled", text))
+    elif mode == "DOGE":
+        text = "slots.order_size_mode = DOGE is honoured by sticky slots only; these slots use slots.order_size_usd"
+        found.append(Notice("warning", "size_mode_ignored", "slots.order_size_mode", text))
+    if sticky and values["slots.sticky_compounding_mode"].value != "legacy_profit":
+        text = "slots.sticky_compounding_mode = fixed is the emergency fallback; sticky production uses legacy_profit"
+        found.append(Notice("warning", "compounding_deviates", "slots.sticky_compounding_mode", text))
+    if _ORDERS_PER_SLOT * count > cap:
+        text = (
+            f"{count} slots want {_ORDERS_PER_SLOT * count} open orders, the safe cap is {cap}: some entries will wait"
+        )
+        found.append(Notice("warning", "slots_exceed_safe_cap", "slots.count", text))
+    return found
+
+
+_RULES: tuple[Callable[[Values], list[Notice]], ...] = (
+    _profit,
+    _slots,
+    _averages,
+    _bands,
+    _staleness,
+    _volatility,
+    _advice,
+)
+
+
+def apply_rules(values: Values) -> list[Notice]:
+    """Mend what breaks a rule between knobs, in place, and return a notice for each; then say what is surprising."""
+    return [notice for rule in _RULES for notice in rule(values)]
+
+
+def against_instrument(values: Values, instrument: Instrument) -> list[Notice]:
+    """Lift the DOGE-mode order size to the instrument's minimum, in place, with a notice (slots 21)."""
+    least = instrument.volume(instrument.min_lots)
+    if values["slots.order_size_mode"].value != "DOGE" or _number(values, "slots.order_size_doge") >= least:
+        return []
+    return [_move(values, "slots.order_size_doge", least, f"order_size_doge >= minimum of {instrument.id}")]

@@ -1,0 +1,69 @@
+"""The typed result of loading: what each part reads, where each value came from, and what was noticed on the way."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from millrace.core.events import Scalar
+from millrace.strategies.slots.settings import SlotsSettings
+
+Layer = Literal["default", "profile", "file", "environment", "command line"]
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something a person should know about the configuration; `code` stays the same, `text` is for reading."""
+
+    severity: Literal["info", "warning"]
+    code: str
+    key: str
+    text: str
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """The value of one knob, the layer that gave it, and the place within that layer."""
+
+    value: Scalar
+    layer: Layer
+    where: str
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run trades, its seed, and the name that tells its orders from another installation's."""
+
+    instrument: str
+    seed: int
+    installation: str
+
+
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The simulated venue: opening balances in coins, the share of volume that we may take, travel times."""
+
+    base_balance: float
+    quote_balance: float
+    participation: float
+    request_latency_ms: int
+    response_latency_ms: int
+    latency_jitter_ms: int
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration of a program; `values` holds every knob under its key, in key order."""
+
+    profile: str
+    run: RunSettings
+    venue: VenueSettings
+    slots: SlotsSettings
+    values: Mapping[str, Setting]
+    notices: tuple[Notice, ...]
+    secret_keys: frozenset[str]
+
+    def flat(self) -> dict[str, Scalar]:
+        """Return every value under its key, sorted, without secrets: what a report or a journal may hold."""
+        return {key: setting.value for key, setting in self.values.items() if key not in self.secret_keys}
+
+    @property
+    def digest(self) -> str:
+        """Hash of `flat` (32 hex digits): equal for equal values, whatever layer they came from."""
+        return blake2b(msgspec.json.encode(self.flat()), digest_size=16).hexdigest()
