@@ -210,7 +210,7 @@ class Engine:
                 self._post(self._halt(f"key/{place.key}", ReasonCode.INTENT_KEY_REUSE, text), out)
                 return Refused(place, (ReasonCode.INTENT_KEY_REUSE.value,), self.now_ns)
             return None
-        coverable = self.orders.coverable(place.position) if place.reduces else 0
+        coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
         client_id = self.orders.client_id(strategy, place.key)
         verdict = self.board.permit(place, client_id, coverable, self.now_ns)
         if isinstance(verdict, Approved):

@@ -6,7 +6,7 @@ read, tested and replaced alone.
 
 from typing import Any, Protocol
 
-from millrace.core.commands import Approved, Command, OrderUpdate, Place, Refused
+from millrace.core.commands import Approved, Command, OrderUpdate, Place, Refused, Side
 from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
@@ -79,8 +79,8 @@ class Orders(Restorable, Protocol):
         """Return signed open lots."""
         ...
 
-    def coverable(self, position: SubPosition) -> Lots:
-        """Return the open lots, unsigned, that live reducing orders do not cover yet."""
+    def coverable(self, position: SubPosition, side: Side) -> Lots:
+        """Return the lots that an order on `side` may still close; 0 when that side would add to the position."""
         ...
 
     def live(self, instrument: InstrumentId) -> int:

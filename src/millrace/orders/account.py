@@ -1,0 +1,168 @@
+"""Free money per venue and asset: the venue's last report less what has left since and the report cannot know yet.
+
+A reservation is made when an order leaves and stays until a report from after the venue's first sign of the order: from
+then on the venue's own hold, or the trade, is in the reported figure. A fill does not free it, because the report that
+is still in force knows nothing of the spending. Proceeds never count before a report. So the figure may be too small
+for a moment, and never too large.
+"""
+
+from typing import Any
+
+import msgspec
+
+from millrace.core.commands import Approved, OrderState, OrderUpdate, Side, Style
+from millrace.core.events import BalanceReport
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
+
+_NOT_SEEN = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+
+
+class _Legs(msgspec.Struct, frozen=True):
+    """What the two sides of an instrument spend."""
+
+    base: str
+    quote: str
+    base_per_lot: Money
+
+
+class _Reservation(msgspec.Struct, gc=False):
+    """Money of one order; `seen_ns` is when the venue first showed that it has the order, 0 before."""
+
+    client_id: str
+    venue: str
+    asset: str
+    amount: Money
+    seen_ns: int = 0
+
+
+class _Saved(msgspec.Struct):
+    reports: list[tuple[str, int, dict[str, tuple[Money, Money]]]]
+    reservations: list[_Reservation]
+    legs: list[tuple[InstrumentId, _Legs]]
+
+
+class Account:
+    """Implements `core.ports.Account`."""
+
+    def __init__(self) -> None:
+        self._reported: dict[str, dict[str, tuple[Money, Money]]] = {}
+        self._reported_ns: dict[str, int] = {}
+        self._reservations: dict[str, _Reservation] = {}
+        self._seen: dict[str, dict[str, _Reservation]] = {}
+        self._sums: dict[tuple[str, str], Money] = {}
+        self._legs: dict[InstrumentId, _Legs] = {}
+
+    def report(self, event: BalanceReport) -> None:
+        """Take the venue's balances; a report older than the one in force is ignored."""
+        if event.ts_ns < self._reported_ns.get(event.venue, event.ts_ns):
+            return
+        self._reported[event.venue] = event.balances
+        self._reported_ns[event.venue] = event.ts_ns
+        seen = self._seen.get(event.venue)
+        if seen:
+            for reservation in [known for known in seen.values() if known.seen_ns <= event.ts_ns]:
+                self._drop(reservation)
+
+    def reserve(self, approved: Approved, instrument: Instrument) -> None:
+        """Hold the money of an order that leaves: a buy's cost and fee at its limit, a sell's base.
+
+        The fee is the maker's, or the taker's where that is higher and the order may take.
+        """
+        place = approved.order
+        legs = self._legs.get(place.instrument)
+        if legs is None:
+            legs = _Legs(instrument.base, instrument.quote, instrument.base_amount(1))
+            self._legs[place.instrument] = legs
+        if place.side is Side.BUY:
+            cost = instrument.cost(place.limit_ticks, place.lots)
+            fee = instrument.fee(cost, maker=True)
+            if place.style is not Style.POST_ONLY:
+                fee = max(fee, instrument.fee(cost, maker=False))
+            self._hold(approved.client_id, place.instrument.venue, legs.quote, cost + fee)
+        else:
+            self._hold(approved.client_id, place.instrument.venue, legs.base, place.lots * legs.base_per_lot)
+
+    def update(self, update: OrderUpdate) -> None:
+        """Note that the venue has an order, or free what an ended order cannot spend any more."""
+        reservation = self._reservations.get(update.client_id)
+        if update.previous.is_terminal:
+            self._late_fill(update, reservation)
+        elif reservation is not None and update.state.is_terminal:
+            self._ended(update, reservation)
+        elif reservation is not None and update.state not in _NOT_SEEN:
+            self._saw(reservation, update.ts_ns)
+
+    def _ended(self, update: OrderUpdate, reservation: _Reservation) -> None:
+        spent = self._spent(update, update.cum_lots, update.cum_cost + update.cum_fee)
+        if spent <= 0:
+            self._drop(reservation)
+            return
+        self._sums[reservation.venue, reservation.asset] += spent - reservation.amount
+        reservation.amount = spent
+        self._saw(reservation, update.ts_ns)
+
+    def _late_fill(self, update: OrderUpdate, reservation: _Reservation | None) -> None:
+        """Hold what an order spent after its end until a report shows it."""
+        spent = self._spent(update, update.d_lots, update.d_cost + update.d_fee)
+        if spent <= 0:
+            return
+        if reservation is not None:
+            spent += reservation.amount
+            self._drop(reservation)
+        legs, place = self._legs[update.place.instrument], update.place
+        asset = legs.quote if place.side is Side.BUY else legs.base
+        self._hold(update.client_id, place.instrument.venue, asset, spent)
+        self._saw(self._reservations[update.client_id], update.ts_ns)
+
+    def _spent(self, update: OrderUpdate, lots: Lots, paid: Money) -> Money:
+        place = update.place
+        return paid if place.side is Side.BUY else lots * self._legs[place.instrument].base_per_lot
+
+    def _hold(self, client_id: str, venue: str, asset: str, amount: Money) -> None:
+        self._reservations[client_id] = _Reservation(client_id, venue, asset, amount)
+        self._sums[venue, asset] = self._sums.get((venue, asset), 0) + amount
+
+    def _saw(self, reservation: _Reservation, ts_ns: int) -> None:
+        if not reservation.seen_ns:
+            reservation.seen_ns = ts_ns
+            self._seen.setdefault(reservation.venue, {})[reservation.client_id] = reservation
+
+    def _drop(self, reservation: _Reservation) -> None:
+        self._sums[reservation.venue, reservation.asset] -= reservation.amount
+        del self._reservations[reservation.client_id]
+        self._seen.get(reservation.venue, {}).pop(reservation.client_id, None)
+
+    def free(self, venue: str, asset: str) -> Money | None:
+        """Return free money, which may be negative for a moment; None before the first report.
+
+        An asset that the report does not name is one of which the venue holds nothing.
+        """
+        reported = self._reported.get(venue)
+        if reported is None:
+            return None
+        return reported.get(asset, (0, 0))[0] - self._sums.get((venue, asset), 0)
+
+    def total(self, venue: str, asset: str) -> Money | None:
+        """Return the venue's free plus held money as last reported; None before the first report."""
+        reported = self._reported.get(venue)
+        return None if reported is None else sum(reported.get(asset, (0, 0)))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        reports = [(venue, self._reported_ns[venue], balances) for venue, balances in self._reported.items()]
+        saved = _Saved(reports, list(self._reservations.values()), list(self._legs.items()))
+        builtins: dict[str, Any] = msgspec.to_builtins(saved)
+        return builtins
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave; raises ValueError, with the account unchanged, when it is none."""
+        saved = msgspec.convert(state, _Saved)
+        self._reported = {venue: balances for venue, _, balances in saved.reports}
+        self._reported_ns = {venue: ts_ns for venue, ts_ns, _ in saved.reports}
+        self._legs = dict(saved.legs)
+        for table in (self._reservations, self._seen, self._sums):
+            table.clear()
+        for saved_one in saved.reservations:
+            self._hold(saved_one.client_id, saved_one.venue, saved_one.asset, saved_one.amount)
+            if saved_one.seen_ns:
+                self._saw(self._reservations[saved_one.client_id], saved_one.seen_ns)

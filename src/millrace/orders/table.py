@@ -1,0 +1,294 @@
+"""Every order of ours that is live, in flight or recently ended, and the sub-positions that their fills make.
+
+News about an order is cumulative and may come twice, late, or before the order's own acceptance; only what it adds is
+applied, once (design section 3). What follows for the ledger leaves as facts beside the update, so the ledger and this
+table are told the same increments.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from millrace.core.commands import (
+    Alert,
+    Approved,
+    Command,
+    OrderState,
+    OrderUpdate,
+    Place,
+    RecordFill,
+    RecordOrder,
+    Severity,
+    Side,
+)
+from millrace.core.events import (
+    CancelRefused,
+    EndStatus,
+    OrderAccepted,
+    OrderEnded,
+    OrderEvent,
+    OrderProgress,
+    OrderRejected,
+    OrderUnknown,
+    RejectReason,
+)
+from millrace.core.ids import ClientIds, SubPosition
+from millrace.core.instrument import InstrumentId, Lots, Money
+from millrace.orders.states import next_state
+
+Applied = tuple[OrderUpdate, list[Command]]
+_END_STATES = {EndStatus.CANCELLED: OrderState.CANCELLED, EndStatus.EXPIRED: OrderState.EXPIRED}
+
+
+class _Order(msgspec.Struct, gc=False):
+    """One order and its progress; `cancel_out` while a cancel is on its way."""
+
+    client_id: str
+    place: Place
+    state: OrderState
+    venue_order_id: str = ""
+    cum_lots: Lots = 0
+    cum_cost: Money = 0
+    cum_fee: Money = 0
+    cancel_out: bool = False
+
+    @property
+    def rest(self) -> Lots:
+        """Lots that may still fill."""
+        return max(self.place.lots - self.cum_lots, 0)
+
+
+class _Saved(msgspec.Struct):
+    orders: list[_Order]
+    ended: list[str]
+    positions: list[tuple[SubPosition, Lots]]
+
+
+class OrderTable:
+    """Implements `core.ports.Orders`. `ended_kept` bounds the memory of orders that nothing can follow."""
+
+    def __init__(self, client_ids: ClientIds, ended_kept: int = 10_000) -> None:
+        self._ids = client_ids
+        self._ended_kept = ended_kept
+        self._orders: dict[str, _Order] = {}
+        self._keys: dict[tuple[str, str], _Order] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._positions: dict[SubPosition, Lots] = {}
+        self._closing: dict[tuple[SubPosition, Side], Lots] = {}
+        self._live: dict[InstrumentId, int] = {}
+        self._appliers: dict[type, Callable[[_Order, Any], Applied | None]] = {
+            OrderAccepted: self._accepted,
+            OrderRejected: self._rejected,
+            OrderProgress: self._progressed,
+            OrderEnded: self._order_ended,
+            OrderUnknown: self._unknown,
+            CancelRefused: self._cancel_refused,
+        }
+
+    # Questions
+
+    def known(self, strategy: str, key: str) -> Place | None:
+        """Return the intent that already has this key, if any."""
+        order = self._keys.get((strategy, key))
+        return None if order is None else order.place
+
+    def client_id(self, strategy: str, key: str) -> str:
+        """Return the client order id that an intent key of a strategy has."""
+        return self._ids.client_id(strategy, key)
+
+    def position(self, position: SubPosition) -> Lots:
+        """Return signed open lots."""
+        return self._positions.get(position, 0)
+
+    def coverable(self, position: SubPosition, side: Side) -> Lots:
+        """Return the lots that an order on `side` may still close; 0 when that side would add to the position."""
+        closable = -side.sign * self._positions.get(position, 0)
+        return max(closable - self._closing.get((position, side), 0), 0)
+
+    def live(self, instrument: InstrumentId) -> int:
+        """Return the number of live or in-flight orders on an instrument."""
+        return self._live.get(instrument, 0)
+
+    # What we do
+
+    def add(self, approved: Approved) -> None:
+        """Take an order that is about to be sent; raises ValueError when its key or id is taken."""
+        place = approved.order
+        key = (place.position.strategy, place.key)
+        if key in self._keys or approved.client_id in self._orders:
+            raise ValueError(f"order {approved.client_id} ({place.key}) is already in the table")
+        self._take(_Order(approved.client_id, place, OrderState.SENT))
+
+    def _take(self, order: _Order) -> None:
+        place = order.place
+        self._orders[order.client_id] = self._keys[place.position.strategy, place.key] = order
+        if not order.state.is_terminal:
+            self._live[place.instrument] = self._live.get(place.instrument, 0) + 1
+            self._cover(place, order.rest)
+
+    def request_cancel(self, strategy: str, key: str) -> tuple[str, InstrumentId] | None:
+        """Return the live order that a cancel must name; None when it has ended or a cancel is already out."""
+        order = self._keys.get((strategy, key))
+        if order is None or order.cancel_out or order.state.is_terminal:
+            return None
+        order.cancel_out = True
+        return order.client_id, order.place.instrument
+
+    # What the venue says
+
+    def apply(self, event: OrderEvent) -> Applied | None:
+        """Apply a venue's news: the update and the facts for the ledger; None when it changes nothing."""
+        order = self._orders.get(event.client_id)
+        return None if order is None else self._appliers[type(event)](order, event)
+
+    def _accepted(self, order: _Order, event: OrderAccepted) -> Applied | None:
+        named = event.venue_order_id not in {"", order.venue_order_id}
+        if named:
+            order.venue_order_id = event.venue_order_id
+        wanted = OrderState.PARTIAL if order.cum_lots else OrderState.OPEN
+        facts: list[Command] = []
+        if named and order.state is OrderState.REJECTED:
+            text = f"{order.client_id} counts as rejected, but the venue has it as {event.venue_order_id}"
+            facts.append(Alert(Severity.PAGE, "accepted_after_end", text, event.ts_ns))
+        return self._moved(order, wanted, event.ts_ns, facts, named=named)
+
+    def _rejected(self, order: _Order, event: OrderRejected) -> Applied | None:
+        # A refusal for a duplicate id says that the venue has an order of this id: not an end, but a question.
+        duplicate = event.reason is RejectReason.DUPLICATE_CLIENT_ID
+        if next_state(order.state, OrderState.REJECTED) is not OrderState.REJECTED:
+            return None
+        wanted = OrderState.UNKNOWN if duplicate else OrderState.REJECTED
+        return self._moved(order, wanted, event.ts_ns, [], reject=event.reason, text=event.text)
+
+    def _progressed(self, order: _Order, event: OrderProgress) -> Applied | None:
+        return self._filled(order, event, OrderState.PARTIAL if event.cum_lots > 0 else OrderState.OPEN, "")
+
+    def _order_ended(self, order: _Order, event: OrderEnded) -> Applied | None:
+        return self._filled(order, event.progress, _END_STATES[event.status], event.reason)
+
+    def _unknown(self, order: _Order, event: OrderUnknown) -> Applied | None:
+        order.cancel_out = False
+        return self._moved(order, OrderState.UNKNOWN, event.ts_ns, [], text=event.reason)
+
+    def _cancel_refused(self, order: _Order, event: CancelRefused) -> Applied | None:
+        if not order.cancel_out or order.state.is_terminal:
+            return None
+        order.cancel_out = False
+        return _update(order, order.state, (0, 0, 0), None, event.reason, event.ts_ns), []
+
+    def _filled(self, order: _Order, news: OrderProgress, wanted: OrderState, text: str) -> Applied | None:
+        """Book what the cumulative state adds and move on; an older state than the one known adds nothing."""
+        d_lots = news.cum_lots - order.cum_lots
+        d_cost = news.cum_cost - order.cum_cost
+        d_fee = news.cum_fee - order.cum_fee
+        if d_lots < 0 or (d_lots == 0 and (d_cost < 0 or d_fee < 0)):
+            d_lots = d_cost = d_fee = 0
+        facts: list[Command] = []
+        if d_lots or d_cost or d_fee:
+            self._book(order, (d_lots, d_cost, d_fee), news.ts_ns, facts)
+        if order.cum_lots >= order.place.lots:
+            wanted = OrderState.FILLED
+        elif wanted is OrderState.OPEN and order.cum_lots:
+            wanted = OrderState.PARTIAL
+        return self._moved(order, wanted, news.ts_ns, facts, (d_lots, d_cost, d_fee), text=text)
+
+    def _book(self, order: _Order, added: tuple[Lots, Money, Money], ts_ns: int, facts: list[Command]) -> None:
+        place = order.place
+        d_lots, d_cost, d_fee = added
+        before = order.rest
+        order.cum_lots += d_lots
+        order.cum_cost += d_cost
+        order.cum_fee += d_fee
+        if not order.state.is_terminal:
+            self._cover(place, order.rest - before)
+        if d_lots:
+            self._move_position(place.position, place.side.sign * d_lots)
+        totals = (order.cum_lots, order.cum_cost, order.cum_fee)
+        facts.append(RecordFill(order.client_id, place.position, place.side, *added, *totals, ts_ns))
+        if d_lots and order.state.is_terminal and order.state is not OrderState.FILLED:
+            text = f"{order.client_id} filled {d_lots} lots after it was {order.state.value}"
+            facts.append(Alert(Severity.WARN, "fill_after_end", text, ts_ns))
+        if d_lots and order.cum_lots > place.lots:
+            text = f"{order.client_id} filled {order.cum_lots} lots of {place.lots}"
+            facts.append(Alert(Severity.PAGE, "overfill", text, ts_ns))
+
+    def _move_position(self, position: SubPosition, lots: Lots) -> None:
+        after = self._positions.get(position, 0) + lots
+        if after:
+            self._positions[position] = after
+        else:
+            del self._positions[position]
+
+    def _cover(self, place: Place, lots: Lots) -> None:
+        """Count lots of a reducing order that may still fill as spoken for."""
+        if place.reduces and lots:
+            after = self._closing.get((place.position, place.side), 0) + lots
+            if after:
+                self._closing[place.position, place.side] = after
+            else:
+                del self._closing[place.position, place.side]
+
+    def _moved(
+        self,
+        order: _Order,
+        wanted: OrderState,
+        ts_ns: int,
+        facts: list[Command],
+        added: tuple[Lots, Money, Money] = (0, 0, 0),
+        *,
+        named: bool = False,
+        reject: RejectReason | None = None,
+        text: str = "",
+    ) -> Applied | None:
+        """Take the state that may follow; the facts end with it when the state or the venue's id is new."""
+        previous = order.state
+        order.state = next_state(previous, wanted)
+        if order.state is not previous or named:
+            facts.append(RecordOrder(order.client_id, order.state, order.venue_order_id, ts_ns))
+        if not facts:
+            return None
+        if order.state.is_terminal and not previous.is_terminal:
+            self._end(order)
+        return _update(order, previous, added, reject, text, ts_ns), facts
+
+    def _end(self, order: _Order) -> None:
+        place = order.place
+        order.cancel_out = False
+        self._live[place.instrument] -= 1
+        self._cover(place, -order.rest)
+        self._ended[order.client_id] = None
+        if len(self._ended) > self._ended_kept:
+            oldest = self._orders.pop(self._ended.popitem(last=False)[0])
+            del self._keys[oldest.place.position.strategy, oldest.place.key]
+
+    # Snapshots
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        saved = _Saved(list(self._orders.values()), list(self._ended), list(self._positions.items()))
+        builtins: dict[str, Any] = msgspec.to_builtins(saved)
+        return builtins
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave; raises ValueError, with the table unchanged, when it is none."""
+        saved = msgspec.convert(state, _Saved)
+        for table in (self._orders, self._keys, self._ended, self._closing, self._live):
+            table.clear()
+        self._positions = dict(saved.positions)
+        for order in saved.orders:
+            self._take(order)
+        self._ended.update(dict.fromkeys(saved.ended))
+
+
+def _update(
+    order: _Order,
+    previous: OrderState,
+    added: tuple[Lots, Money, Money],
+    reject: RejectReason | None,
+    text: str,
+    ts_ns: int,
+) -> OrderUpdate:
+    totals = (order.cum_lots, order.cum_cost, order.cum_fee)
+    return OrderUpdate(order.client_id, order.place, order.state, previous, *added, *totals, reject, text, ts_ns)

@@ -1,0 +1,1 @@
+"""What stops trading: the restriction board and the guards that post to it. Pure."""
