@@ -44,10 +44,10 @@ _CAUTION, _STOP = 20, 10
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:1180px;padding:20px;color:#1d2126;background:#fff}
 h1{font-size:21px;margin:0 0 4px}h2{font-size:16px;margin:28px 0 6px}.sub{color:#59616b;margin:0 0 10px}
-table{border-collapse:collapse;font-size:14px}td,th{padding:3px 14px 3px 0;border-bottom:1px solid #e4e7eb;
-text-align:right;vertical-align:top;overflow-wrap:anywhere}td:first-child,th:first-child{text-align:left}
+table{border-collapse:collapse;font-size:14px}td,th{padding:3px 12px 3px 0;border-bottom:1px solid #e4e7eb;
+text-align:right;vertical-align:top}td:first-child,th:first-child{text-align:left}
 th{color:#59616b;font-weight:600}
-.tables{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:0 44px}
+.tables{display:flex;flex-wrap:wrap;gap:0 44px}
 .caption{color:#59616b;font-size:13px;margin:0}code{font-size:13px}
 """
 
@@ -166,7 +166,7 @@ def _marks(name: str, fills: Sequence[FillPoint], symbol: str, color: str) -> An
         x=[_time(fill.ts_ns) for fill in fills],
         y=[fill.price for fill in fills],
         mode="markers",
-        marker={"symbol": symbol, "color": color, "size": 7, "line": {"width": 1.2, "color": color}},
+        marker={"symbol": symbol, "color": color, "size": 6, "opacity": 0.75, "line": {"width": 1, "color": color}},
         text=[f"slot {fill.slot} {fill.leg}, {fill.volume:g}" for fill in fills],
         hovertemplate="%{x}<br>%{y}<br>%{text}",
     )
@@ -191,7 +191,7 @@ def _figure(traces: list[Any], y_title: str, x_title: str = "time (UTC)") -> Any
 
 def _chart(figure: Any) -> str:
     html: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
+        full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
     )
     return html
 
