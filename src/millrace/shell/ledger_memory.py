@@ -1,0 +1,183 @@
+"""The ledger of runs that need no durability: backtests, sweeps and the fault world (design section 5.10).
+
+Same unique keys, same answers, same batches as SQLite; what a crash must not lose, it loses.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from millrace.core.commands import (
+    Approved,
+    Book,
+    Command,
+    Lift,
+    OrderState,
+    Place,
+    Post,
+    RecordFill,
+    RecordOrder,
+    Submit,
+)
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Lots, Money
+from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
+from millrace.core.permission import Restriction
+from millrace.risk.board import refreshed
+from millrace.shell.ledger_rows import FillKey, fill_key, moved, venue_key
+
+_NOTHING = CommitResult(frozenset(), ())
+
+
+class _Row:
+    """One order; like `LedgerOrder`, but it can change."""
+
+    __slots__ = ("approved", "cum_cost", "cum_fee", "cum_lots", "state", "updated_ns", "venue_order_id")
+
+    def __init__(self, approved: Approved) -> None:
+        self.approved = approved
+        self.state = OrderState.SENT
+        self.venue_order_id = ""
+        self.cum_lots: Lots = 0
+        self.cum_cost: Money = 0
+        self.cum_fee: Money = 0
+        self.updated_ns = approved.ts_ns
+
+
+class MemoryLedger:
+    """Implements `core.ledger.LedgerStore`."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._keys: dict[tuple[str, str], Place] = {}
+        self._venue_ids: dict[tuple[str, str], str] = {}
+        self._fills: set[FillKey] = set()
+        self._positions: dict[SubPosition, list[int]] = {}
+        self._bookings: dict[tuple[str, str, str], Book] = {}
+        self._restrictions: dict[str, Restriction] = {}
+        self._new: list[str] = []
+        self._reused: list[str] = []
+        self._writers: dict[type, Callable[[Any], None]] = {
+            Submit: self._submit,
+            RecordOrder: self._record_order,
+            RecordFill: self._record_fill,
+            Book: self._book,
+            Post: self._post,
+            Lift: self._lift,
+        }
+
+    def commit(self, commands: list[Command]) -> CommitResult:
+        """Take the batch; rows already there by unique key change nothing."""
+        writers = self._writers
+        for command in commands:
+            writer = writers.get(type(command))
+            if writer is not None:
+                writer(command)
+        if not self._new and not self._reused:
+            return _NOTHING
+        result = CommitResult(frozenset(self._new), tuple(self._reused))
+        self._new.clear()
+        self._reused.clear()
+        return result
+
+    def _submit(self, submit: Submit) -> None:
+        approved = submit.order
+        place = approved.order
+        key = (place.position.strategy, place.key)
+        row = self._rows.get(approved.client_id)
+        if row is None and key not in self._keys:
+            self._rows[approved.client_id] = _Row(approved)
+            self._keys[key] = place
+            self._new.append(approved.client_id)
+        elif row is None or row.approved.order != place:
+            self._reused.append(place.key)
+
+    def _record_order(self, fact: RecordOrder) -> None:
+        row = self._rows.get(fact.client_id)
+        if row is None:
+            return
+        row.state = moved(row.state, fact)
+        row.updated_ns = max(row.updated_ns, fact.ts_ns)
+        if fact.venue_order_id in {"", row.venue_order_id}:
+            return
+        venue = row.approved.order.instrument.venue
+        owner = self._venue_ids.setdefault((venue, fact.venue_order_id), fact.client_id)
+        if owner != fact.client_id:
+            self._reused.append(venue_key(venue, fact.venue_order_id))
+            return
+        self._venue_ids.pop((venue, row.venue_order_id), None)
+        row.venue_order_id = fact.venue_order_id
+
+    def _record_fill(self, fill: RecordFill) -> None:
+        key = fill_key(fill)
+        if key in self._fills:
+            return
+        self._fills.add(key)
+        row = self._rows.get(fill.client_id)
+        if row is not None:
+            row.cum_lots += fill.lots
+            row.cum_cost += fill.cost
+            row.cum_fee += fill.fee
+            row.updated_ns = max(row.updated_ns, fill.ts_ns)
+        sums = self._positions.get(fill.position)
+        if sums is None:
+            sums = self._positions[fill.position] = [0, 0, 0]
+        sign = fill.side.sign
+        sums[0] += sign * fill.lots
+        sums[1] += sign * fill.cost
+        sums[2] += fill.fee
+        if not sums[0]:
+            del self._positions[fill.position]
+
+    def _book(self, book: Book) -> None:
+        self._bookings.setdefault((book.strategy, book.kind, book.key), book)
+
+    def _post(self, post: Post) -> None:
+        new = post.restriction
+        old = self._restrictions.get(new.id)
+        self._restrictions[new.id] = new if old is None else refreshed(old, new)
+
+    def _lift(self, lift: Lift) -> None:
+        self._restrictions.pop(lift.restriction_id, None)
+
+    def orders(self, *, live_only: bool = False) -> list[LedgerOrder]:
+        """Return orders in creation order."""
+        rows = self._rows.values()
+        return [_order(row) for row in rows if not (live_only and row.state.is_terminal)]
+
+    def order(self, client_id: str) -> LedgerOrder | None:
+        """Return one order."""
+        row = self._rows.get(client_id)
+        return None if row is None else _order(row)
+
+    def positions(self) -> list[LedgerPosition]:
+        """Return sub-positions that are not flat, sorted by their names."""
+        return [LedgerPosition(at, *sums) for at, sums in sorted(self._positions.items())]
+
+    def fills(self) -> int:
+        """Return the number of booked fill increments."""
+        return len(self._fills)
+
+    def bookings(self, kind: str | None = None) -> list[Book]:
+        """Return accounting records in the order in which they were written."""
+        return [book for book in self._bookings.values() if kind is None or book.kind == kind]
+
+    def restrictions(self) -> list[Restriction]:
+        """Return restrictions in force, in the order in which they were first posted."""
+        return list(self._restrictions.values())
+
+    def close(self) -> None:
+        """Release nothing: the memory goes with the object."""
+
+
+def _order(row: _Row) -> LedgerOrder:
+    return LedgerOrder(
+        client_id=row.approved.client_id,
+        place=row.approved.order,
+        state=row.state,
+        venue_order_id=row.venue_order_id,
+        cum_lots=row.cum_lots,
+        cum_cost=row.cum_cost,
+        cum_fee=row.cum_fee,
+        created_ns=row.approved.ts_ns,
+        updated_ns=row.updated_ns,
+    )

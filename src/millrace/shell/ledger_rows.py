@@ -1,0 +1,29 @@
+"""What both ledgers decide alike: which facts change a row, and what a row then says.
+
+The in-memory ledger and SQLite differ in durability only (design section 5.10), so every rule that is more than a
+unique key stands here once.
+"""
+
+from millrace.core.commands import OrderState, RecordFill, RecordOrder
+from millrace.core.instrument import Lots, Money
+from millrace.orders.states import next_state
+
+FillKey = tuple[str, Lots, Money, Money]
+
+
+def fill_key(fill: RecordFill) -> FillKey:
+    """Return what makes an increment unique: the cumulative state that it leads to.
+
+    The fee is part of it: a venue may report it later than the lots, and that increment must be booked too.
+    """
+    return fill.client_id, fill.cum_lots, fill.cum_cost, fill.cum_fee
+
+
+def moved(state: OrderState, fact: RecordOrder) -> OrderState:
+    """Return an order's state after a fact: facts that are repeated after a restart take no order back."""
+    return next_state(state, fact.state)
+
+
+def venue_key(venue: str, venue_order_id: str) -> str:
+    """Name a venue's order id in the list of keys that came back with another payload."""
+    return f"{venue} order {venue_order_id}"

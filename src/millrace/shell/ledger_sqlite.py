@@ -1,0 +1,338 @@
+"""The ledger in one SQLite file: the truth about money (design section 6, runtime 2.16).
+
+One connection writes, each batch is one transaction, and a commit returns when it is on the medium (write-ahead log,
+full sync). The file is checked when it is opened and never made anew in place of one that is missing or damaged: an
+empty ledger would say that we own nothing. Money is summed in Python, because SQL would turn a sum that is too large
+into a float without a word.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from millrace.core.commands import (
+    TERMINAL_STATES,
+    Book,
+    Command,
+    Lift,
+    OrderState,
+    Place,
+    Post,
+    RecordFill,
+    RecordOrder,
+    Submit,
+)
+from millrace.core.failure import OperatorError, WorldError
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import InstrumentId
+from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
+from millrace.core.permission import Restriction
+from millrace.risk.board import refreshed
+from millrace.shell.disk import RealDisk
+from millrace.shell.ledger_rows import fill_key, moved, venue_key
+
+SCHEMA_VERSION: Final = "1"
+_BUSY_MS: Final = 2_000
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_LOCKED: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE orders (
+  number INTEGER PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL, intent_key TEXT NOT NULL,
+  venue TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL, lots INTEGER NOT NULL, limit_ticks INTEGER NOT NULL,
+  place BLOB NOT NULL, state TEXT NOT NULL, live INTEGER NOT NULL, venue_order_id TEXT,
+  cum_lots INTEGER NOT NULL, cum_cost INTEGER NOT NULL, cum_fee INTEGER NOT NULL,
+  created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL,
+  UNIQUE (strategy, intent_key), UNIQUE (venue, venue_order_id)) STRICT;
+CREATE INDEX live_orders ON orders (number) WHERE live;
+CREATE TABLE fills (
+  number INTEGER PRIMARY KEY, client_id TEXT NOT NULL,
+  strategy TEXT NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL, grp TEXT NOT NULL, leg TEXT NOT NULL,
+  side TEXT NOT NULL, lots INTEGER NOT NULL, cost INTEGER NOT NULL, fee INTEGER NOT NULL,
+  cum_lots INTEGER NOT NULL, cum_cost INTEGER NOT NULL, cum_fee INTEGER NOT NULL,
+  ts_ns INTEGER NOT NULL, UNIQUE (client_id, cum_lots, cum_cost, cum_fee)) STRICT;
+CREATE TABLE positions (
+  strategy TEXT NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL, grp TEXT NOT NULL, leg TEXT NOT NULL,
+  lots INTEGER NOT NULL, cost INTEGER NOT NULL, fees INTEGER NOT NULL,
+  PRIMARY KEY (strategy, venue, symbol, grp, leg)) STRICT, WITHOUT ROWID;
+CREATE TABLE bookings (
+  number INTEGER PRIMARY KEY, strategy TEXT NOT NULL, kind TEXT NOT NULL, booking_key TEXT NOT NULL,
+  vals BLOB NOT NULL, ts_ns INTEGER NOT NULL, UNIQUE (strategy, kind, booking_key)) STRICT;
+CREATE TABLE restrictions (
+  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, level INTEGER NOT NULL, reason TEXT NOT NULL,
+  restriction BLOB NOT NULL) STRICT;
+"""
+_ORDER_COLUMNS: Final = "client_id, place, state, venue_order_id, cum_lots, cum_cost, cum_fee, created_ns, updated_ns"
+_AT: Final = "strategy = ? AND venue = ? AND symbol = ? AND grp = ? AND leg = ?"
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_place: Final = msgspec.msgpack.Decoder(Place).decode
+_values: Final = msgspec.msgpack.Decoder(dict[str, str | int | float | bool | None]).decode
+_restriction: Final = msgspec.msgpack.Decoder(Restriction).decode
+
+
+class SqliteLedger:
+    """Implements `core.ledger.LedgerStore`; use it from the thread that opened it.
+
+    With `create` a file that is absent is made (a first start); without, its absence is an OperatorError (design
+    section 5.5). A damaged, foreign, newer or locked file is a WorldError that says what to do.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self._path = path
+        self._new: list[str] = []
+        self._reused: list[str] = []
+        self._writers: dict[type, Callable[[Any], None]] = {
+            Submit: self._submit,
+            RecordOrder: self._record_order,
+            RecordFill: self._record_fill,
+            Book: self._book,
+            Post: self._post,
+            Lift: self._lift,
+        }
+        if not create and not path.exists():
+            raise OperatorError(
+                f"there is no ledger at {path}; restore it, or say that this is a first start or an adoption"
+            )
+        try:
+            if create:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failed(error) from error
+        try:
+            self._prepare(create=create)
+        except WorldError:
+            self._base.close()
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self._base.close()
+            raise self._told(error) from error
+
+    def _prepare(self, *, create: bool) -> None:
+        run = self._base.execute
+        run("PRAGMA synchronous = FULL")
+        verdict = run("PRAGMA integrity_check").fetchone()[0]
+        if verdict != "ok":
+            raise self._damaged(verdict)
+        tables = {row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if create and not tables:
+            run("PRAGMA journal_mode = WAL")
+            self._base.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}")
+            run("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
+            run("COMMIT")
+            RealDisk().sync_folder(self._path.parent)
+        elif "meta" not in tables:
+            raise self._damaged("it holds no ledger")
+        version = run("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
+        if version is None or version[0] != SCHEMA_VERSION:
+            raise WorldError(
+                f"ledger {self._path} has schema version {version and version[0]}, this program writes "
+                f"{SCHEMA_VERSION}; start the version that wrote it. Nothing was changed"
+            )
+
+    # Writing
+
+    def commit(self, commands: list[Command]) -> CommitResult:
+        """Write the batch in one durable transaction; rows already there by unique key change nothing.
+
+        Raises WorldError, with nothing of the batch written, when the file is full, failing or locked by another.
+        """
+        facts = [(self._writers[type(command)], command) for command in commands if type(command) in self._writers]
+        if not facts:
+            return CommitResult(frozenset(), ())
+        self._new, self._reused = [], []
+        try:
+            self._base.execute("BEGIN IMMEDIATE")
+            for write, command in facts:
+                write(command)
+            self._base.execute("COMMIT")
+        except (sqlite3.Error, OverflowError) as error:
+            with suppress(sqlite3.Error):  # an error may have ended the transaction already
+                self._base.execute("ROLLBACK")
+            raise self._failed(error) from error
+        return CommitResult(frozenset(self._new), tuple(self._reused))
+
+    def _submit(self, submit: Submit) -> None:
+        approved = submit.order
+        place = approved.order
+        strategy, at = place.position.strategy, place.instrument
+        found = self._base.execute(
+            "SELECT client_id, place FROM orders WHERE client_id = ? OR (strategy = ? AND intent_key = ?)",
+            (approved.client_id, strategy, place.key),
+        ).fetchall()
+        if not found:
+            row: tuple[Any, ...] = (
+                approved.client_id,
+                strategy,
+                place.key,
+                at.venue,
+                at.symbol,
+                place.side,
+                place.lots,
+            )
+            row += (place.limit_ticks, _encode(place), OrderState.SENT, approved.ts_ns, approved.ts_ns)
+            self._base.execute(
+                "INSERT INTO orders (client_id, strategy, intent_key, venue, symbol, side, lots, limit_ticks, place,"
+                " state, live, cum_lots, cum_cost, cum_fee, created_ns, updated_ns)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, ?, ?)",
+                row,
+            )
+            self._new.append(approved.client_id)
+        elif (approved.client_id, place) not in [(client_id, _place(data)) for client_id, data in found]:
+            self._reused.append(place.key)
+
+    def _record_order(self, fact: RecordOrder) -> None:
+        found = self._base.execute(
+            "SELECT state, venue, venue_order_id FROM orders WHERE client_id = ?", (fact.client_id,)
+        ).fetchone()
+        if found is None:
+            return
+        state, venue, venue_order_id = moved(OrderState(found[0]), fact), found[1], found[2]
+        if fact.venue_order_id not in {"", venue_order_id}:
+            taken = "SELECT 1 FROM orders WHERE venue = ? AND venue_order_id = ?"
+            if self._base.execute(taken, (venue, fact.venue_order_id)).fetchone():
+                self._reused.append(venue_key(venue, fact.venue_order_id))
+            else:
+                venue_order_id = fact.venue_order_id
+        self._base.execute(
+            "UPDATE orders SET state = ?, live = ?, venue_order_id = ?, updated_ns = max(updated_ns, ?)"
+            " WHERE client_id = ?",
+            (state, state not in TERMINAL_STATES, venue_order_id, fact.ts_ns, fact.client_id),
+        )
+
+    def _record_fill(self, fill: RecordFill) -> None:
+        at = (fill.position.strategy, *fill.position.instrument, fill.position.group, fill.position.leg)
+        row = (fill.client_id, *at, fill.side, fill.lots, fill.cost, fill.fee, *fill_key(fill)[1:], fill.ts_ns)
+        insert = (
+            "INSERT INTO fills (client_id, strategy, venue, symbol, grp, leg, side, lots, cost, fee, cum_lots, cum_cost,"
+            " cum_fee, ts_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (client_id, cum_lots, cum_cost, cum_fee) DO NOTHING"
+        )
+        if self._base.execute(insert, row).rowcount == 0:
+            return
+        order = self._base.execute(
+            "SELECT cum_lots, cum_cost, cum_fee FROM orders WHERE client_id = ?", (fill.client_id,)
+        ).fetchone()
+        if order is not None:
+            self._base.execute(
+                "UPDATE orders SET cum_lots = ?, cum_cost = ?, cum_fee = ?, updated_ns = max(updated_ns, ?)"
+                " WHERE client_id = ?",
+                (order[0] + fill.lots, order[1] + fill.cost, order[2] + fill.fee, fill.ts_ns, fill.client_id),
+            )
+        select = f"SELECT lots, cost, fees FROM positions WHERE {_AT}"  # noqa: S608  column names only
+        sums = self._base.execute(select, at).fetchone() or (0, 0, 0)
+        sign = fill.side.sign
+        added = (sums[0] + sign * fill.lots, sums[1] + sign * fill.cost, sums[2] + fill.fee)
+        if added[0]:
+            self._base.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*at, *added))
+        else:
+            self._base.execute(f"DELETE FROM positions WHERE {_AT}", at)  # noqa: S608  as above
+
+    def _book(self, book: Book) -> None:
+        self._base.execute(
+            "INSERT INTO bookings (strategy, kind, booking_key, vals, ts_ns) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (strategy, kind, booking_key) DO NOTHING",
+            (book.strategy, book.kind, book.key, _encode(book.values), book.ts_ns),
+        )
+
+    def _post(self, post: Post) -> None:
+        new = post.restriction
+        found = self._base.execute("SELECT restriction FROM restrictions WHERE id = ?", (new.id,)).fetchone()
+        kept = new if found is None else refreshed(_restriction(found[0]), new)
+        self._base.execute(
+            "INSERT INTO restrictions (id, level, reason, restriction) VALUES (?, ?, ?, ?) ON CONFLICT (id)"
+            " DO UPDATE SET level = excluded.level, reason = excluded.reason, restriction = excluded.restriction",
+            (kept.id, int(kept.level), kept.reason, _encode(kept)),
+        )
+
+    def _lift(self, lift: Lift) -> None:
+        self._base.execute("DELETE FROM restrictions WHERE id = ?", (lift.restriction_id,))
+
+    # Reading
+
+    def _read(self, query: str, *values: str) -> list[Any]:
+        try:
+            return self._base.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def orders(self, *, live_only: bool = False) -> list[LedgerOrder]:
+        """Return orders in creation order."""
+        where = "WHERE live" if live_only else ""
+        rows = self._read(f"SELECT {_ORDER_COLUMNS} FROM orders {where} ORDER BY number")  # noqa: S608  fixed words
+        return [_order(row) for row in rows]
+
+    def order(self, client_id: str) -> LedgerOrder | None:
+        """Return one order."""
+        rows = self._read(f"SELECT {_ORDER_COLUMNS} FROM orders WHERE client_id = ?", client_id)  # noqa: S608  as above
+        return _order(rows[0]) if rows else None
+
+    def positions(self) -> list[LedgerPosition]:
+        """Return sub-positions that are not flat, sorted by their names."""
+        rows = self._read("SELECT * FROM positions ORDER BY strategy, venue, symbol, grp, leg")
+        return [
+            LedgerPosition(SubPosition(strategy, InstrumentId(venue, symbol), group, leg), lots, cost, fees)
+            for strategy, venue, symbol, group, leg, lots, cost, fees in rows
+        ]
+
+    def fills(self) -> int:
+        """Return the number of booked fill increments."""
+        count: int = self._read("SELECT count(*) FROM fills")[0][0]
+        return count
+
+    def bookings(self, kind: str | None = None) -> list[Book]:
+        """Return accounting records in the order in which they were written."""
+        select = "SELECT strategy, kind, booking_key, vals, ts_ns FROM bookings"
+        if kind is None:
+            rows = self._read(f"{select} ORDER BY number")
+        else:
+            rows = self._read(f"{select} WHERE kind = ? ORDER BY number", kind)
+        return [Book(strategy, found, key, _values(values), ts_ns) for strategy, found, key, values, ts_ns in rows]
+
+    def restrictions(self) -> list[Restriction]:
+        """Return restrictions in force, in the order in which they were first posted."""
+        return [_restriction(row[0]) for row in self._read("SELECT restriction FROM restrictions ORDER BY number")]
+
+    def close(self) -> None:
+        """Release the file; what was committed is on the medium already."""
+        self._base.close()
+
+    # Errors
+
+    def _told(self, error: Exception) -> WorldError:
+        return self._damaged(error) if _code(error).startswith(_DAMAGE) else self._failed(error)
+
+    def _failed(self, error: Exception) -> WorldError:
+        if _code(error).startswith(_LOCKED):
+            return WorldError(f"ledger {self._path} is locked: another process writes it; stop that process")
+        return WorldError(f"ledger {self._path} cannot be used: {error}; free or repair its disk. Nothing was changed")
+
+    def _damaged(self, what: object) -> WorldError:
+        return WorldError(
+            f"ledger {self._path} is damaged ({what}). It was not changed and will not be made anew. Restore the "
+            "newest sound copy, or move it aside and start with an adoption of what the venue shows"
+        )
+
+
+def _code(error: Exception) -> str:
+    return getattr(error, "sqlite_errorname", "")
+
+
+def _order(row: Any) -> LedgerOrder:
+    client_id, place, state, venue_order_id, cum_lots, cum_cost, cum_fee, created_ns, updated_ns = row
+    return LedgerOrder(
+        client_id,
+        _place(place),
+        OrderState(state),
+        venue_order_id or "",
+        cum_lots,
+        cum_cost,
+        cum_fee,
+        created_ns,
+        updated_ns,
+    )
