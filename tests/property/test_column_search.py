@@ -32,16 +32,16 @@ def test_first_outside_is_the_naive_loop(columns, start, end, low, high):
     )
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, ROWS), st.integers(0, 3_000), st.integers(0, ROWS - 1))
-def test_a_single_hit_is_found_wherever_it_lies(start, length, hit):
+def test_a_single_hit_is_found_wherever_it_lies():
     ticks = np.full(ROWS, 500, np.int64)
-    ticks[hit] = 400
-    columns = PrintColumns(ZERO, ticks, ZERO, ZERO, ZERO)
-    for end in (min(ROWS, start + length), ROWS):
-        want = hit if start <= hit < end else end
-        assert first_outside(columns, start, end, 400, 600) == want
-        assert first_outside(columns, start, end, 399, None) == end
+    edges = [256 * block + offset for block in range(1, ROWS // 256) for offset in (-1, 0, 1)]
+    for hit in edges:
+        columns = PrintColumns(ZERO, np.where(np.arange(ROWS) == hit, 400, ticks), ZERO, ZERO, ZERO)
+        for start in (0, 255, max(0, hit - 1_025), hit, hit + 1):
+            for end in (hit - 1, hit, hit + 1, ROWS):
+                want = hit if start <= hit < end else end
+                assert first_outside(columns, start, end, 400, 600) == want
+        assert first_outside(columns, 0, ROWS, 399, None) == ROWS
 
 
 def test_quotes_look_at_the_ask_below_and_at_the_bid_above():

@@ -12,7 +12,7 @@ from millrace.core.commands import Side, Style
 from millrace.core.instrument import Instrument, Lots, Money, Ticks
 
 NO_BAR = -1
-"""The bar of a side that has never been filled."""
+"""The bar of a budget that was never used."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,17 +39,36 @@ class RestingOrder:
         return self.instrument.quote if self.side is Side.BUY else self.instrument.base
 
 
-class RestingSide:
-    """The resting buys or sells of one instrument, and how much of the current bar's volume they have taken."""
+class Budget:
+    """How much one side has taken of one bar's volume, or of one quote's displayed size."""
 
-    __slots__ = ("_keys", "_levels", "_sign", "bar", "used")
+    __slots__ = ("bar", "used")
+
+    def __init__(self) -> None:
+        self.bar = NO_BAR
+        self.used: Lots = 0
+
+    def left(self, bar: int, allowed: Lots) -> Lots:
+        """Return what may still be taken in `bar`, of which `allowed` lots may be taken in all."""
+        return allowed - self.used if bar == self.bar else allowed
+
+    def spend(self, bar: int, lots: Lots) -> None:
+        """Take lots of the bar's budget; another bar starts afresh."""
+        self.used = self.used + lots if bar == self.bar else lots
+        self.bar = bar
+
+
+class RestingSide:
+    """The resting buys or sells of one instrument, and what they have taken of the volume that they met."""
+
+    __slots__ = ("_keys", "_levels", "_sign", "displayed", "printed")
 
     def __init__(self, side: Side) -> None:
         self._sign = side.sign
         self._keys: list[int] = []  # sign * price, ascending: the best price of either side is the last
         self._levels: dict[int, dict[str, RestingOrder]] = {}
-        self.bar = NO_BAR
-        self.used: Lots = 0
+        self.printed = Budget()
+        self.displayed = Budget()
 
     def __iter__(self) -> Iterator[RestingOrder]:
         """Yield orders by price-time priority."""
@@ -77,15 +96,6 @@ class RestingSide:
         if not level:
             del self._levels[key]
             del self._keys[bisect_left(self._keys, key)]
-
-    def left(self, bar: int, allowed: Lots) -> Lots:
-        """Return what may still be taken in `bar`, of which `allowed` lots may be taken in all."""
-        return allowed - self.used if bar == self.bar else allowed
-
-    def spend(self, bar: int, lots: Lots) -> None:
-        """Take lots of the bar's budget."""
-        self.used = self.used + lots if bar == self.bar else lots
-        self.bar = bar
 
     def reached(self, worst_ticks: Ticks, budget: Lots | None) -> list[tuple[RestingOrder, Lots]]:
         """Return (order, lots) for orders priced at `worst_ticks` or better, best first, until `budget` is used.

@@ -243,9 +243,9 @@ class SimVenue:
         if self._quotes_fill:
             caps = self.settings.quote_size_caps
             if ask > 0:
-                self._match(pair.buys, ts_ns, ask, ts_ns, ask_lots if caps else None, answers)
+                self._match(pair.buys, ts_ns, ask, ts_ns, ask_lots if caps else None, answers, quoted=True)
             if bid > 0:
-                self._match(pair.sells, ts_ns, bid, ts_ns, bid_lots if caps else None, answers)
+                self._match(pair.sells, ts_ns, bid, ts_ns, bid_lots if caps else None, answers, quoted=True)
         self._write(Moved(ts_ns, instrument, pair.last_ticks, max(bid, 0), max(ask, 0)))
         return self._with_balances(answers)
 
@@ -298,7 +298,11 @@ class SimVenue:
                     "open_orders": pair.open_orders,
                     "counter": (counter.level, counter.ts_ns),
                     "queues": [[order.client_id for order in table] for table in (pair.buys, pair.sells)],
-                    "budgets": [(table.bar, table.used) for table in (pair.buys, pair.sells)],
+                    "budgets": [
+                        (budget.bar, budget.used)
+                        for table in (pair.buys, pair.sells)
+                        for budget in (table.printed, table.displayed)
+                    ],
                 }
                 for pair, counter in zip(self._pairs.values(), self._counters.values(), strict=True)
             },
@@ -325,19 +329,29 @@ class SimVenue:
         return RejectReason.INSUFFICIENT_FUNDS if self._balances.free[asset] < amount else None
 
     def _match(
-        self, table: RestingSide, ts_ns: int, worst: Ticks, bar: int, allowed: Lots | None, answers: list[Delivery]
+        self,
+        table: RestingSide,
+        ts_ns: int,
+        worst: Ticks,
+        bar: int,
+        allowed: Lots | None,
+        answers: list[Delivery],
+        *,
+        quoted: bool = False,
     ) -> None:
-        best = table.best()
-        if best is None:
+        if table.best() is None:
             return
-        for order, lots in table.reached(worst, None if allowed is None else table.left(bar, allowed)):
-            answers.append(self._execute(order, ts_ns, lots, order.limit_ticks, bar))
+        budget = table.displayed if quoted else table.printed
+        for order, lots in table.reached(worst, None if allowed is None else budget.left(bar, allowed)):
+            answers.append(self._execute(order, ts_ns, lots, order.limit_ticks, bar, quoted=quoted))
 
-    def _execute(self, order: RestingOrder, ts_ns: int, lots: Lots, ticks: Ticks, bar: int | None) -> Delivery:
+    def _execute(
+        self, order: RestingOrder, ts_ns: int, lots: Lots, ticks: Ticks, bar: int | None, *, quoted: bool = False
+    ) -> Delivery:
         cum_lots = order.cum_lots + lots
         cum_cost = order.instrument.cost(ticks, cum_lots)
         cum_fee = order.instrument.fee(cum_cost, maker=bar is not None)
-        self._write(Executed(ts_ns, order.client_id, lots, bar, cum_cost, cum_fee))
+        self._write(Executed(ts_ns, order.client_id, lots, bar, quoted, cum_cost, cum_fee))
         return self._answer(OrderProgress(order.client_id, cum_lots, cum_cost, cum_fee, self._answered_ns))
 
     def _reject(self, approved: Approved, ts_ns: int, reason: RejectReason, counter: float) -> list[Delivery]:
@@ -395,7 +409,7 @@ class SimVenue:
         pair.advance(record.ts_ns)
         table = pair.table(order.side)
         if record.bar is not None:
-            table.spend(record.bar, record.lots)
+            (table.displayed if record.quoted else table.printed).spend(record.bar, record.lots)
         d_cost, d_fee = record.cum_cost - order.cum_cost, record.cum_fee - order.cum_fee
         order.cum_lots += record.lots
         order.cum_cost, order.cum_fee = record.cum_cost, record.cum_fee

@@ -40,12 +40,13 @@ class Rejected(_Record, frozen=True, gc=False, tag="r"):
 
 
 class Executed(_Record, frozen=True, gc=False, tag="x"):
-    """An order traded `lots`; `bar` is whose volume it took, None for a taker."""
+    """An order traded `lots`; `bar` is whose volume it took (`quoted`: the displayed size), None for a taker."""
 
     ts_ns: int
     client_id: str
     lots: Lots
     bar: int | None
+    quoted: bool
     cum_cost: Money
     cum_fee: Money
 
