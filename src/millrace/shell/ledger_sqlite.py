@@ -209,8 +209,8 @@ class SqliteLedger:
         at = (fill.position.strategy, *fill.position.instrument, fill.position.group, fill.position.leg)
         row = (fill.client_id, *at, fill.side, fill.lots, fill.cost, fill.fee, *fill_key(fill)[1:], fill.ts_ns)
         insert = (
-            "INSERT INTO fills (client_id, strategy, venue, symbol, grp, leg, side, lots, cost, fee, cum_lots, cum_cost,"
-            " cum_fee, ts_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO fills (client_id, strategy, venue, symbol, grp, leg, side, lots, cost, fee,"
+            " cum_lots, cum_cost, cum_fee, ts_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (client_id, cum_lots, cum_cost, cum_fee) DO NOTHING"
         )
         if self._base.execute(insert, row).rowcount == 0:
