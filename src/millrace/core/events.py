@@ -26,6 +26,7 @@ class RejectReason(StrEnum):
     RATE_LIMIT = "rate_limit"
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
+    LOST = "lost"
     OTHER = "other"
 
 

@@ -60,6 +60,16 @@ class _Order(msgspec.Struct, gc=False):
         return max(self.place.lots - self.cum_lots, 0)
 
 
+class OpenOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order that has not ended, as far as we know; `cancel_out` while a cancel is on its way."""
+
+    client_id: str
+    place: Place
+    state: OrderState
+    cum_lots: Lots
+    cancel_out: bool
+
+
 class _Saved(msgspec.Struct):
     orders: list[_Order]
     ended: list[str]
@@ -110,6 +120,14 @@ class OrderTable:
     def live(self, instrument: InstrumentId) -> int:
         """Return the number of live or in-flight orders on an instrument."""
         return self._live.get(instrument, 0)
+
+    def unfinished(self) -> list[OpenOrder]:
+        """Return the orders that have not ended, in the order in which they were made."""
+        return [
+            OpenOrder(order.client_id, order.place, order.state, order.cum_lots, order.cancel_out)
+            for order in self._orders.values()
+            if not order.state.is_terminal
+        ]
 
     # What we do
 

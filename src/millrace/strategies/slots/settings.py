@@ -11,6 +11,7 @@ import msgspec
 
 from millrace.core.instrument import Instrument
 from millrace.sizing.throughput import ThroughputConfig
+from millrace.strategies.slots.direction import DirectionSettings
 from millrace.strategies.slots.model import SlotConfig
 from millrace.strategies.slots.order_size import FloorMode, SizeMode
 from millrace.strategies.slots.volatility import VolatilityTarget
@@ -103,4 +104,17 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
             ceiling_pct=self.volatility_ceiling_pct,
             mult_floor=self.volatility_mult_floor,
             mult_ceiling=self.volatility_mult_ceiling,
+        )
+
+    def direction(self) -> DirectionSettings:
+        """Return the settings of the direction label (slots 12.7)."""
+        return DirectionSettings(
+            ema_fast_bars=self.momentum_ema_fast_bars,
+            ema_slow_bars=self.momentum_ema_slow_bars,
+            neutral_pct=self.momentum_neutral_pct,
+            adx_period=self.regime_adx_period,
+            choppy_max=self.regime_adx_choppy_max,
+            trending_min=self.regime_adx_trending_min,
+            smooth_bars=self.regime_adx_smooth_bars,
+            band_hysteresis=self.regime_band_hysteresis,
         )

@@ -1,0 +1,1 @@
+"""What limits how fast we may act: call budgets now; governor, poll scheduler and watchdogs join them. Pure."""

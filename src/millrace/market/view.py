@@ -1,0 +1,146 @@
+"""The market as the strategies see it: last prices, and the histories that somebody asked for.
+
+Prints reach it one by one or, when nothing could happen for a while, as one block of columns; both leave the same
+state behind, which is what makes skipping exact (design section 9). Histories are kept only where a strategy declared a
+series, so an instrument that nobody samples costs two integers a quote.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print
+from millrace.core.instrument import InstrumentId, Ticks
+from millrace.core.strategy import SeriesSpec
+from millrace.market.candles import BarBuilder
+from millrace.market.samples import SampleGrid
+
+_PRINT_COLUMNS = 3
+
+
+class InstrumentMarket:
+    """One instrument's market. Prices are ticks, times integer nanoseconds; 0 means that none was seen yet."""
+
+    __slots__ = (
+        "ask_ticks",
+        "bars",
+        "bid_ticks",
+        "last_ticks",
+        "last_ts_ns",
+        "samples",
+        "venue_open_orders",
+        "venue_open_orders_ts_ns",
+    )
+
+    def __init__(self) -> None:
+        self.last_ticks: Ticks = 0
+        self.last_ts_ns = 0
+        self.bid_ticks: Ticks = 0
+        self.ask_ticks: Ticks = 0
+        self.samples: SampleGrid | None = None
+        self.bars: BarBuilder | None = None
+        self.venue_open_orders: int | None = None
+        self.venue_open_orders_ts_ns = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        return {
+            "last": [self.last_ticks, self.last_ts_ns, self.bid_ticks, self.ask_ticks],
+            "venue_open_orders": [self.venue_open_orders, self.venue_open_orders_ts_ns],
+            "samples": self.samples.snapshot() if self.samples else None,
+            "bars": self.bars.snapshot() if self.bars else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave; the series must have been declared before."""
+        self.last_ticks, self.last_ts_ns, self.bid_ticks, self.ask_ticks = state["last"]
+        self.venue_open_orders, self.venue_open_orders_ts_ns = state["venue_open_orders"]
+        if self.samples is not None and state["samples"] is not None:
+            self.samples.restore(state["samples"])
+        if self.bars is not None and state["bars"] is not None:
+            self.bars.restore(state["bars"])
+
+
+class MarketView:
+    """All instruments' markets; implements the kernel's market port."""
+
+    def __init__(self) -> None:
+        self._markets: dict[InstrumentId, InstrumentMarket] = {}
+
+    def state(self, instrument: InstrumentId) -> InstrumentMarket:
+        """Return an instrument's market, empty when nothing was seen."""
+        market = self._markets.get(instrument)
+        if market is None:
+            market = self._markets[instrument] = InstrumentMarket()
+        return market
+
+    def keep(self, spec: SeriesSpec) -> None:
+        """Keep the declared histories from now on; one declaration per instrument and kind."""
+        market = self.state(spec.instrument)
+        if spec.sample_ns:
+            market.samples = SampleGrid(spec.sample_ns, spec.samples_kept, spec.sample_max_age_ns)
+        if spec.bar_ns:
+            market.bars = BarBuilder(spec.bar_ns, spec.bars_kept)
+
+    def observe(self, event: MarketEvent) -> None:
+        """Take a print, a quote or a block of either."""
+        market = self.state(event.instrument)
+        if isinstance(event, Print):
+            market.last_ticks = event.ticks
+            market.last_ts_ns = event.ts_ns
+            if market.samples is not None:
+                market.samples.observe(event.ts_ns, event.ticks)
+            if market.bars is not None:
+                market.bars.observe(event.ts_ns, event.ticks, event.lots)
+        elif isinstance(event, MarketBlock):
+            self._observe_block(market, event)
+        else:
+            market.bid_ticks = event.bid_ticks
+            market.ask_ticks = event.ask_ticks
+
+    def _observe_block(self, market: InstrumentMarket, block: MarketBlock) -> None:
+        if len(block.columns) != _PRINT_COLUMNS:
+            market.bid_ticks = _last(block.columns[1])
+            market.ask_ticks = _last(block.columns[2])
+            return
+        market.last_ticks = _last(block.columns[1])
+        market.last_ts_ns = _last(block.columns[0])
+        if market.samples is None and market.bars is None:
+            return
+        ts_ns, ticks, lots = (_column(raw) for raw in block.columns)
+        if market.samples is not None:
+            market.samples.observe_many(ts_ns, ticks)
+        if market.bars is not None:
+            market.bars.observe_many(ts_ns, ticks, lots)
+
+    def advance(self, now_ns: int) -> None:
+        """Close grids and bars up to `now_ns`."""
+        for market in self._markets.values():
+            if market.samples is not None:
+                market.samples.advance(now_ns)
+            if market.bars is not None:
+                market.bars.advance(now_ns)
+
+    def open_orders(self, event: OpenOrdersReport) -> None:
+        """Remember how many open orders the venue counts on the instrument, ours and others'."""
+        market = self.state(event.instrument)
+        market.venue_open_orders = len(event.client_ids) + event.foreign
+        market.venue_open_orders_ts_ns = event.ts_ns
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins, by instrument."""
+        return {str(instrument): market.snapshot() for instrument, market in self._markets.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        for text, saved in state.items():
+            self.state(InstrumentId.parse(text)).restore(saved)
+
+
+def _column(raw: bytes) -> npt.NDArray[np.int64]:
+    return np.frombuffer(raw, dtype="<i8")
+
+
+def _last(raw: bytes) -> int:
+    return int.from_bytes(raw[-8:], "little", signed=True)

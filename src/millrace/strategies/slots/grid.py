@@ -1,0 +1,316 @@
+"""The state that all slots of one grid share: settings, counters, sizer, label, who waits for what.
+
+Rules live in the modules named for them (placement, transitions, loop, news); this record holds what they read and
+change, and the small queries that more than one of them needs.
+"""
+
+from collections import deque
+from typing import Any
+
+from msgspec import structs
+
+from millrace.core.commands import Lift, Post
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Instrument
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.risk.loss_lock import DAY_NS, LossLock, LossLockChange
+from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.capacity_health import FillHealthWindows, safe_cap
+from millrace.strategies.slots.direction import DirectionLabel
+from millrace.strategies.slots.model import Cycle, SlotConfig, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.order_size import EntrySizes, FloorCount, base_usd, whole_units
+from millrace.strategies.slots.scheduler import EntryScheduler
+from millrace.strategies.slots.settings import SlotsSettings
+from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
+from millrace.strategies.slots.turn import Turn
+from millrace.strategies.slots.volatility import profit_target_pct
+
+_SECOND_NS = 1_000_000_000
+_PPM_PER_PCT = 1e4
+RETRY_NS = 300 * _SECOND_NS
+"""A leg that waits for money, size or capacity is tried again after this long without news."""
+SIZER_NS = 300 * _SECOND_NS
+"""The sizer's cadence: it is brought up to date at most once per such window, when a size is asked for (slots 14.1)."""
+PAUSE_ID = "pause"
+_LOCK_ID = "loss_lock"
+LOW_HEADROOM = 5
+"""Open-order headroom at which the cap guard shows, and after ten minutes tells (slots 9)."""
+_LOW_HEADROOM_NS = 600 * _SECOND_NS
+_FUND_WAITS = (WaitReason.UNFUNDED, WaitReason.MIN_SIZE_WAIT)
+
+
+class Grid:
+    """Shared state of one slot grid; times end in `_ns`, floats are USD and base units."""
+
+    def __init__(self, name: str, instrument: Instrument, settings: SlotsSettings) -> None:
+        self.name = name
+        self.instrument = instrument
+        self.settings = settings
+        self.loop_ns = round(settings.poll_interval_sec * _SECOND_NS)
+        self.stale_ns = round(settings.stale_price_max_age_sec * _SECOND_NS)
+        self.entry_pct = settings.entry_pct
+        self.profit_pct = settings.profit_pct
+        self.slots: dict[int, Slot] = {}
+        self.next_slot_id = 1
+        self.keys: dict[str, tuple[int, int]] = {}
+        self.scheduler = EntryScheduler(settings.max_entry_adds_per_loop)
+        self.floors = FloorCount()
+        self.windows = FillHealthWindows()
+        self.label = DirectionLabel(settings.direction())
+        self.lock = LossLock(settings.daily_loss_limit_usd)
+        self.sizer = ThroughputSizer(settings.throughput)
+        self.sizer_window = -1
+        self.cycles: deque[dict[str, Any]] = deque(maxlen=max(1, settings.throughput.lookback_cycles))
+        self.safe_cap = safe_cap(settings.open_orders_per_pair_limit, settings.open_order_safety_ratio)
+        self.dirty: set[int] = set()
+        self.unfunded: set[int] = set()
+        self.capped: set[int] = set()
+        self.loop_wanted = False
+        self.last_loop_ns = 0
+        self.stale_wait = False
+        self.errors = 0
+        self.bookings = 0
+        self.violations = 0
+        self.partial_cancels_handled = 0
+        self.level = Level.OPEN
+        self.free_seen: tuple[int, int] = (0, 0)
+        self.low_headroom_since_ns: int | None = None
+        self.low_headroom_told = False
+        self._volatility = settings.volatility()
+        self._outlook: tuple[int, int, int] | None = None
+        self._configs: dict[bool, SlotConfig] = {}
+
+    # Settings of a slot
+
+    def is_sticky(self, slot: Slot) -> bool:
+        """Tell whether the slot waits for ever; a slot's own choice goes before the grid's (slots 10)."""
+        return self.settings.sticky_mode_enabled if slot.sticky is None else slot.sticky
+
+    def cfg(self, slot: Slot) -> SlotConfig:
+        """Return the reducer's settings for the slot."""
+        sticky = self.is_sticky(slot)
+        cfg = self._configs.get(sticky)
+        if cfg is None:
+            cfg = self._configs[sticky] = self._config(sticky=sticky)
+        return cfg
+
+    def set_tunables(self, *, entry_pct: float | None = None, profit_pct: float | None = None) -> None:
+        """Take an operator's entry or profit distance in per cent."""
+        self.entry_pct = self.entry_pct if entry_pct is None else entry_pct
+        self.profit_pct = self.profit_pct if profit_pct is None else profit_pct
+        self._configs.clear()
+
+    def _config(self, *, sticky: bool) -> SlotConfig:
+        return structs.replace(
+            self.settings.reducer(self.instrument),
+            entry_pct=self.entry_pct,
+            profit_pct=self.profit_pct,
+            maker_fee_pct=self.instrument.maker_fee_ppm / _PPM_PER_PCT,
+            sticky_mode_enabled=sticky,
+        )
+
+    # Time
+
+    def loop_after_ns(self, ts_ns: int) -> int:
+        """Return the first loop time after `ts_ns`; loops stand on multiples of the poll interval."""
+        return (ts_ns // self.loop_ns + 1) * self.loop_ns
+
+    def next_loop_ns(self, now_ns: int) -> int:
+        """Return the next loop that has not run: that of this very moment counts while it is still to come."""
+        return max(self.loop_at_ns(now_ns), self.loop_after_ns(self.last_loop_ns))
+
+    def loop_at_ns(self, ts_ns: int) -> int:
+        """Return the first loop time at or after `ts_ns`."""
+        return -(-ts_ns // self.loop_ns) * self.loop_ns
+
+    # Slots and when to look at them
+
+    def add_slot(self) -> Slot:
+        """Open one more slot; the next loop bootstraps it."""
+        slot = Slot(self.next_slot_id, SlotState())
+        self.slots[slot.slot_id] = slot
+        self.next_slot_id += 1
+        self.dirty.add(slot.slot_id)
+        return slot
+
+    def outlook(self) -> tuple[int, int, int]:
+        """Return (low ticks, high ticks, due time): the tightest of all slots."""
+        if self._outlook is None:
+            low, high, due_ns = NO_LOW, NO_HIGH, NEVER_NS
+            for slot in self.slots.values():
+                low = max(low, slot.low_ticks)
+                high = min(high, slot.high_ticks)
+                due_ns = min(due_ns, slot.due_ns)
+            self._outlook = (low, high, due_ns)
+        return self._outlook
+
+    def is_outside(self, ticks: int) -> bool:
+        """Tell whether a price stands outside some slot's bounds."""
+        low, high, _ = self.outlook()
+        return ticks <= low or ticks >= high
+
+    def rescheduled(self) -> None:
+        """Forget the outlook: a slot's bounds or due time changed."""
+        self._outlook = None
+
+    # Positions and waits
+
+    def position(self, slot_id: int, trade_id: TradeId) -> SubPosition:
+        """Return the sub-position that a leg's orders change."""
+        return SubPosition(self.name, self.instrument.id, f"slot{slot_id}", trade_id)
+
+    def set_wait(self, slot: Slot, trade_id: TradeId, reason: WaitReason, now_ns: int) -> None:
+        """Say why a leg is empty, and when it is tried again without news."""
+        slot.wait[trade_id] = reason
+        slot.retry_ns[trade_id] = now_ns + RETRY_NS
+        if reason in _FUND_WAITS:
+            self.unfunded.add(slot.slot_id)
+        elif reason is WaitReason.CAPACITY_BLOCK:
+            self.capped.add(slot.slot_id)
+
+    def clear_wait(self, slot: Slot, trade_id: TradeId) -> None:
+        """Forget why a leg was empty."""
+        slot.wait.pop(trade_id, None)
+        slot.retry_ns.pop(trade_id, None)
+
+    def wake(self, slot_ids: set[int]) -> None:
+        """Look at these slots in the next loop, and empty the set that named them."""
+        self.dirty |= slot_ids
+        slot_ids.clear()
+
+    def wake_all(self) -> None:
+        """Look at every slot in the next loop."""
+        self.dirty.update(self.slots)
+
+    # Headroom
+
+    def note_headroom(self, turn: Turn) -> None:
+        """Remember since when the open-order headroom has been low; called on every news of an order."""
+        if self.safe_cap - turn.open_orders > LOW_HEADROOM:
+            self.low_headroom_since_ns, self.low_headroom_told = None, False
+        elif self.low_headroom_since_ns is None:
+            self.low_headroom_since_ns = turn.now_ns
+
+    def low_headroom_due_ns(self) -> int:
+        """Return the loop time at which the operator must be told of low headroom."""
+        if self.low_headroom_since_ns is None or self.low_headroom_told:
+            return NEVER_NS
+        return self.loop_at_ns(self.low_headroom_since_ns + _LOW_HEADROOM_NS)
+
+    # Sizes, labels, targets
+
+    def sizes(self, slot: Slot, turn: Turn) -> EntrySizes:
+        """Return the entry sizes of a slot now."""
+        chosen = self.settings
+        active = chosen.throughput.enabled and not chosen.throughput.shadow
+        regime = None
+        if active:
+            self.refresh_sizer(turn)
+            regime = self.direction(turn)
+        units = chosen.order_size_doge
+        if chosen.order_size_doge_compound:
+            units += whole_units(slot.compound_units)
+        mode = chosen.order_size_mode if self.is_sticky(slot) else "USD"
+        return EntrySizes(
+            cfg=self.cfg(slot),
+            mode=mode,
+            floor_mode=chosen.entry_floor_mode,
+            base_usd=base_usd(chosen.order_size_usd, slot.state.total_profit, chosen.sticky_compounding_mode),
+            base_units=units,
+            sizer=self.sizer if active else None,
+            regime=regime,
+            floors=self.floors,
+        )
+
+    def direction(self, turn: Turn) -> int:
+        """Return the direction label (0 bearish, 1 ranging, 2 bullish) from the bars closed by now."""
+        bars = turn.market.bars
+        if bars is not None:
+            for bar in bars.drain_closed():
+                self.label.push(bar)
+        return self.label.label(turn.now_ns)
+
+    def profit_target_pct(self, turn: Turn) -> float:
+        """Return the profit target from the price samples of the loops up to now (slots 5.4)."""
+        samples = turn.market.samples
+        ticks = [] if samples is None else samples.samples_until(turn.now_ns)
+        prices = [self.instrument.price(tick) for tick in ticks]
+        fee_pct = self.instrument.maker_fee_ppm / _PPM_PER_PCT
+        return profit_target_pct(prices, self.profit_pct, fee_pct, self._volatility)
+
+    def refresh_sizer(self, turn: Turn) -> None:
+        """Bring the sizer up to date once per window of its cadence."""
+        window = turn.now_ns // SIZER_NS
+        if window != self.sizer_window:
+            self.sizer_window = window
+            self.feed_sizer(self.sizer, turn)
+
+    def feed_sizer(self, sizer: ThroughputSizer, turn: Turn) -> None:
+        """Show a sizer the completed cycles and the open exits as they are now (slots 14.1)."""
+        free = turn.free_base()
+        label = ("bearish", "ranging", "bullish")[self.direction(turn)]
+        free_doge = 0.0 if free is None else self.instrument.base_float(free)
+        sizer.update(list(self.cycles), self.open_exits(turn.now), label, free_doge, now=turn.now)
+
+    def open_exits(self, now: float) -> list[dict[str, Any]]:
+        """Return the open exits and live recoveries as the sizer's censored rows."""
+        return [
+            {
+                "regime_at_entry": record.regime_at_entry,
+                "trade_id": record.trade_id,
+                "age_sec": now - record.entry_filled_at,
+                "volume": record.volume,
+            }
+            for slot in self.slots.values()
+            for record in (*slot.state.orders, *slot.state.recovery_orders)
+            if record.entry_filled_at > 0.0
+        ]
+
+    def note_cycle(self, slot: Slot, cycle: Cycle) -> None:
+        """Remember a booked cycle for the sizer, the loss lock and the booking count."""
+        self.bookings += 1
+        self.lock.book(cycle.net_profit, round(cycle.exit_time * _SECOND_NS))
+        self.cycles.append(
+            {
+                "entry_time": cycle.entry_time,
+                "exit_time": cycle.exit_time,
+                "regime_at_entry": cycle.regime_at_entry,
+                "trade_id": cycle.trade_id,
+                "net_profit": cycle.net_profit,
+                "volume": cycle.volume,
+            }
+        )
+
+    def instrument_seconds(self, ts_ns: int) -> float:
+        """Return nanoseconds as the reducer's float seconds."""
+        return ts_ns / _SECOND_NS
+
+    def check_loss_lock(self, turn: Turn) -> None:
+        """Pause at the day's loss limit; at the day's end the lock opens and the pause stays (slots 7.5)."""
+        change = self.lock.check(turn.now_ns)
+        if change is None:
+            return
+        if change is LossLockChange.LOCKED:
+            loss = self.lock.loss_usd(turn.now_ns)
+            text = f"daily loss limit hit: {loss:.6f} USD of {self.settings.daily_loss_limit_usd:g} USD"
+            turn.out.append(Post(self.restriction(_LOCK_ID, ReasonCode.DAILY_LOSS_LOCK, text, turn.now_ns)))
+            return
+        text = f"the daily loss lock opened ({change.value}); resume to trade"
+        turn.out.append(Post(self.restriction(PAUSE_ID, ReasonCode.OPERATOR_PAUSE, text, turn.now_ns)))
+        turn.out.append(Lift(f"{self.name}/{_LOCK_ID}", change.value, turn.now_ns))
+
+    def lock_due_ns(self, now_ns: int) -> int:
+        """Return the loop time at which an active loss lock opens."""
+        return self.loop_at_ns((now_ns // DAY_NS + 1) * DAY_NS) if self.lock.locked else NEVER_NS
+
+    def restriction(self, tail: str, reason: ReasonCode, text: str, now_ns: int) -> Restriction:
+        """Return a REDUCE_ONLY restriction on this strategy (design section 5.2)."""
+        return Restriction(
+            id=f"{self.name}/{tail}",
+            scope=Scope(ScopeKind.STRATEGY, self.name),
+            level=Level.REDUCE_ONLY,
+            reason=reason,
+            text=text,
+            posted_by=self.name,
+            posted_ns=now_ns,
+        )

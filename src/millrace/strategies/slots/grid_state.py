@@ -1,0 +1,59 @@
+"""The grid's whole state as builtins and back, for the engine's snapshots.
+
+What can be derived (bounds of the outlook, configs, safe cap) is not stored. The 24-hour windows of fill health are not
+stored either, by design: they start anew with the program (slots 15.1).
+"""
+
+from typing import Any
+
+from millrace.core.permission import Level
+from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.slot import Slot
+
+_PLAIN = (
+    "entry_pct", "profit_pct", "next_slot_id", "sizer_window", "loop_wanted", "last_loop_ns", "stale_wait", "errors",
+    "bookings", "violations", "partial_cancels_handled", "low_headroom_since_ns", "low_headroom_told",
+)  # fmt: skip
+
+
+def snapshot_grid(grid: Grid) -> dict[str, Any]:
+    """Return the state."""
+    return {
+        "plain": {name: getattr(grid, name) for name in _PLAIN},
+        "slots": [slot.snapshot() for slot in grid.slots.values()],
+        "dirty": sorted(grid.dirty),
+        "unfunded": sorted(grid.unfunded),
+        "capped": sorted(grid.capped),
+        "level": int(grid.level),
+        "free_seen": list(grid.free_seen),
+        "cycles": list(grid.cycles),
+        "floors": [grid.floors.this_loop, grid.floors.by_leg, grid.floors.total],
+        "scheduler": grid.scheduler.snapshot(),
+        "label": grid.label.snapshot(),
+        "lock": grid.lock.snapshot(),
+        "sizer": grid.sizer.snapshot_state(),
+    }
+
+
+def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
+    """Take a state that `snapshot_grid` gave."""
+    for name in _PLAIN:
+        setattr(grid, name, state["plain"][name])
+    grid.set_tunables()
+    grid.slots = {saved["slot_id"]: Slot.restored(saved) for saved in state["slots"]}
+    grid.keys = {
+        key: (slot.slot_id, local_id) for slot in grid.slots.values() for local_id, key in slot.sent.items()
+    }
+    grid.dirty = set(state["dirty"])
+    grid.unfunded = set(state["unfunded"])
+    grid.capped = set(state["capped"])
+    grid.level = Level(state["level"])
+    grid.free_seen = (state["free_seen"][0], state["free_seen"][1])
+    grid.cycles.clear()
+    grid.cycles.extend(state["cycles"])
+    grid.floors.this_loop, grid.floors.by_leg, grid.floors.total = state["floors"]
+    grid.scheduler.restore(state["scheduler"])
+    grid.label.restore(state["label"])
+    grid.lock.restore(state["lock"])
+    grid.sizer.restore_state(state["sizer"])
+    grid.rescheduled()

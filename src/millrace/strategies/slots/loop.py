@@ -1,0 +1,173 @@
+"""The grid's regular loop, at multiples of the poll interval (slots 4.1, 5.2, 5.3, 9).
+
+Only slots that something happened to are looked at (see `schedule`), exits before entries, in an order that does not
+depend on anything but the state. A stale price skips the cycle and pauses nothing.
+"""
+
+from millrace.core.commands import Alert, Cancel, Severity
+from millrace.strategies.slots.bootstrap import Opening, add_entry, bootstrap, repair_legs
+from millrace.strategies.slots.events import PriceTick, TimerTick
+from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.legs import fresh_entry_price
+from millrace.strategies.slots.model import Order, Side, TradeId, WaitReason
+from millrace.strategies.slots.placement import drop_entry, entry_block, place, place_exits
+from millrace.strategies.slots.schedule import reschedule
+from millrace.strategies.slots.slot import Slot
+from millrace.strategies.slots.transitions import carry_out, reduce, sync
+from millrace.strategies.slots.turn import Turn
+
+_MIN_DRAIN_DRIFT_PCT = 0.05
+_LEGS: tuple[TradeId, TradeId] = ("B", "A")
+
+
+def run_loop(grid: Grid, turn: Turn) -> None:
+    """Run one loop if any slot asks for it."""
+    chosen = _candidates(grid, turn)
+    _tell_low_headroom(grid, turn)
+    if not chosen:
+        return
+    if turn.stale:
+        grid.stale_wait = True
+        return
+    grid.dirty.clear()
+    grid.scheduler.begin_loop(grid.safe_cap - turn.open_orders)
+    grid.floors.begin_loop()
+    for slot in chosen:
+        sync(grid, turn, slot)
+        _cancel_again(grid, turn, slot)
+        place_exits(grid, turn, slot)
+    _drain(grid, turn, chosen, skip_drifted=True)
+    for slot in chosen:
+        _tick(grid, turn, slot)
+    _bootstrap(grid, turn, chosen)
+    _repair(grid, turn, chosen)
+    _drain(grid, turn, chosen, skip_drifted=False)
+    for slot in chosen:
+        reschedule(grid, turn, slot)
+
+
+def _candidates(grid: Grid, turn: Turn) -> list[Slot]:
+    ticks, now_ns, dirty = turn.ticks, turn.now_ns, grid.dirty
+    return [
+        slot
+        for slot_id, slot in grid.slots.items()
+        if slot.due_ns <= now_ns or slot.low_ticks >= ticks or slot.high_ticks <= ticks or slot_id in dirty
+    ]
+
+
+def _cancel_again(grid: Grid, turn: Turn, slot: Slot) -> None:
+    for local_id in sorted(slot.cancel_again):
+        key = slot.sent.get(local_id)
+        if key is not None:
+            turn.out.append(Cancel(grid.name, key, "cancel_again"))
+    slot.cancel_again.clear()
+
+
+def _tick(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Show the slot the price, if the loop can still place what a refresh would take off, and the time."""
+    if grid.scheduler.has_room and entry_block(grid, turn, slot) is None:
+        before = len(slot.state.cancelling)
+        reduce(grid, turn, slot, PriceTick(turn.price, turn.now), paced=False)
+        if len(slot.state.cancelling) > before:
+            grid.scheduler.used += 1
+    if not grid.is_sticky(slot):
+        reduce(grid, turn, slot, TimerTick(turn.now))
+
+
+def _drain(grid: Grid, turn: Turn, chosen: list[Slot], *, skip_drifted: bool) -> None:
+    """Send deferred entries at today's target, oldest first, the side that is behind first among equals."""
+    waiting = [
+        (order.placed_at, slot.slot_id, order.local_id, slot, order)
+        for slot in chosen
+        for order in slot.state.orders
+        if order.role == "entry" and order.local_id not in slot.sent and not slot.is_cancelling(order.trade_id)
+    ]
+    behind: Side | None = grid.scheduler.behind(turn.now) if waiting else None
+    waiting.sort(key=lambda row: (row[0], row[4].side != behind, row[1], row[2]))
+    for _, _, local_id, slot, order in waiting:
+        if skip_drifted and _drifted(grid, slot, order):
+            continue
+        if not grid.scheduler.has_room:
+            return
+        _reprice(grid, turn, slot, order)
+        place(grid, turn, slot, local_id, paced=True)
+        if local_id in slot.sent:
+            grid.scheduler.drain(turn.now)
+
+
+def _drifted(grid: Grid, slot: Slot, order: Order) -> bool:
+    market = slot.state.market_price
+    limit_pct = max(_MIN_DRAIN_DRIFT_PCT, grid.settings.refresh_pct)
+    target = fresh_entry_price(slot.state, order.trade_id, grid.cfg(slot))
+    return abs(order.price - target) / market * 100.0 > limit_pct
+
+
+def _reprice(grid: Grid, turn: Turn, slot: Slot, order: Order) -> None:
+    price = fresh_entry_price(slot.state, order.trade_id, grid.cfg(slot))
+    volume = grid.sizes(slot, turn).volume(order.trade_id, price)
+    if volume is None:
+        drop_entry(grid, turn, slot, order, WaitReason.MIN_SIZE_WAIT)
+    else:
+        order.price, order.volume = price, volume
+
+
+def _bootstrap(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
+    """Open empty slots: most round trips first, then lowest id, a few per loop (slots 5.2)."""
+    empty = sorted(
+        (slot for slot in chosen if slot.is_empty()), key=lambda slot: (-slot.state.total_round_trips, slot.slot_id)
+    )
+    for place_in_line, slot in enumerate(empty):
+        blocked = entry_block(grid, turn, slot)
+        if blocked is not None:
+            opening = Opening([], {"A": blocked, "B": blocked})
+        elif place_in_line >= max(2, grid.scheduler.cap):
+            opening = Opening([], {"A": WaitReason.BOOTSTRAP_PENDING, "B": WaitReason.BOOTSTRAP_PENDING})
+        else:
+            base, quote = _free(turn)
+            opening = bootstrap(slot.state, grid.cfg(slot), grid.sizes(slot, turn), base, quote)
+        _open(grid, turn, slot, opening)
+
+
+def _repair(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
+    """Re-arm empty legs; the first leg of a side that cannot be paid ends that side's repairs in this loop."""
+    exhausted: set[TradeId] = set()
+    for slot in chosen:
+        missing = [leg for leg in _LEGS if slot.state.leg_order(leg) is None and not slot.is_cancelling(leg)]
+        if slot.is_empty() or not missing:
+            continue
+        blocked = entry_block(grid, turn, slot)
+        if blocked is not None:
+            _open(grid, turn, slot, Opening([], dict.fromkeys(missing, blocked)))
+            continue
+        cfg, sizes = grid.cfg(slot), grid.sizes(slot, turn)
+        funded = repair_legs(slot.state, cfg, exhausted, *_free(turn))
+        for leg in missing:
+            if leg in funded:
+                _open(grid, turn, slot, add_entry(slot.state, leg, cfg, sizes))
+            elif turn.now >= slot.state.leg(leg).cooldown_until:
+                _open(grid, turn, slot, Opening([], {leg: WaitReason.UNFUNDED}))
+            if slot.wait.get(leg) is WaitReason.UNFUNDED:
+                exhausted.add(leg)
+
+
+def _open(grid: Grid, turn: Turn, slot: Slot, opening: Opening) -> None:
+    for leg, reason in opening.waits.items():
+        grid.set_wait(slot, leg, reason, turn.now_ns)
+    carry_out(grid, turn, slot, opening.actions, paced=False)
+
+
+def _free(turn: Turn) -> tuple[float | None, float | None]:
+    base, quote = turn.free_base(), turn.free_quote()
+    facts = turn.instrument
+    return (
+        None if base is None else facts.base_float(base),
+        None if quote is None else facts.quote_float(quote),
+    )
+
+
+def _tell_low_headroom(grid: Grid, turn: Turn) -> None:
+    """Tell the operator once when the open-order headroom has been low for ten minutes (slots 9)."""
+    if grid.low_headroom_due_ns() <= turn.now_ns:
+        grid.low_headroom_told = True
+        text = f"{turn.open_orders} of {grid.safe_cap} open orders for ten minutes; freeze entries or remove slots"
+        turn.out.append(Alert(Severity.WARN, "safe_cap_guard", text, turn.now_ns))

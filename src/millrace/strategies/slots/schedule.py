@@ -1,0 +1,84 @@
+"""When a slot must be looked at again: the price bounds of its entries, and the next time at which anything is due.
+
+This is the strategy's half of exact skipping (design section 9). A slot is looked at in a loop only when it was made
+dirty by news, when its due time has come, or when the price stands outside its bounds, whether or not the engine skips
+events; so skipping cannot change a decision.
+"""
+
+from math import ceil, floor, inf
+
+from millrace.strategies.slots.grid import RETRY_NS, Grid
+from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
+from millrace.strategies.slots.refresh import refresh_bounds
+from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
+from millrace.strategies.slots.turn import Turn
+
+_SECOND_NS = 1_000_000_000
+_LEGS: tuple[TradeId, TradeId] = ("A", "B")
+_RETRIED = frozenset(
+    {WaitReason.UNFUNDED, WaitReason.MIN_SIZE_WAIT, WaitReason.CAPACITY_BLOCK, WaitReason.EXCHANGE_CANCELS}
+)
+
+
+def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Work out the slot's bounds and due time from its state as it is now."""
+    grid.rescheduled()
+    slot.low_ticks, slot.high_ticks = NO_LOW, NO_HIGH
+    due_ns = NEVER_NS
+    for order in slot.state.orders:
+        if order.local_id in slot.sent:
+            if order.role == "entry":
+                due_ns = min(due_ns, _entry_due_ns(grid, turn, slot, order))
+        elif not slot.is_cancelling(order.trade_id):
+            due_ns = grid.loop_after_ns(turn.now_ns)
+    if slot.cancel_again or any(-row.recovery_id not in slot.sent for row in slot.state.recovery_orders):
+        due_ns = min(due_ns, grid.loop_after_ns(turn.now_ns))
+    for leg in _LEGS:
+        if slot.state.leg_order(leg) is None:
+            due_ns = min(due_ns, _empty_leg_due_ns(grid, turn, slot, leg))
+    if not grid.is_sticky(slot):
+        due_ns = min(due_ns, _time_out_due_ns(grid, turn, slot))
+    slot.due_ns = due_ns
+
+
+def _entry_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
+    """Narrow the slot's bounds to the entry's; an entry already outside them is due in a loop instead."""
+    low, high = refresh_bounds(order, slot.state, grid.cfg(slot))
+    scale = 10.0**grid.instrument.price_decimals
+    low_ticks = floor(low * scale) if low < inf else NO_HIGH
+    high_ticks = ceil(high * scale) if high < inf else NO_HIGH
+    if low_ticks < turn.ticks < high_ticks:
+        slot.low_ticks = max(slot.low_ticks, low_ticks)
+        slot.high_ticks = min(slot.high_ticks, high_ticks)
+        return NEVER_NS
+    cooldown_ns = grid.loop_at_ns(round(slot.state.leg(order.trade_id).refresh_cooldown_until * _SECOND_NS))
+    return max(grid.loop_after_ns(turn.now_ns), cooldown_ns)
+
+
+def _empty_leg_due_ns(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> int:
+    reason = slot.wait.get(leg)
+    if slot.quarantined or reason is WaitReason.PAUSED or slot.is_cancelling(leg):
+        return NEVER_NS
+    next_loop_ns = grid.loop_after_ns(turn.now_ns)
+    if reason in _RETRIED:
+        return max(next_loop_ns, grid.loop_at_ns(slot.retry_ns.get(leg, 0)))
+    cooldown_ns = round(slot.state.leg(leg).cooldown_until * _SECOND_NS)
+    return max(next_loop_ns, grid.loop_at_ns(cooldown_ns))
+
+
+def _time_out_due_ns(grid: Grid, turn: Turn, slot: Slot) -> int:
+    """Return when a non-sticky exit may time out; one that could not be orphaned is tried again later."""
+    state, cfg = slot.state, grid.cfg(slot)
+    exits = [order for order in state.orders if order.role == "exit"]
+    if not exits:
+        return NEVER_NS
+    if phase(state) == "S2":
+        if state.s2_entered_at is None:
+            return grid.loop_after_ns(turn.now_ns)
+        at = state.s2_entered_at + cfg.s2_orphan_after_sec
+    else:
+        at = (exits[0].entry_filled_at or exits[0].placed_at or state.now) + cfg.s1_orphan_after_sec
+    due_ns = ceil(at * _SECOND_NS)
+    if due_ns <= turn.now_ns:
+        return grid.loop_at_ns(turn.now_ns + RETRY_NS)
+    return grid.loop_at_ns(due_ns)

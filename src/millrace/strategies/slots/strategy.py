@@ -1,0 +1,120 @@
+"""The slot grid as the engine sees it: events in, intents out (slots 4; design section 3).
+
+The strategy acts on news of its orders at once and does everything else in its loop, at multiples of the poll interval.
+Which loops have work is a function of the state (`schedule`), so the engine may skip the others, and every print that
+no slot's bounds can notice, without changing a decision.
+"""
+
+from typing import Any
+
+from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.events import BalanceReport, Event, Operator, Print, Started, Timer
+from millrace.core.instrument import Instrument
+from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
+from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
+from millrace.strategies.slots.loop import run_loop
+from millrace.strategies.slots.news import balance_news, order_news, refused
+from millrace.strategies.slots.operate import operate
+from millrace.strategies.slots.settings import SlotsSettings
+from millrace.strategies.slots.slot import NEVER_NS
+from millrace.strategies.slots.status import grid_status
+from millrace.strategies.slots.turn import Turn
+from millrace.strategies.slots.volatility import SAMPLES_USED
+
+_BAR_NS = 300 * 1_000_000_000
+_BARS_KEPT = 600
+
+
+class SlotGrid:
+    """One grid on one instrument; implements the kernel's `Strategy`."""
+
+    def __init__(self, name: str, instrument: Instrument, settings: SlotsSettings) -> None:
+        self.name = name
+        self.grid = Grid(name, instrument, settings)
+        self._now_ns = 0
+        for _ in range(settings.count):
+            self.grid.add_slot()
+
+    def series(self) -> tuple[SeriesSpec, ...]:
+        """Return the price samples of the profit target and the 5-minute bars of the direction label."""
+        grid = self.grid
+        return (
+            SeriesSpec(
+                instrument=grid.instrument.id,
+                sample_ns=grid.loop_ns,
+                samples_kept=SAMPLES_USED,
+                sample_max_age_ns=grid.stale_ns,
+                bar_ns=_BAR_NS,
+                bars_kept=_BARS_KEPT,
+            ),
+        )
+
+    def decide(self, event: Event | OrderUpdate | Refused, view: View) -> list[Intent]:
+        """Return what the grid wants after this event."""
+        self._now_ns = view.now_ns
+        grid = self.grid
+        turn = Turn(view, self.name, grid.instrument, grid.stale_ns)
+        if turn.standing.level != grid.level:
+            grid.level = turn.standing.level
+            grid.wake_all()
+        if isinstance(event, Print):
+            if grid.stale_wait or grid.is_outside(turn.ticks):
+                grid.stale_wait = False
+                grid.loop_wanted = True
+        elif isinstance(event, OrderUpdate):
+            order_news(grid, turn, event)
+        elif isinstance(event, Timer):
+            if event.ts_ns % grid.loop_ns == 0:
+                grid.last_loop_ns = event.ts_ns
+                grid.loop_wanted = False
+                grid.check_loss_lock(turn)
+                run_loop(grid, turn)
+        elif isinstance(event, BalanceReport):
+            balance_news(grid, turn)
+        else:
+            self._other(event, turn)
+        return turn.out
+
+    def _other(self, event: Event | Refused, turn: Turn) -> None:
+        if isinstance(event, Refused):
+            refused(self.grid, turn, event)
+        elif isinstance(event, Operator):
+            operate(self.grid, turn, event)
+        elif isinstance(event, Started):
+            if event.restart:
+                self.grid.windows.clear()
+            self.grid.wake_all()
+
+    def interest(self) -> Interest:
+        """Return the tightest price bounds of all slots and the next loop that has work."""
+        grid = self.grid
+        instrument = grid.instrument.id
+        heartbeat_ns = grid.next_loop_ns(self._now_ns)
+        watch_ns = min(grid.low_headroom_due_ns(), grid.lock_due_ns(self._now_ns))
+        if grid.stale_wait:
+            bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)
+        elif grid.loop_wanted or grid.dirty:
+            bounds, watch_ns = (), heartbeat_ns
+        else:
+            low, high, due_ns = grid.outlook()
+            watch_ns = min(watch_ns, due_ns)
+            bounds = (
+                Bound(instrument, Field.LAST, below=True, ticks=low),
+                Bound(instrument, Field.LAST, below=False, ticks=high),
+            )
+        deadline_ns = None if watch_ns == NEVER_NS else max(watch_ns, heartbeat_ns)
+        return Interest(bounds, deadline_ns, heartbeat_ns)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the grid's whole state as builtins."""
+        return snapshot_grid(self.grid) | {"now_ns": self._now_ns}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        restore_grid(self.grid, state)
+        self._now_ns = state["now_ns"]
+
+    def status(self, view: View) -> dict[str, Any]:
+        """Return what a person wants to see of the grid; strict JSON."""
+        return grid_status(self.grid, Turn(view, self.name, self.grid.instrument, self.grid.stale_ns))

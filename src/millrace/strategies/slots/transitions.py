@@ -1,0 +1,158 @@
+"""One event through a slot's reducer, and everything that must follow from its actions.
+
+This is the only caller of the reducer: market price and profit target are brought up to now before it, bookings,
+cancels and placements carried out in causal order after it, and the invariants are checked on what came of it
+(slots 1.3, 3, 4).
+"""
+
+from millrace.core.commands import Alert, Book, Cancel, Post, Severity
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.strategies.slots import actions as act
+from millrace.strategies.slots import events as ev
+from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.invariants import HALT_NUMBERS, Violation, heal, normalise_flags, violations
+from millrace.strategies.slots.model import TradeId, WaitReason
+from millrace.strategies.slots.order_size import compound_units
+from millrace.strategies.slots.placement import place
+from millrace.strategies.slots.reducer import apply
+from millrace.strategies.slots.slot import Slot
+from millrace.strategies.slots.turn import Turn
+
+_LEGS: tuple[TradeId, TradeId] = ("A", "B")
+_MAKES_EXITS = (ev.Fill, ev.OrderEnded)
+
+
+def reduce(grid: Grid, turn: Turn, slot: Slot, event: ev.Event, *, paced: bool = True) -> None:
+    """Apply one event to the slot and carry out what it asks for."""
+    sync(grid, turn, slot)
+    if isinstance(event, _MAKES_EXITS):
+        slot.state.profit_pct_runtime = grid.profit_target_pct(turn)
+    carry_out(grid, turn, slot, apply(slot.state, event, grid.cfg(slot), grid.sizes(slot, turn)), paced=paced)
+
+
+def sync(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Bring the slot's price and time up to the market view's."""
+    state = slot.state
+    state.now = max(state.now, turn.now)
+    if turn.price > 0.0:
+        state.market_price = turn.price
+        state.last_price_update_at = grid.instrument_seconds(turn.market.last_ts_ns)
+
+
+def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, paced: bool) -> None:
+    """Carry out one transition's actions in their order, then check what must hold."""
+    for action in actions:
+        if isinstance(action, act.Place):
+            place(grid, turn, slot, action.local_id, paced=paced)
+        elif isinstance(action, act.Book):
+            _book(grid, turn, slot, action)
+        elif isinstance(action, act.Cancel):
+            _cancel(grid, turn, slot, action)
+        else:
+            _rename(grid, slot, action.local_id, -action.recovery_id)
+    normalise_flags(slot.state)
+    _explain_empty_legs(grid, turn, slot)
+    check(grid, turn, slot)
+
+
+def _explain_empty_legs(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Give every empty leg a reason: its cooldown, or that the next loop's repair will arm it."""
+    for leg in _LEGS:
+        if slot.state.leg_order(leg) is not None:
+            grid.clear_wait(slot, leg)
+        elif leg not in slot.wait:
+            cooling = turn.now < slot.state.leg(leg).cooldown_until
+            slot.wait[leg] = WaitReason.COOLDOWN if cooling else WaitReason.SCHEDULER_DEFER
+
+
+def _cancel(grid: Grid, turn: Turn, slot: Slot, action: act.Cancel) -> None:
+    key = slot.sent.get(action.local_id)
+    if key is not None:
+        turn.out.append(Cancel(grid.name, key, action.reason))
+        return
+    ended = ev.OrderEnded(action.local_id, "", "canceled", 0.0, 0.0, 0.0, turn.now)
+    apply(slot.state, ended, grid.cfg(slot), grid.sizes(slot, turn))
+    slot.forget(action.local_id)
+
+
+def _rename(grid: Grid, slot: Slot, old_id: int, new_id: int) -> None:
+    """Follow an exit that became a recovery: the order at the venue stays, its local name changes."""
+    key = slot.sent.pop(old_id, None)
+    if key is not None:
+        slot.sent[new_id] = key
+        grid.keys[key] = (slot.slot_id, new_id)
+    if old_id in slot.attempts:
+        slot.attempts[new_id] = slot.attempts.pop(old_id)
+
+
+def _book(grid: Grid, turn: Turn, slot: Slot, action: act.Book) -> None:
+    cycle = slot.state.completed_cycles[-1]
+    if action.cause in ("eviction", "release"):
+        slot.residue_base += cycle.volume if cycle.trade_id == "B" else -cycle.volume
+    slot.compound_units += compound_units(cycle.net_profit, cycle.exit_price)
+    grid.note_cycle(slot, cycle)
+    turn.out.append(
+        Book(
+            strategy=grid.name,
+            kind="cycle",
+            key=f"{grid.instrument.id}/{grid.bookings}",
+            values={
+                "slot": slot.slot_id,
+                "trade_id": cycle.trade_id,
+                "cycle": cycle.cycle,
+                "cause": cycle.cause,
+                "entry_price": cycle.entry_price,
+                "exit_price": cycle.exit_price,
+                "volume": cycle.volume,
+                "gross": cycle.gross_profit,
+                "fees": cycle.fees,
+                "net": cycle.net_profit,
+                "settled": cycle.settled_usd,
+                "entry_time": cycle.entry_time,
+                "exit_time": cycle.exit_time,
+                "regime": cycle.regime_at_entry,
+            },
+            ts_ns=turn.now_ns,
+        )
+    )
+    grid.check_loss_lock(turn)
+
+
+def check(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Check the slot's invariants: heal, else quarantine the slot, else halt the strategy (slots 3)."""
+    found = _violations(grid, turn, slot)
+    if found and heal(slot.state, grid.cfg(slot)):
+        found = _violations(grid, turn, slot)
+    if not found:
+        return
+    grid.violations += len(found)
+    if not slot.quarantined:
+        slot.quarantined = True
+        text = f"slot {slot.slot_id}: " + "; ".join(f"({number}) {text}" for number, text in found)
+        turn.out.append(Alert(Severity.PAGE, "invariant_violation", text, turn.now_ns))
+    quarantined = sum(other.quarantined for other in grid.slots.values())
+    fatal = any(violation.number in HALT_NUMBERS for violation in found)
+    if fatal or quarantined > grid.settings.quarantine_halt_fraction * len(grid.slots):
+        _halt(grid, turn, found)
+
+
+def _violations(grid: Grid, turn: Turn, slot: Slot) -> list[Violation]:
+    lots = turn.view.position(grid.position(slot.slot_id, "A")) + turn.view.position(grid.position(slot.slot_id, "B"))
+    ledger_base = grid.instrument.volume(lots) - slot.residue_base
+    return violations(slot.state, grid.cfg(slot), slot.wait, ledger_base)
+
+
+def _halt(grid: Grid, turn: Turn, found: list[Violation]) -> None:
+    turn.out.append(
+        Post(
+            Restriction(
+                id=f"{grid.name}/invariants",
+                scope=Scope(ScopeKind.STRATEGY, grid.name),
+                level=Level.HALT,
+                reason=ReasonCode.INVARIANT_VIOLATION,
+                text="; ".join(violation.text for violation in found),
+                posted_by=grid.name,
+                posted_ns=turn.now_ns,
+            )
+        )
+    )

@@ -1,0 +1,122 @@
+"""Puts the parts of one program together from its settings; the only place that knows them all.
+
+Live, paper, backtest, replay and fault simulation differ in what they hand the engine's events to; the engine itself is
+always made here, so that two of them cannot drift apart.
+"""
+
+from typing import NamedTuple
+
+from msgspec import structs
+
+from millrace import __version__
+from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
+from millrace.config.settings import Setting, Settings
+from millrace.core.engine import Engine
+from millrace.core.events import BalanceReport, ConfigApplied
+from millrace.core.ids import ClientIds
+from millrace.core.instrument import Instrument
+from millrace.market.view import MarketView
+from millrace.orders.account import Account
+from millrace.orders.table import OrderTable
+from millrace.risk.board import RestrictionBoard
+from millrace.shell.manifest import Manifest
+from millrace.sim.venue import SimVenue, VenueSettings
+from millrace.strategies.slots.strategy import SlotGrid
+from millrace.venues.kraken.facts import instrument_facts
+
+SLOTS = "slots"
+_STALE_KEY = "slots.stale_price_max_age_sec"
+_MS = 1_000_000
+_PPM = 1_000_000
+_SECOND_NS = 1_000_000_000
+
+
+class Program(NamedTuple):
+    """The engine and the parts of it that a caller looks into."""
+
+    engine: Engine
+    orders: OrderTable
+    grid: SlotGrid
+    instrument: Instrument
+    client_prefix: str
+
+
+def with_bars(settings: Settings, bar_ns: int) -> Settings:
+    """Return the settings with the stale-price limit of bar data: max(60 s, two bars) (design section 3)."""
+    limit_sec = max(settings.slots.stale_price_max_age_sec, 2 * bar_ns / _SECOND_NS)
+    return structs.replace(
+        settings,
+        slots=structs.replace(settings.slots, stale_price_max_age_sec=limit_sec),
+        values={**settings.values, _STALE_KEY: Setting(limit_sec, "command line", "twice the recording's bars")},
+    )
+
+
+def build_program(settings: Settings) -> Program:
+    """Return a fresh program for these settings."""
+    instrument = instrument_facts(settings.run.instrument)
+    grid = SlotGrid(SLOTS, instrument, settings.slots)
+    client_ids = ClientIds(settings.run.installation, (SLOTS,))
+    orders = OrderTable(client_ids)
+    engine = Engine(
+        instruments=(instrument,),
+        strategies=(grid,),
+        market=MarketView(),
+        orders=orders,
+        account=Account(),
+        board=RestrictionBoard(),
+    )
+    return Program(engine, orders, grid, instrument, client_ids.prefix)
+
+
+def venue_settings(settings: Settings, instrument: Instrument) -> VenueSettings:
+    """Return the simulated venue's assumptions."""
+    chosen = settings.venue
+    return VenueSettings(
+        venue=instrument.id.venue,
+        instruments=(instrument,),
+        opening={
+            instrument.base: round(chosen.base_balance * 10**instrument.base_decimals),
+            instrument.quote: round(chosen.quote_balance * 10**instrument.quote_decimals),
+        },
+        seed=settings.run.seed,
+        participation_ppm=round(chosen.participation * _PPM),
+        request_latency_ns=chosen.request_latency_ms * _MS,
+        response_latency_ns=chosen.response_latency_ms * _MS,
+        jitter_ns=chosen.latency_jitter_ms * _MS,
+    )
+
+
+def call_budget(settings: Settings) -> CallBudget:
+    """Return the pace of private calls (slots 4.4)."""
+    slots = settings.slots
+    return CallBudget(
+        CallBudgetSettings(
+            calls_per_loop=slots.max_api_calls_per_loop,
+            loop_ns=round(slots.poll_interval_sec * _SECOND_NS),
+            metronome=slots.private_api_metronome_enabled,
+            wave_calls=slots.private_api_wave_calls,
+            wave_ns=round(slots.private_api_wave_sec * _SECOND_NS),
+        )
+    )
+
+
+def config_event(settings: Settings, ts_ns: int) -> ConfigApplied:
+    """Return the event that tells the core which configuration holds."""
+    return ConfigApplied(settings.digest, settings.flat(), ts_ns)
+
+
+def balance_event(venue: SimVenue, ts_ns: int) -> BalanceReport:
+    """Return what the venue says we own."""
+    return BalanceReport(venue.settings.venue, venue.balances(), ts_ns)
+
+
+def manifest(settings: Settings) -> Manifest:
+    """Return what a journal needs to be replayed."""
+    return Manifest(
+        code_version=__version__,
+        config_digest=settings.digest,
+        config=settings.flat(),
+        instruments=(instrument_facts(settings.run.instrument),),
+        seeds={"run": settings.run.seed},
+        strategies=(SLOTS,),
+    )

@@ -1,0 +1,56 @@
+"""A grid on a recording: the assembled program over a file of bars or trades, and what came of it."""
+
+import time
+from typing import NamedTuple
+
+from millrace.config.settings import Settings
+from millrace.core.events import Started
+from millrace.core.ledger import LedgerStore
+from millrace.shell.executor import Executor
+from millrace.shell.journal import Journal
+from millrace.shell.ledger_memory import MemoryLedger
+from millrace.shell.sequencer import Sequencer
+from millrace.sim.candles import PrintColumns
+from millrace.sim.venue import SimVenue
+from millrace.world.assemble import (
+    Program,
+    balance_event,
+    build_program,
+    call_budget,
+    config_event,
+    venue_settings,
+)
+from millrace.world.feed import Feed
+from millrace.world.simulation import SimulatedLine, Simulation
+
+
+class Assembled(NamedTuple):
+    """One simulated program ready to run."""
+
+    program: Program
+    simulation: Simulation
+    venue: SimVenue
+    ledger: LedgerStore
+
+
+def assemble_backtest(
+    settings: Settings, columns: PrintColumns, *, lazy: bool = True, journal: Journal | None = None
+) -> Assembled:
+    """Return a program on a recording, not started."""
+    program = build_program(settings)
+    venue = SimVenue(venue_settings(settings, program.instrument))
+    ledger = MemoryLedger()
+    line = SimulatedLine(venue)
+    executor = Executor(ledger, line, call_budget(settings))
+    sequencer = Sequencer(program.engine, executor, journal)
+    feed = Feed(program.instrument.id, iter((columns,)))
+    simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)
+    return Assembled(program, simulation, venue, ledger)
+
+
+def start(settings: Settings, assembled: Assembled, ts_ns: int) -> None:
+    """Tell the program its configuration, its balances, and that it may trade."""
+    simulation = assembled.simulation
+    simulation.feed_event(config_event(settings, ts_ns))
+    simulation.feed_event(balance_event(assembled.venue, ts_ns))
+    simulation.feed_event(Started(restart=False, ts_ns=ts_ns))

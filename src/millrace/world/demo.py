@@ -1,0 +1,150 @@
+"""The demo: the slot grid on the built-in market, live on a simulated clock, in a folder that survives being killed.
+
+It is the same program as everywhere: every event is journaled, the ledger is SQLite on disk, and starting again in the
+same folder goes through recovery. The market stands still while nobody runs it.
+"""
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from millrace.config.settings import Settings
+from millrace.core.clock import Clock
+from millrace.core.commands import Alert, Command, RecordFill
+from millrace.core.events import Event
+from millrace.sim.candles import PrintColumns
+from millrace.sim.market_generator import prints_from
+from millrace.world.run_folder import Run, Startup
+
+FIRST_NS = 1_767_225_600 * 1_000_000_000
+"""Where the demo's market begins: 2026-01-01 00:00 UTC."""
+_FRAME_NS = 250_000_000
+_RECENT = 12
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What the terminal shows: simulated and real time, the grid's status, and the newest fills and alerts."""
+
+    sim_ns: int
+    sim_seconds: float
+    seconds: float
+    price: float
+    equity: float
+    status: dict[str, Any]
+    fills: tuple[str, ...]
+    alerts: tuple[str, ...]
+    events: int
+    orders_waiting: int
+
+
+class DemoResult(msgspec.Struct, frozen=True):
+    """How a demo ended."""
+
+    directory: str
+    seconds: float
+    sim_hours: float
+    events: int
+    command_hash: str
+    startup: dict[str, Any]
+    status: dict[str, Any]
+
+
+class Demo:
+    """One sitting of the demo."""
+
+    def __init__(self, settings: Settings, folder: Path, clock: Clock) -> None:
+        seed = settings.run.seed
+
+        def market(ts_ns: int) -> Iterator[PrintColumns]:
+            return prints_from(seed, ts_ns)
+
+        self.run = Run(folder, settings, clock, market, FIRST_NS)
+        self._clock = clock
+        self._fills: deque[str] = deque(maxlen=_RECENT)
+        self._alerts: deque[str] = deque(maxlen=_RECENT)
+        self.run.simulation.sequencer.listen(self._listen)
+
+    def play(self, speed: float, seconds: float | None, show: Callable[[Frame], None]) -> DemoResult:
+        """Let simulated time pass `speed` times as fast as real time, for `seconds` or until interrupted."""
+        clock, simulation = self._clock, self.run.simulation
+        began_ns, first_sim_ns = clock.monotonic_ns(), simulation.now_ns
+        passed_ns = 0
+        try:
+            while seconds is None or passed_ns < seconds * 1e9:
+                passed_ns = clock.monotonic_ns() - began_ns
+                simulation.run_until(first_sim_ns + round(passed_ns * speed))
+                self.run.keep()
+                show(self.frame(first_sim_ns, passed_ns))
+                clock.sleep_until(clock.now_ns() + _FRAME_NS)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.run.close()
+        return DemoResult(
+            directory=str(self.run.folder),
+            seconds=passed_ns / 1e9,
+            sim_hours=(simulation.now_ns - first_sim_ns) / 3.6e12,
+            events=simulation.events,
+            command_hash=simulation.engine.command_hash.hex(),
+            startup=startup_status(self.run.startup),
+            status=self.run.program.grid.status(simulation.engine),
+        )
+
+    def frame(self, first_sim_ns: int, passed_ns: int) -> Frame:
+        """Return what there is to see now."""
+        simulation, program = self.run.simulation, self.run.program
+        facts, engine = program.instrument, simulation.engine
+        price = facts.price(engine.market(facts.id).last_ticks)
+        base = engine.total(facts.id.venue, facts.base) or 0
+        quote = engine.total(facts.id.venue, facts.quote) or 0
+        return Frame(
+            sim_ns=simulation.now_ns,
+            sim_seconds=(simulation.now_ns - first_sim_ns) / 1e9,
+            seconds=passed_ns / 1e9,
+            price=price,
+            equity=facts.quote_float(quote) + facts.base_float(base) * price,
+            status=program.grid.status(engine),
+            fills=tuple(self._fills),
+            alerts=tuple(self._alerts),
+            events=simulation.events,
+            orders_waiting=simulation.executor.waiting,
+        )
+
+    def _listen(self, event: Event, commands: list[Command]) -> None:
+        del event
+        facts = self.run.program.instrument
+        for command in commands:
+            if isinstance(command, RecordFill) and command.lots:
+                price = facts.quote_float(command.cost) / facts.volume(command.lots)
+                self._fills.append(
+                    f"{clock_text(command.ts_ns)}  {command.position.group:>7} {command.position.leg}"
+                    f"  {command.side.value:<4} {facts.volume(command.lots):>10,.2f} at {price:.5f}"
+                )
+            elif isinstance(command, Alert):
+                self._alerts.append(f"{clock_text(command.ts_ns)}  {command.severity.value}: {command.text}")
+
+
+def startup_status(startup: Startup) -> dict[str, Any]:
+    """Return the `startup` object (slots 16)."""
+    return startup._asdict()
+
+
+def clock_text(ts_ns: int) -> str:
+    """Return hours, minutes and seconds of a UTC time."""
+    seconds = ts_ns // 1_000_000_000 % 86_400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def put_aside(folder: Path) -> Path | None:
+    """Move an earlier run out of the way, keeping it; returns where it went, None when there was none."""
+    if not folder.exists():
+        return None
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    shutil.move(folder, aside)
+    return aside

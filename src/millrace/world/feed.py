@@ -1,0 +1,86 @@
+"""Market data on its way into a simulation, read in bulk.
+
+A feed is a run of column chunks (one for a file, one per day for the generator) and a place in it. It finds the next
+row that can matter and hands over what lies before it as one block, so quiet hours cost one search (design section 9).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from millrace.core.events import MarketBlock, Print, Quote
+from millrace.core.instrument import InstrumentId, Ticks
+from millrace.sim.candles import PrintColumns, QuoteColumns
+from millrace.sim.column_search import first_outside
+from millrace.sim.venue import Delivery, SimVenue
+
+Columns = PrintColumns | QuoteColumns
+
+
+class Feed:
+    """One instrument's market data; rows before `row` of the current chunk are past."""
+
+    def __init__(self, instrument: InstrumentId, chunks: Iterator[Columns]) -> None:
+        self.instrument = instrument
+        self._chunks = chunks
+        self._row = 0
+        self._chunk: Columns | None = next(chunks, None)
+        self.rows = 0
+
+    @property
+    def next_ns(self) -> int | None:
+        """Time of the next row; None when the feed is exhausted."""
+        self._turn_page()
+        return None if self._chunk is None else int(self._chunk.ts_ns[self._row])
+
+    def _turn_page(self) -> None:
+        while self._chunk is not None and self._row >= len(self._chunk):
+            self._chunk = next(self._chunks, None)
+            self._row = 0
+
+    def skip(self, until_ns: int, low: Ticks | None, high: Ticks | None) -> tuple[MarketBlock | None, bool]:
+        """Pass over rows up to `until_ns` that lie strictly between the bounds.
+
+        Returns the rows passed as a block (None: none were) and whether the feed now stands at a row that lies at or
+        outside a bound. At the end of a chunk it returns early; call again while `next_ns` is not past `until_ns`.
+        """
+        self._turn_page()
+        chunk, start = self._chunk, self._row
+        if chunk is None:
+            return None, False
+        end = len(chunk)
+        if chunk.ts_ns[end - 1] > until_ns:
+            end = int(np.searchsorted(chunk.ts_ns, until_ns, side="right"))
+        if end <= start:
+            return None, False
+        row = first_outside(chunk, start, end, low, high)
+        self._row = row
+        self.rows += row - start
+        return (_block(self.instrument, chunk, start, row) if row > start else None), row < end
+
+    def take(self, venue: SimVenue) -> tuple[Print | Quote, list[Delivery]]:
+        """Show the next row to the venue; returns it as an event, and what the venue answers to it."""
+        chunk, row = self._chunk, self._row
+        assert chunk is not None  # noqa: S101  callers take a row that `skip` or `next_ns` showed
+        self._row += 1
+        self.rows += 1
+        ts_ns = int(chunk.ts_ns[row])
+        if isinstance(chunk, PrintColumns):
+            ticks, lots = int(chunk.ticks[row]), int(chunk.lots[row])
+            answers = venue.on_print(self.instrument, ts_ns, ticks, lots, int(chunk.bar[row]), int(chunk.bar_lots[row]))
+            return Print(self.instrument, ts_ns, ticks, lots), answers
+        bid, ask = int(chunk.bid_ticks[row]), int(chunk.ask_ticks[row])
+        bid_lots, ask_lots = int(chunk.bid_lots[row]), int(chunk.ask_lots[row])
+        answers = venue.on_quote(self.instrument, ts_ns, bid, ask, bid_lots, ask_lots)
+        return Quote(self.instrument, ts_ns, bid, ask, bid_lots, ask_lots), answers
+
+
+def _block(instrument: InstrumentId, chunk: Columns, start: int, stop: int) -> MarketBlock:
+    if isinstance(chunk, PrintColumns):
+        columns = (chunk.ts_ns, chunk.ticks, chunk.lots)
+        kind = "print"
+    else:
+        columns = (chunk.ts_ns, chunk.bid_ticks, chunk.ask_ticks, chunk.bid_lots, chunk.ask_lots)
+        kind = "quote"
+    packed = tuple(column[start:stop].astype("<i8", copy=False).tobytes() for column in columns)
+    return MarketBlock(instrument, int(chunk.ts_ns[stop - 1]), kind, packed)

@@ -1,0 +1,198 @@
+"""The assembled program on a simulated clock: market, venue, network delays, engine and executor in one loop.
+
+Everything that happens has a time: a row of market data, a request that reaches the venue, an answer that reaches the
+program, a call that the budget lets go, a deadline of a strategy. The loop takes the earliest; at equal times market
+data come first, then messages, then deadlines. With `lazy` the market data and loops that cannot matter are passed over
+in bulk, and the same commands come out (design section 9).
+"""
+
+import heapq
+from typing import Any
+
+from millrace.core.commands import Approved
+from millrace.core.events import Event, Timer
+from millrace.core.instrument import InstrumentId, Ticks
+from millrace.core.strategy import Bound, Field, Interest
+from millrace.shell.executor import Executor
+from millrace.shell.sequencer import Sequencer
+from millrace.sim.venue import Delivery, SimVenue
+from millrace.world.feed import Feed
+
+_NEVER_NS = 2**63 - 1
+
+
+class SimulatedLine:
+    """The connection between program and venue: requests and answers in flight, and calls that wait."""
+
+    def __init__(self, venue: SimVenue) -> None:
+        self.venue = venue
+        self._heap: list[tuple[int, int, str, Any]] = []
+        self._count = 0
+
+    def push(self, ts_ns: int, kind: str, payload: Any) -> None:
+        """Put something on its way; equal times keep their order."""
+        self._count += 1
+        heapq.heappush(self._heap, (ts_ns, self._count, kind, payload))
+
+    def place(self, approved: Approved, now_ns: int) -> None:
+        """Send an order (the executor's port)."""
+        self.push(self.venue.arrival_ns(approved.client_id, now_ns), "place", approved)
+
+    def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
+        """Send a cancel (the executor's port)."""
+        self.push(self.venue.arrival_ns(client_id, now_ns), "cancel", (instrument, client_id))
+
+    def report(self, event: Event) -> None:
+        """Give the program an event at once (the executor's port)."""
+        self.push(event.ts_ns, "event", event)
+
+    def answer(self, deliveries: list[Delivery]) -> None:
+        """Put the venue's answers on their way back."""
+        for ts_ns, event in deliveries:
+            self.push(ts_ns, "event", event)
+
+    @property
+    def next_ns(self) -> int:
+        """When the next thing arrives."""
+        return self._heap[0][0] if self._heap else _NEVER_NS
+
+    def pop(self) -> tuple[int, str, Any]:
+        """Take what arrives next: time, kind, payload."""
+        ts_ns, _, kind, payload = heapq.heappop(self._heap)
+        return ts_ns, kind, payload
+
+
+class Simulation:
+    """One program, one venue, one market."""
+
+    def __init__(
+        self, sequencer: Sequencer, executor: Executor, line: SimulatedLine, feed: Feed, *, lazy: bool
+    ) -> None:
+        self.now_ns = 0
+        self.sequencer = sequencer
+        self.engine = sequencer.engine
+        self.executor = executor
+        self.line = line
+        self.feed = feed
+        self.messages = 0
+        self._lazy = lazy
+        self._pump_ns = _NEVER_NS
+
+    @property
+    def events(self) -> int:
+        """Rows of market data, shown or passed over, and everything else that the program was told."""
+        return self.feed.rows + self.messages
+
+    def feed_event(self, event: Event) -> None:
+        """Give the program an event now; the caller is the operator, the start or a test."""
+        self.now_ns = max(self.now_ns, event.ts_ns)
+        self._step(event)
+
+    def run_until(self, end_ns: int) -> None:
+        """Let everything up to and including `end_ns` happen."""
+        while True:
+            interest = self._interest()
+            timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
+            timer_ns = _NEVER_NS if timer is None else timer
+            message_ns = min(self.line.next_ns, self._pump_ns)
+            until_ns = min(message_ns, timer_ns, end_ns)
+            if self._market(until_ns, interest):
+                continue
+            if until_ns == end_ns and message_ns > end_ns and timer_ns > end_ns:
+                self.now_ns = max(self.now_ns, end_ns)
+                return
+            self.now_ns = max(self.now_ns, until_ns)
+            if message_ns <= timer_ns:
+                self._message()
+            else:
+                self._step(Timer(timer_ns))
+
+    def _interest(self) -> Interest:
+        strategies = self.engine.strategies
+        if len(strategies) == 1:
+            return strategies[0].interest()
+        parts = [strategy.interest() for strategy in strategies]
+        return Interest(
+            tuple(bound for part in parts for bound in part.bounds),
+            min((part.deadline_ns for part in parts if part.deadline_ns is not None), default=None),
+            min((part.heartbeat_ns for part in parts if part.heartbeat_ns is not None), default=None),
+            any(part.all_events for part in parts),
+        )
+
+    def _market(self, until_ns: int, interest: Interest) -> bool:
+        """Work through market data up to `until_ns`; True when a row was shown and the outlook may have changed."""
+        feed = self.feed
+        next_ns = feed.next_ns
+        if next_ns is None or next_ns > until_ns:
+            return False
+        if self._lazy and not interest.all_events:
+            low, high = self._bounds(interest.bounds)
+            while True:
+                block, found = feed.skip(until_ns, low, high)
+                if block is not None:
+                    last = _last_prices(block.columns)
+                    self.line.venue.skip_to(feed.instrument, block.ts_ns, *last)
+                    self._step(block)
+                if found:
+                    break
+                next_ns = feed.next_ns
+                if next_ns is None or next_ns > until_ns:
+                    return False
+        event, answers = feed.take(self.line.venue)
+        self.line.answer(answers)
+        self.now_ns = max(self.now_ns, event.ts_ns)
+        self._step(event)
+        return True
+
+    def _bounds(self, bounds: tuple[Bound, ...]) -> tuple[Ticks | None, Ticks | None]:
+        """Return the tightest bounds of the venue's resting orders and the strategies' interest."""
+        instrument = self.feed.instrument
+        low, high = self.line.venue.bounds(instrument)
+        for bound in bounds:
+            if bound.instrument != instrument:
+                continue
+            if bound.below:
+                _require(bound.field in (Field.LAST, Field.ASK), bound)
+                low = bound.ticks if low is None else max(low, bound.ticks)
+            else:
+                _require(bound.field in (Field.LAST, Field.BID), bound)
+                high = bound.ticks if high is None else min(high, bound.ticks)
+        return low, high
+
+    def _message(self) -> None:
+        if self._pump_ns <= self.line.next_ns:
+            now_ns, self._pump_ns = self._pump_ns, _NEVER_NS
+            self._schedule_pump(self.executor.pump(now_ns))
+            return
+        ts_ns, kind, payload = self.line.pop()
+        if kind == "event":
+            self._step(payload)
+        elif kind == "place":
+            self.line.answer(self.line.venue.place(payload, ts_ns))
+        else:
+            self.line.answer(self.line.venue.cancel(*payload, ts_ns))
+
+    def _step(self, event: Event) -> None:
+        if not event.is_market:
+            self.messages += 1
+        self.sequencer.feed(event)
+        if self.sequencer.next_pump_ns is not None:
+            self._schedule_pump(self.sequencer.next_pump_ns)
+            self.sequencer.next_pump_ns = None
+
+    def _schedule_pump(self, ts_ns: int | None) -> None:
+        if ts_ns is not None:
+            self._pump_ns = min(self._pump_ns, ts_ns)
+
+
+def _require(condition: bool, bound: Bound) -> None:
+    if not condition:
+        raise ValueError(f"a search in bulk cannot watch {bound.field} {'<=' if bound.below else '>='} of a strategy")
+
+
+def _last_prices(columns: tuple[bytes, ...]) -> tuple[Ticks | None, Ticks | None, Ticks | None]:
+    """Return (last, bid, ask) of a block: the last row's, None for what its kind does not carry."""
+    values = [int.from_bytes(column[-8:], "little", signed=True) for column in columns]
+    if len(values) == 3:  # noqa: PLR2004  a block of prints: ts, ticks, lots
+        return values[1], None, None
+    return None, values[1], values[2]

@@ -1,0 +1,23 @@
+"""Golden D: the oracle grid on our engine, whole and skipping, with accounting and order records."""
+
+import grid_oracle
+from millrace.core.commands import OrderState, Side
+
+
+def test_a_million_quotes_end_with_the_oracles_fills_and_orders():
+    strategy, venue, engine, ledger = grid_oracle.run(grid_oracle.quotes())
+    resting = venue.open_orders(grid_oracle.DOGE.id)
+    assert strategy.fills == 1_498
+    assert len(resting) == 160
+    assert sum(order.side is Side.BUY for order in resting) == 76
+    orders = ledger.orders()
+    assert len(orders) == 160 + 1_498
+    assert sum(order.state is OrderState.FILLED for order in orders) == 1_498 == ledger.fills()
+    assert engine.live_orders(grid_oracle.DOGE.id) == 160
+
+
+def test_skipping_quotes_changes_no_command():
+    columns = grid_oracle.quotes(20_000)
+    _, _, skipped, _ = grid_oracle.run(columns)
+    _, _, shown, _ = grid_oracle.run(columns, lazy=False)
+    assert skipped.command_hash == shown.command_hash
