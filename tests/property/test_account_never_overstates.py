@@ -1,0 +1,179 @@
+"""The account never shows more free money than a venue would grant, however its news and reports are mixed."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from millrace.core.codec import decode_state, encode_state
+from millrace.core.commands import Approved, Place, Side, Style
+from millrace.core.events import (
+    BalanceReport,
+    EndStatus,
+    OrderAccepted,
+    OrderEnded,
+    OrderProgress,
+    OrderRejected,
+    OrderUnknown,
+    RejectReason,
+)
+from millrace.core.ids import ClientIds, SubPosition
+from millrace.orders.account import Account
+from millrace.orders.table import OrderTable
+from millrace.venues.kraken.facts import instrument_facts
+
+FACTS = instrument_facts("kraken:DOGE/USD")
+LOT = 10**8
+CENT_TICKS = 10**5
+
+
+class VenueOrder:
+    def __init__(self, approved: Approved):
+        self.approved, self.place = approved, approved.order
+        self.asset = FACTS.quote if self.place.side is Side.BUY else FACTS.base
+        self.need = self.held = self._need(self.place.lots)
+        self.lots = self.cost = self.fee = 0
+
+    def _need(self, lots: int) -> int:
+        cost = FACTS.cost(self.place.limit_ticks, lots)
+        return cost + FACTS.fee(cost, maker=True) if self.place.side is Side.BUY else FACTS.base_amount(lots)
+
+    def progress(self, ts_ns: int) -> OrderProgress:
+        return OrderProgress(self.approved.client_id, self.lots, self.cost, self.fee, ts_ns)
+
+
+class Venue(RuleBasedStateMachine):
+    """A venue whose order news arrives in order and whose reports may overtake it or lag behind it."""
+
+    def __init__(self):
+        super().__init__()
+        self.account, self.table = Account(), OrderTable(ClientIds("here", ("grid",)))
+        self.free = {"USD": 100 * 10**9, "DOGE": 500 * 10**8}
+        self.hold = {"USD": 0, "DOGE": 0}
+        self.now, self.numbered = 1, 0
+        self.travelling: list[VenueOrder] = []
+        self.open: list[VenueOrder] = []
+        self.news, self.reports = [], []
+        self.report()
+        self.account.report(self.reports.pop())
+
+    @rule(side=st.sampled_from(Side), lots=st.integers(50, 90), cents=st.integers(8, 12), style=st.sampled_from(Style))
+    def send(self, side, lots, cents, style):
+        self.numbered += 1
+        leg = SubPosition("grid", FACTS.id, str(self.numbered), "A")
+        place = Place(FACTS.id, side, lots * LOT, cents * CENT_TICKS, style, leg, False, f"k{self.numbered}", "p")
+        approved = Approved(place, self.table.client_id("grid", place.key), 0, self.now)
+        self.table.add(approved)
+        self.account.reserve(approved, FACTS)
+        self.travelling.append(VenueOrder(approved))
+
+    @precondition(lambda self: self.travelling)
+    @rule(refuse=st.booleans(), lose=st.booleans(), at_once=st.booleans())
+    def arrive(self, refuse, lose, at_once):
+        self.now += 1
+        order = self.travelling.pop(0)
+        client_id = order.approved.client_id
+        if refuse or self.free[order.asset] < 2 * order.need:
+            self.news.append(OrderRejected(client_id, RejectReason.OTHER, "", self.now))
+            return
+        self.free[order.asset] -= order.need
+        self.hold[order.asset] += order.need
+        self.open.append(order)
+        self.news.append(OrderUnknown(client_id, "", self.now) if lose else OrderAccepted(client_id, "", self.now))
+        if at_once and order.place.style is Style.LIMIT:
+            self.trade(order, order.place.lots, maker=False)
+
+    def trade(self, order: VenueOrder, lots: int, *, maker: bool) -> None:
+        cost = FACTS.cost(order.place.limit_ticks, order.lots + lots) - order.cost
+        fee = FACTS.fee(order.cost + cost, maker=maker) - order.fee
+        order.lots, order.cost, order.fee = order.lots + lots, order.cost + cost, order.fee + fee
+        filled = order.lots == order.place.lots
+        bought = order.place.side is Side.BUY
+        paid = cost + fee if bought else FACTS.base_amount(lots)
+        released = order.held if filled else paid
+        order.held -= released
+        self.hold[order.asset] -= released
+        self.free[order.asset] += released - paid
+        self.free["DOGE" if bought else "USD"] += FACTS.base_amount(lots) if bought else cost - fee
+        if filled:
+            self.open.remove(order)
+        self.news.append(order.progress(self.now))
+
+    @precondition(lambda self: self.open)
+    @rule(which=st.integers(0, 9), share=st.integers(1, 3))
+    def fill(self, which, share):
+        self.now += 1
+        order = self.open[which % len(self.open)]
+        rest = order.place.lots - order.lots
+        self.trade(order, max(rest // share, 1), maker=True)
+
+    @precondition(lambda self: self.open)
+    @rule(which=st.integers(0, 9))
+    def cancel(self, which):
+        self.now += 1
+        order = self.open.pop(which % len(self.open))
+        self.free[order.asset] += order.held
+        self.hold[order.asset] -= order.held
+        self.news.append(OrderEnded(order.progress(self.now), EndStatus.CANCELLED, ""))
+
+    @rule()
+    def report(self):
+        balances = {asset: (self.free[asset], self.hold[asset]) for asset in self.free}
+        self.reports.append(BalanceReport("kraken", balances, self.now))
+        self.news.append(self.reports[-1])
+
+    @precondition(lambda self: self.news)
+    @rule()
+    def hear(self):
+        event = self.news.pop(0)
+        if isinstance(event, BalanceReport):
+            self.account.report(event)
+            return
+        applied = self.table.apply(event)
+        if applied is not None:
+            self.account.update(applied[0])
+
+    @precondition(lambda self: self.reports)
+    @rule(which=st.integers(0, 9))
+    def hear_a_report_early_late_or_again(self, which):
+        self.account.report(self.reports[which % len(self.reports)])
+
+    @rule()
+    def restart(self):
+        again = Account()
+        again.restore(decode_state(encode_state(self.account.snapshot())))
+        assert again.snapshot() == self.account.snapshot()
+        self.account = again
+
+    @invariant()
+    def never_overstates(self):
+        for asset in self.free:
+            travelling = sum(order.need for order in self.travelling if order.asset == asset)
+            assert self.account.free("kraken", asset) <= self.free[asset] - travelling
+
+    def teardown(self):
+        """When all is told and a last report is in, the account is exact again."""
+        while self.travelling:
+            self.arrive(refuse=True, lose=False, at_once=False)
+        while self.open:
+            self.cancel(0)
+        self.now += 1
+        self.report()
+        while self.news:
+            self.hear()
+        for asset in self.free:
+            assert self.account.free("kraken", asset) == self.free[asset]
+            assert self.account.total("kraken", asset) == self.free[asset] + self.hold[asset]
+
+
+Venue.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAccountNeverOverstates = Venue.TestCase
+
+
+def test_nothing_is_free_before_the_first_report():
+    account = Account()
+    assert account.free("kraken", "USD") is None
+    assert account.total("kraken", "USD") is None
+    account.report(BalanceReport("kraken", {"USD": (5, 2)}, 1))
+    assert (account.free("kraken", "USD"), account.total("kraken", "USD")) == (5, 7)
+    assert account.free("kraken", "DOGE") == 0
+    assert account.free("bybit", "USD") is None
