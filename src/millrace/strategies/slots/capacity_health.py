@@ -1,7 +1,7 @@
 """How much room the venue leaves us for orders, and how well orders fill (slots 15).
 
-Everything here is read-only arithmetic over what the caller saw: it never changes trading. The guard on adding slots, the
-entry scheduler and the rebalancer read it. Windows live in memory only and start empty after a restart, because old
+Everything here is read-only arithmetic over what the caller saw: it never changes trading. The guard on adding slots,
+the entry scheduler and the rebalancer read it. Windows live in memory only and start empty after a restart, because old
 events must not colour the judgement of a program that has just been repaired.
 """
 
@@ -51,7 +51,8 @@ class FillHealthWindows:
 
     def clear(self) -> None:
         """Forget everything, as a restart does."""
-        self.__init__()  # type: ignore[misc] # an empty one is exactly a new one
+        for window in (self._opens, self._cancels, self._durations, self._seen):
+            window.clear()
 
     def partial_open(self, txid: str, now: float) -> None:
         """Note an open order that is partly executed; only the first time counts (slots 15.4)."""
@@ -114,8 +115,8 @@ class CapacityInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     `exchange_orders` is the venue's count for the pair and `exchange_age_sec` its age, None while there is none;
     `internal_orders` counts our active and recovery orders that are at the venue or in flight; `limit` and
-    `safety_ratio` are KRAKEN_OPEN_ORDERS_PER_PAIR_LIMIT and OPEN_ORDER_SAFETY_RATIO; `drift_persistent` says that the two
-    counts have differed for longer than the drift alert allows (slots 4.7).
+    `safety_ratio` are KRAKEN_OPEN_ORDERS_PER_PAIR_LIMIT and OPEN_ORDER_SAFETY_RATIO; `drift_persistent` says that the
+    two counts have differed for longer than the drift alert allows (slots 4.7).
     """
 
     slot_count: int
@@ -172,7 +173,10 @@ def slots_remaining(headroom: int, orders_per_slot: float | None) -> int:
 
 
 def capacity_band(headroom: int, cancel_events: int, unhandled: int = 0) -> Band:
-    """Return the band: 20 orders of headroom are normal, 10 caution, fewer stop; so does a partial cancel (slots 15.5)."""
+    """Return the band: 20 orders of headroom are normal, 10 caution, fewer stop (slots 15.5).
+
+    A partial cancel in the window stops, and so does one that was never handled (slots 6.5).
+    """
     if headroom < STOP_HEADROOM or cancel_events > 0 or unhandled > 0:
         return STOP
     return CAUTION if headroom < CAUTION_HEADROOM else NORMAL

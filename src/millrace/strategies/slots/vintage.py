@@ -4,7 +4,6 @@ A sticky exit waits for ever, so its age is the first thing an operator asks abo
 capital that no longer turns over. Both records are read-only pictures; releases and tiers read the figures elsewhere.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -85,8 +84,8 @@ def slot_vintage(
 ) -> SlotVintage:
     """Return the picture of all waiting exits.
 
-    `slot_sizes_usd` holds one order size per slot (in DOGE mode volume * mark); a slot with no exit is cycling. `adx` is
-    the unsmoothed index, None until warm; a reason text means that the reconciliation gate blocks releases.
+    `slot_sizes_usd` holds one order size per slot (in DOGE mode volume * mark); a slot with no exit is cycling. `adx`
+    is the unsmoothed index, None until warm; a reason text means that the reconciliation gate blocks releases.
     """
     counts = [0] * (len(_EDGES) + 1)
     for exit_ in exits:
@@ -145,7 +144,7 @@ def _share_of_portfolio(stuck_usd: float, holdings: Holdings) -> float:
 
 
 class StartupTimings(msgspec.Struct, frozen=True, kw_only=True):
-    """The status object `startup` (slots 16): times are null until the start is over; the backlog drains in the loop."""
+    """The status object `startup` (slots 16): times are null until the start is over; the backlog drains later."""
 
     startup_reconcile_ms: float | None = None
     startup_replay_ms: float | None = None
@@ -165,7 +164,7 @@ def started(
 ) -> StartupTimings:
     """Return `counts` with the times of a finished start: none is negative, the total covers its parts."""
     parts = [max(0.0, part) for part in (reconcile_ms, replay_ms, bootstrap_ms)]
-    total = max(total_ms, math.fsum(parts))
+    total = max(total_ms, sum(parts))
     return msgspec.structs.replace(
         counts,
         startup_reconcile_ms=parts[0],
