@@ -44,12 +44,14 @@ def sizer() -> ThroughputSizer:
 
 
 def test_update_500_cycles_160_exits(benchmark: BenchmarkFixture, sizer: ThroughputSizer) -> None:
+    benchmark.extra_info["limit_sec"] = 2e-3
     done, waiting = rows(500, 160)
     stats = benchmark(sizer.update, done, waiting, "bullish", 5_000.0, now=NOW)
     assert len(stats) == 7
 
 
 def test_size_for_slot(benchmark: BenchmarkFixture, sizer: ThroughputSizer) -> None:
+    benchmark.extra_info["limit_sec"] = 5e-6
     sizer.update(*rows(500, 160), "bullish", 5_000.0, now=NOW)
     size, reason = benchmark(sizer.size_for_slot, 2.0, 1, "A")
     assert (reason, size > 0.0) == ("ok", True)

@@ -69,7 +69,7 @@ def test_12_1_bars_of_columns_equal_bars_of_single_prints(prints: Any, steps: An
             bulk = BarBuilder(bar_ns, keep)
             bulk.restore(json.loads(json.dumps(single.snapshot())))
         assert single.snapshot() == bulk.snapshot()
-        assert all(type(bar.open) is type(bar.lots) is int for bar in bulk.closed())
+        assert all(type(bar.open_ticks) is type(bar.lots) is int for bar in bulk.closed())
 
 
 @settings(max_examples=200, deadline=None)
@@ -146,5 +146,5 @@ def test_a_century_without_prints_costs_no_more_than_what_is_kept() -> None:
     grid.observe(500, 7)
     builder.advance(3 * 10**18)
     grid.advance(3 * 10**18)
-    assert [(bar.close, bar.missing) for bar in builder.drain_closed()] == [(7, True)] * 3
+    assert [(bar.close_ticks, bar.missing) for bar in builder.drain_closed()] == [(7, True)] * 3
     assert grid.samples_until(3 * 10**18) == [7, 7, 7]

@@ -21,13 +21,13 @@ _FEW_PRINTS = 16
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
-    """One closed bar of integer ticks and lots; a `missing` one saw no print and carries the close before it."""
+    """One closed bar; a `missing` one saw no print and carries the close before it."""
 
     start_ns: int
-    open: Ticks
-    high: Ticks
-    low: Ticks
-    close: Ticks
+    open_ticks: Ticks
+    high_ticks: Ticks
+    low_ticks: Ticks
+    close_ticks: Ticks
     lots: Lots
     missing: bool = False
 

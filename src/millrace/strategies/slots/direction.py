@@ -71,14 +71,14 @@ class DirectionLabel:
         self._end_ns = bar.start_ns + self._bar_ns
         if not bar.missing:
             self._data_end_ns = self._end_ns
-        self._fast.push(float(bar.close))
-        self._slow.push(float(bar.close))
-        adx = self.adx.push(float(bar.high), float(bar.low), float(bar.close))
+        self._fast.push(float(bar.close_ticks))
+        self._slow.push(float(bar.close_ticks))
+        adx = self.adx.push(float(bar.high_ticks), float(bar.low_ticks), float(bar.close_ticks))
         if adx is not None:
             smoothed = self._smoothed.push(adx)
             if smoothed is not None:
                 self.band = next_band(self.band, smoothed, self._settings)
-        self._hold(self._signal(float(bar.close)))
+        self._hold(self._signal(float(bar.close_ticks)))
 
     def label(self, now_ns: int) -> int:
         """Return BEARISH, RANGING or BULLISH; RANGING when the newest print is older than three bars."""
