@@ -218,21 +218,22 @@ def test_after_a_failed_sync_everything_since_the_last_is_written_again(tmp_path
     assert list(read_journal(tmp_path)) == expected(1, 8)
 
 
-def test_a_segment_that_cannot_be_opened_leaves_the_present_one_in_use(tmp_path: Path):
+@pytest.mark.parametrize("trouble", [{"room": 10}, {"sync_fails": True}])
+def test_a_segment_that_cannot_be_opened_leaves_the_present_one_in_use(tmp_path: Path, trouble: dict):
     disk = FaultyDisk()
-    journal = Journal(tmp_path, disk, segment_bytes=200)
-    fill(journal, 1, 3)
+    journal = Journal(tmp_path, disk, segment_ns=10 * SEC)
+    fill(journal, 1, 10)
     journal.sync()
-    fill(journal, 4, 4)
-    journal.sync()
-    disk.room = 10
+    vars(disk).update(trouble)
     with pytest.raises(WorldError, match="journal-000002"):
-        fill(journal, 5, 9)
-    disk.room = None
+        fill(journal, 11, 11)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal-000001.mrj"]
+    vars(disk).update(room=None, sync_fails=False)
     journal.append_record(RecordKind.NOTE, b"still here")
-    fill(journal, journal.last_seq + 1, 9)
+    fill(journal, 11, 14)
+    assert journal.path.name == "journal-000002.mrj"
     journal.close()
-    assert list(read_journal(tmp_path)) == expected(1, 9)
+    assert list(read_journal(tmp_path)) == expected(1, 14)
 
 
 def test_unsynced_bytes_are_bounded(tmp_path: Path):

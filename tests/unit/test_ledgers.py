@@ -104,6 +104,9 @@ def test_a_venue_order_id_belongs_to_one_order(ledger):
     result = ledger.commit([RecordOrder("b", OrderState.OPEN, "V1", 2)])
     assert result.reused_keys == ("kraken order V1",)
     assert [order.venue_order_id for order in ledger.orders()] == ["V1", ""]
+    ledger.commit([RecordOrder("a", OrderState.OPEN, "V2", 3)])
+    assert ledger.commit([RecordOrder("b", OrderState.OPEN, "V1", 3)]).reused_keys == ()
+    assert [order.venue_order_id for order in ledger.orders()] == ["V2", "V1"]
 
 
 def test_bookings_are_append_only_and_unique(ledger):

@@ -161,6 +161,7 @@ def test_a_fee_that_comes_late_is_booked():
     update, facts = table.apply(progress(10, fee=2))
     assert (update.d_lots, update.d_fee) == (0, 20)
     assert facts == [RecordFill(ID, LEG, Side.BUY, 0, 0, 20, 10, 1_000, 20, 3)]
+    assert table.apply(progress(10, fee=1)) is None
 
 
 def test_one_cancel_is_out_at_a_time():

@@ -219,9 +219,8 @@ class Journal:
             except OSError:
                 # The present segment may grow still, and a header behind it would then carry a wrong hash.
                 with suppress(OSError):
-                    file.truncate(0)
-                    file.close()
                     self._disk.remove(path)
+                    file.close()
                 raise
         except OSError as error:
             raise self._failed(error, self._number + 1) from error
