@@ -10,6 +10,7 @@ from millrace.core.events import BalanceReport, OrderEnded, OrderProgress, Order
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import PPM, Instrument, InstrumentId
 from millrace.sim.balances import buying_need
+from millrace.sim.rate_counter import RateTier
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.sim.venue_log import Executed, decode_record, encode_record
 
@@ -50,7 +51,7 @@ rules = st.sampled_from(list(FillRule))
 
 
 def venue_settings(rule: FillRule, seed: int = 3) -> VenueSettings:
-    return VenueSettings("kraken", (DOGE,), OPENING, seed, fill_rule=rule)
+    return VenueSettings("kraken", (DOGE,), OPENING, seed, rate=RateTier(60.0, 3.75), fill_rule=rule)
 
 
 def approved(client_id: str, side: Side, limit: int, lots: int, style: Style, ts_ns: int = 0) -> Approved:

@@ -271,6 +271,19 @@ def test_the_counter_refuses_adds_and_cancels_and_decays():
     assert isinstance(sim.cancel(DOGE.id, "x", later + 5 * SEC)[0].event, OrderEnded)
 
 
+def test_refusals_are_in_the_log_too():
+    records = []
+    sim = SimVenue(venue().settings, records.append)
+    for n in range(20):
+        sim.place(order(f"o{n}", lots=50 * COIN), SEC)
+        sim.cancel(DOGE.id, f"o{n}", SEC)
+    sim.place(order("x"), 2 * SEC)
+    sim.cancel(DOGE.id, "never", 2 * SEC)
+    sim.cancel(DOGE.id, "x", 2 * SEC + 1)
+    assert [type(record).__name__ for record in records[-3:]] == ["Accepted", "Refused", "Refused"]
+    assert SimVenue.rebuild(sim.settings, records).snapshot() == sim.snapshot()
+
+
 def test_a_request_that_fails_validation_is_charged_and_a_refused_one_is_not():
     sim = venue()
     for _ in range(180):
