@@ -7,18 +7,29 @@ configuration, 3 the program could not start or had to stop.
 
 import argparse
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from millrace.config.settings import Settings
+    from millrace.world.demo import Frame
 
 OK, FAILED, USAGE, NO_START = 0, 1, 2, 3
+UNWATCHED_SECONDS = 60.0
+"""How long a demo runs when nobody watches it."""
+FRAMES_PER_LINE = 20
+"""Frames of a demo without a terminal per printed line: one line in five seconds."""
+MAX_SPEED = 100_000.0
+DOCTOR_WAIT_NS = 50_000_000
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     top = argparse.ArgumentParser(prog="millrace", description="One trading engine: simulate, backtest, replay.")
     top.add_argument("--version", action="store_true", help="print the version and exit")
+    top.set_defaults(json=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     _demo(commands.add_parser("demo", help="watch the slot grid trade on the built-in market, offline"))
     backtest = commands.add_parser("backtest", help="run a strategy over a recording")
@@ -76,11 +87,11 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     if given.command is None:
         parser().print_help()
         return USAGE
-    from millrace.commands import run
     from millrace.core.failure import OperatorError, WorldError
 
+    runners = {"demo": demo, "backtest": backtest, "replay": replay, "config": explain, "doctor": doctor}
     try:
-        return run(given)
+        return runners[given.command](given)
     except OperatorError as error:
         return _complain(given, str(error), USAGE)
     except WorldError as error:
@@ -90,13 +101,188 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
 
 def _complain(given: argparse.Namespace, text: str, code: int) -> int:
-    if getattr(given, "json", False):
-        from json import dumps
-
-        print(dumps({"error": text, "exit_code": code}))
+    if given.json:
+        print(_json({"error": text, "exit_code": code}))
     else:
         print(f"millrace: {text}", file=sys.stderr)
     return code
+
+
+def _json(value: object) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _load(given: argparse.Namespace, profile: str, **overrides: str) -> "Settings":
+    """Return the settings of a command: its own profile, then --profile, --config, the environment, --set and flags."""
+    import os
+    from pathlib import Path
+
+    from millrace.config.load import load_settings
+    from millrace.core.failure import OperatorError
+
+    chosen = dict(overrides)
+    for text in given.set:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise OperatorError(f"--set {text} is not of the form KEY=VALUE")
+        chosen[key.strip()] = value
+    if given.profile:
+        chosen["profile"] = given.profile
+    path = Path(given.config) if given.config else None
+    settings = load_settings(path, chosen, os.environ, profile=profile)
+    for notice in settings.notices:
+        print(f"millrace: {notice.severity}: {notice.text}", file=sys.stderr)
+    return settings
+
+
+def demo(given: argparse.Namespace) -> int:
+    """Watch the slot grid trade on the built-in market."""
+    from pathlib import Path
+
+    from millrace.core.failure import OperatorError
+    from millrace.shell.clock import WallClock
+    from millrace.world.demo import Demo, put_aside
+
+    if not 0.0 < given.speed <= MAX_SPEED:
+        raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
+    if given.seconds is not None and not given.seconds > 0.0:
+        raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
+    settings = _load(given, "demo")
+    folder = Path(given.dir)
+    aside = put_aside(folder) if given.fresh else None
+    if aside is not None:
+        print(f"millrace: the earlier run is kept in {aside}", file=sys.stderr)
+    on_terminal = sys.stdout.isatty() and not given.json
+    seconds = given.seconds if given.seconds is not None or on_terminal else UNWATCHED_SECONDS
+    sitting = Demo(settings, folder, WallClock())
+    if on_terminal:
+        from millrace.world.demo_view import LiveView
+
+        with LiveView() as view:
+            result = sitting.play(given.speed, seconds, view.show)
+    else:
+        from millrace.world.demo_view import line
+
+        def show(frame: "Frame") -> None:
+            if not given.json and frame.number % FRAMES_PER_LINE == 0:
+                print(line(frame), flush=True)
+
+        result = sitting.play(given.speed, seconds, show)
+    if given.json:
+        print(_json(result))
+    else:
+        from millrace.world.demo_view import farewell
+
+        print(farewell(result))
+    return OK
+
+
+def backtest(given: argparse.Namespace) -> int:
+    """Run the slot grid over a recording and report it."""
+    from pathlib import Path
+
+    from millrace.research.slots_report import report_object, write_report
+    from millrace.research.slots_text import report_text
+    from millrace.shell.clock import WallClock
+    from millrace.world.slots_run import run_slots
+
+    overrides = {"run.instrument": given.instrument} if given.instrument else {}
+    profile = "demo_btc" if given.instrument == "kraken:BTC/USDC" else "demo"
+    settings = _load(given, profile, **overrides)
+    out = Path(given.out) if given.out else None
+    with _progress(given) as progress:
+        report = run_slots(
+            settings, Path(given.data), WallClock(), out=out, lazy=not given.eager, progress=progress
+        )
+    text = report_text(report, color=sys.stdout.isatty() and not given.json)
+    if out is not None:
+        from millrace.research.slots_page import report_page
+
+        written = write_report(report, out, report_page(report), report_text(report))
+        names = ", ".join(path.name for path in written.values())
+        print(f"millrace: wrote {names} and the journal to {out}", file=sys.stderr)
+    print(_json(report_object(report)) if given.json else text)
+    return OK
+
+
+@contextmanager
+def _progress(given: argparse.Namespace) -> "Iterator[Callable[[float], None]]":
+    """Show a bar on a terminal; anywhere else nothing."""
+    if given.json or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("backtest", total=1.0)
+        yield lambda part: bars.update(task, completed=part)
+
+
+def replay(given: argparse.Namespace) -> int:
+    """Feed a journal to a fresh engine and compare every command."""
+    from pathlib import Path
+
+    from millrace.world.replay import replay as run_replay
+
+    result = run_replay(Path(given.directory))
+    if given.json:
+        print(_json(result))
+    else:
+        for notice in result.notices:
+            print(f"millrace: {notice}", file=sys.stderr)
+        if result.divergence is None:
+            print(f"{result.events} events, {result.commands} commands, all the same; hash {result.command_hash}")
+        else:
+            print(f"diverged after {result.events} events: {result.divergence.first_difference}")
+    return OK if result.divergence is None else FAILED
+
+
+def explain(given: argparse.Namespace) -> int:
+    """Print where settings come from."""
+    from millrace.config.explain import explain as explain_one
+    from millrace.config.explain import explain_all, explain_text
+
+    settings = _load(given, "default")
+    found = [explain_one(settings, given.key)] if given.key else explain_all(settings)
+    if given.json:
+        print(_json(found[0] if given.key else found))
+    else:
+        print("\n\n".join(explain_text(one) for one in found))
+    return OK
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Check this machine and folder before a run."""
+    from pathlib import Path
+
+    from millrace.config.doctor import ClockReadings, diagnose, worst
+    from millrace.shell.clock import WallClock
+
+    clock = WallClock()
+    wall_ns, monotonic_ns = clock.now_ns(), clock.monotonic_ns()
+    clock.sleep_until(wall_ns + DOCTOR_WAIT_NS)
+    clocks = ClockReadings(wall_ns, monotonic_ns, clock.now_ns(), clock.monotonic_ns())
+
+    def read_data() -> str:
+        from millrace.research.market_files import read_market_file
+        from millrace.venues.kraken.facts import instrument_facts
+
+        facts = read_market_file(Path(given.data), instrument_facts(_load(given, "demo").run.instrument)).facts
+        return f"{facts.rows} {facts.kind}, {facts.missing_bars} missing"
+
+    findings = diagnose(Path(given.dir), clocks, lambda: _load(given, "default"), read_data if given.data else None)
+    verdict = worst(findings)
+    if given.json:
+        print(_json({"verdict": verdict, "findings": [finding._asdict() for finding in findings]}))
+    else:
+        for finding in findings:
+            print(f"{finding.state:<5} {finding.name:<14} {finding.detail}")
+            if finding.todo:
+                print(f"{'':20} -> {finding.todo}")
+    return FAILED if verdict == "fail" else OK
 
 
 if __name__ == "__main__":

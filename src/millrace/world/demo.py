@@ -29,6 +29,7 @@ _RECENT = 12
 class Frame(msgspec.Struct, frozen=True):
     """What the terminal shows: simulated and real time, the grid's status, and the newest fills and alerts."""
 
+    number: int
     sim_ns: int
     sim_seconds: float
     seconds: float
@@ -64,6 +65,7 @@ class Demo:
 
         self.run = Run(folder, settings, clock, market, FIRST_NS)
         self._clock = clock
+        self._frames = 0
         self._fills: deque[str] = deque(maxlen=_RECENT)
         self._alerts: deque[str] = deque(maxlen=_RECENT)
         self.run.simulation.sequencer.listen(self._listen)
@@ -101,7 +103,9 @@ class Demo:
         price = facts.price(engine.market(facts.id).last_ticks)
         base = engine.total(facts.id.venue, facts.base) or 0
         quote = engine.total(facts.id.venue, facts.quote) or 0
+        self._frames += 1
         return Frame(
+            number=self._frames,
             sim_ns=simulation.now_ns,
             sim_seconds=(simulation.now_ns - first_sim_ns) / 1e9,
             seconds=passed_ns / 1e9,

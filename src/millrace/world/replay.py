@@ -8,6 +8,7 @@ import msgspec
 from millrace.config.load import load_settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
+from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError
 from millrace.shell.journal import JournalStep, read_journal
 from millrace.shell.manifest import read_manifest
@@ -42,7 +43,7 @@ def replay(folder: Path) -> ReplayResult:
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is None:
         raise OperatorError(f"{folder} holds no run: there is no manifest.json in it; give a folder of demo or backtest")
-    engine = build_program(load_settings(overrides=manifest.config)).engine
+    engine = build_program(load_settings(overrides=given(manifest.config))).engine
     before: deque[str] = deque(maxlen=_EVENTS_BEFORE)
     notices: list[str] = []
     events = commands = 0
@@ -55,6 +56,11 @@ def replay(folder: Path) -> ReplayResult:
             return ReplayResult(events, commands, engine.command_hash.hex(), notices, divergence)
         before.append(repr(step.event)[:500])
     return ReplayResult(events, commands, engine.command_hash.hex(), notices, None)
+
+
+def given(config: dict[str, Scalar]) -> dict[str, Scalar]:
+    """Return a recorded configuration as overrides; a knob without a value is left to its default."""
+    return {key: value for key, value in config.items() if value is not None}
 
 
 def _describe(step: JournalStep, made: list[Command], before: list[str]) -> Divergence:

@@ -75,7 +75,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         if not restart:
             write_manifest(folder, manifest(settings))
-        self.ledger = SqliteLedger(folder / LEDGER)
+        self.ledger = SqliteLedger(folder / LEDGER, create=not restart)
         self.snapshots = Snapshots(folder)
         began_ns = clock.monotonic_ns()
         restored = restore_engine(self.program.engine, folder, self.snapshots, self.ledger)

@@ -30,6 +30,7 @@ from millrace.world.run_record import RunRecord
 _SECOND_NS = 1_000_000_000
 _CURVE_POINTS = 5_000
 _SLICES = 200
+_NEVER_NS = 2**62
 _AFTER_NS = 10 * _SECOND_NS
 _BUCKETS = {0: "bearish", 1: "ranging", 2: "bullish"}
 Progress = Callable[[float], None]
@@ -72,7 +73,7 @@ def _new_journal(out: Path, settings: Settings) -> Journal:
         raise OperatorError(f"{out} holds the journal of another run; give a new folder or remove it")
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out, manifest(settings))
-    return Journal(out)
+    return Journal(out, segment_ns=_NEVER_NS)
 
 
 def slots_report(

@@ -15,7 +15,7 @@ from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.risk.loss_lock import DAY_NS, LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
-from millrace.strategies.slots.capacity_health import FillHealthWindows, safe_cap
+from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import DirectionLabel
 from millrace.strategies.slots.model import Cycle, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, base_usd, whole_units
@@ -56,6 +56,7 @@ class Grid:
         self.scheduler = EntryScheduler(settings.max_entry_adds_per_loop)
         self.floors = FloorCount()
         self.windows = FillHealthWindows()
+        self.band_clock = BandClock()
         self.label = DirectionLabel(settings.direction())
         self.lock = LossLock(settings.daily_loss_limit_usd)
         self.sizer = ThroughputSizer(settings.throughput)
@@ -215,12 +216,17 @@ class Grid:
             cfg=self.cfg(slot),
             mode=mode,
             floor_mode=chosen.entry_floor_mode,
-            base_usd=base_usd(chosen.order_size_usd, slot.state.total_profit, chosen.sticky_compounding_mode),
+            base_usd=self.base_usd(slot),
             base_units=units,
             sizer=self.sizer if active else None,
             regime=regime,
             floors=self.floors,
         )
+
+    def base_usd(self, slot: Slot) -> float:
+        """Return the slot's base order size in USD mode."""
+        chosen = self.settings
+        return base_usd(chosen.order_size_usd, slot.state.total_profit, chosen.sticky_compounding_mode)
 
     def direction(self, turn: Turn) -> int:
         """Return the direction label (0 bearish, 1 ranging, 2 bullish) from the bars closed by now."""
@@ -243,14 +249,13 @@ class Grid:
         window = turn.now_ns // SIZER_NS
         if window != self.sizer_window:
             self.sizer_window = window
-            self.feed_sizer(self.sizer, turn)
+            self.feed_sizer(self.sizer, turn, self.direction(turn))
 
-    def feed_sizer(self, sizer: ThroughputSizer, turn: Turn) -> None:
+    def feed_sizer(self, sizer: ThroughputSizer, turn: Turn, regime: int) -> None:
         """Show a sizer the completed cycles and the open exits as they are now (slots 14.1)."""
         free = turn.free_base()
-        label = ("bearish", "ranging", "bullish")[self.direction(turn)]
         free_doge = 0.0 if free is None else self.instrument.base_float(free)
-        sizer.update(list(self.cycles), self.open_exits(turn.now), label, free_doge, now=turn.now)
+        sizer.update(list(self.cycles), self.open_exits(turn.now), regime, free_doge, now=turn.now)
 
     def open_exits(self, now: float) -> list[dict[str, Any]]:
         """Return the open exits and live recoveries as the sizer's censored rows."""

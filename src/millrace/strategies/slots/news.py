@@ -122,6 +122,7 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     next_id = slot.state.next_order_id
     if update.state is OrderState.FILLED:
         if isinstance(record, Recovery):
+            grid.windows.ended(txid)
             reduce(grid, turn, slot, RecoveryFill(-local_id, txid, side, price, volume, fee, turn.now))
             return
         grid.windows.filled(txid, turn.now, record.placed_at)
@@ -132,6 +133,8 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
         status = "expired" if update.state is OrderState.EXPIRED else "canceled"
         if update.cum_lots:
             _tell_partial_cancel(grid, turn, update, volume)
+        else:
+            grid.windows.ended(txid)
         reduce(grid, turn, slot, OrderEnded(local_id, txid, status, volume, price, fee, turn.now))
         _place_replacement(grid, turn, slot, record)
     _stamp_regime(grid, turn, slot, next_id)

@@ -82,3 +82,8 @@ def _time_out_due_ns(grid: Grid, turn: Turn, slot: Slot) -> int:
     if due_ns <= turn.now_ns:
         return grid.loop_at_ns(turn.now_ns + RETRY_NS)
     return grid.loop_at_ns(due_ns)
+
+
+def bootstrap_backlog(grid: Grid) -> int:
+    """Return how many slots have no order yet and wait to be opened."""
+    return sum(slot.is_empty() for slot in grid.slots.values())

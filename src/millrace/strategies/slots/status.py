@@ -1,21 +1,198 @@
-"""What a person or a dashboard sees of the grid (slots 15, 16, 18); strict JSON, read-only."""
+"""What a person or a dashboard sees of the grid (slots 14.11, 15.5, 16, 18); strict JSON, read-only.
+
+Building it never changes what the grid will do: while the sizer does not act, its figures are computed on a throw-away
+copy, and the direction label is shown as of its last use.
+"""
 
 from typing import Any
 
-from millrace.core.events import Scalar
+from msgspec import structs
+
 from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
 from millrace.strategies.slots.model import phase
+from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
+from millrace.strategies.slots.vintage import Holdings, ReleaseGates, SlotVintage, WaitingExit, slot_vintage
+
+_SECOND_NS = 1_000_000_000
+_SECURE_HEADROOM = 20
 
 
 def grid_status(grid: Grid, turn: Turn) -> dict[str, Any]:
-    """Return the status blocks that are built so far."""
-    return {"totals": totals(grid, turn), "invariant_violations": grid.violations, "throughput_sizer": {"buckets": {}}, "capacity_fill_health": {}, "slot_vintage": {}}
+    """Return the status of the parts that are built."""
+    chosen = grid.settings
+    backlog = bootstrap_backlog(grid)
+    return {
+        "mode": turn.standing.level.name,
+        "pause_reason": list(turn.standing.reasons),
+        "pair": str(grid.instrument.id),
+        "entry_pct": grid.entry_pct,
+        "profit_pct": grid.profit_pct,
+        "price": turn.price,
+        "price_age_sec": (turn.now_ns - turn.market.last_ts_ns) / _SECOND_NS if turn.ticks else None,
+        "slot_count": len(grid.slots),
+        "totals": _totals(grid, turn),
+        "today_realized_loss": grid.lock.loss_usd(turn.now_ns),
+        "daily_loss_limit": chosen.daily_loss_limit_usd,
+        "daily_loss_locked": grid.lock.locked,
+        "invariant_violations": grid.violations,
+        "quarantined_slots": sorted(slot.slot_id for slot in grid.slots.values() if slot.quarantined),
+        "capacity_fill_health": structs.asdict(capacity(grid, turn)),
+        "entry_scheduler": grid.scheduler.status(_pending_entries(grid)),
+        "safe_cap_guard": grid.safe_cap - turn.open_orders <= LOW_HEADROOM,
+        "sticky_mode": {
+            "enabled": chosen.sticky_mode_enabled,
+            "target_slots": chosen.sticky_target_slots,
+            "max_target_slots": chosen.sticky_max_target_slots,
+            "compounding_mode": chosen.sticky_compounding_mode,
+            "slots_remaining_projected": grid.safe_cap // 2 - len(grid.slots),
+            "headroom_safe": grid.safe_cap - turn.open_orders >= _SECURE_HEADROOM,
+        },
+        "sizing": {
+            "order_size_mode": chosen.order_size_mode,
+            "order_size_usd": chosen.order_size_usd,
+            "order_size_doge": chosen.order_size_doge,
+            "compounding_mode": chosen.sticky_compounding_mode,
+            "compounding_effective": _compounding(grid),
+            "entry_floor_mode": chosen.entry_floor_mode,
+        },
+        "entry_floor": {
+            "applied_this_loop": grid.floors.this_loop,
+            "by_leg": dict(grid.floors.by_leg),
+            "applied_total": grid.floors.total,
+        },
+        "slot_vintage": structs.asdict(vintage(grid, turn)),
+        "throughput_sizer": sizer_payload(grid, turn),
+        "bootstrap_backlog": backlog,
+        "slots": [_slot(grid, slot) for slot in grid.slots.values()],
+    }
 
-def totals(grid, turn):
-    s=[x.state for x in grid.slots.values()]
-    return {"profit_usd": sum(x.total_profit for x in s), "round_trips": sum(x.total_round_trips for x in s)}
 
-def capacity(grid,turn): ...
+def capacity(grid: Grid, turn: Turn) -> CapacityFillHealth:
+    """Return the `capacity_fill_health` object (slots 15)."""
+    market, chosen = turn.market, grid.settings
+    age_ns = turn.now_ns - market.venue_open_orders_ts_ns
+    inputs = CapacityInputs(
+        slot_count=len(grid.slots),
+        internal_orders=turn.open_orders,
+        exchange_orders=market.venue_open_orders,
+        exchange_age_sec=None if market.venue_open_orders is None else age_ns / _SECOND_NS,
+        poll_interval_sec=chosen.poll_interval_sec,
+        limit=chosen.open_orders_per_pair_limit,
+        safety_ratio=chosen.open_order_safety_ratio,
+        partial_cancel_handled_total=grid.partial_cancels_handled,
+        dust_base=sum(leg.dust.volume for slot in grid.slots.values() for leg in (slot.state.a, slot.state.b)),
+    )
+    return capacity_fill_health(inputs, grid.windows.read(turn.now), grid.band_clock, turn.now)
+
+
+def vintage(grid: Grid, turn: Turn) -> SlotVintage:
+    """Return the `slot_vintage` object over all exits and carve-outs (slots 16)."""
+    exits = [
+        WaitingExit(slot.slot_id, turn.now - record.entry_filled_at, record.volume, record.price)
+        for slot in grid.slots.values()
+        for record in (*slot.state.orders, *slot.state.recovery_orders)
+        if record.entry_filled_at > 0.0
+    ]
+    facts = grid.instrument
+    quote = turn.view.total(facts.id.venue, facts.quote)
+    base = turn.view.total(facts.id.venue, facts.base)
+    holdings = Holdings(
+        quote_usd=None if quote is None else facts.quote_float(quote),
+        base=None if base is None else facts.base_float(base),
+        mark=turn.price,
+    )
+    sizes = [_order_size_usd(grid, slot, turn.price) for slot in grid.slots.values()]
+    return slot_vintage(exits, sizes, holdings, ReleaseGates(), grid.label.adx.value)
+
+
+def sizer_payload(grid: Grid, turn: Turn) -> dict[str, Any]:
+    """Return the `throughput_sizer` object; a sizer that does not act is computed aside (slots 14.11)."""
+    config = grid.settings.throughput
+    if config.enabled and not config.shadow:
+        return grid.sizer.status_payload()
+    if not config.shadow:
+        return ThroughputSizer(config).status_payload()
+    aside = ThroughputSizer(structs.replace(config, enabled=True))
+    grid.feed_sizer(aside, turn, grid.label.label(turn.now_ns))
+    return aside.status_payload() | {"enabled": False, "shadow": True}
+
+
+def _totals(grid: Grid, turn: Turn) -> dict[str, Any]:
+    states = [slot.state for slot in grid.slots.values()]
+    profit = sum(state.total_profit for state in states)
+    return {
+        "profit_usd": profit,
+        "settled_usd": sum(state.total_settled_usd for state in states),
+        "fees_usd": sum(state.total_fees for state in states),
+        "profit_base": profit / turn.price if turn.price > 0.0 else 0.0,
+        "unrealised_usd": sum(_unrealised(slot, turn.price) for slot in grid.slots.values()),
+        "round_trips": sum(state.total_round_trips for state in states),
+        "recoveries": sum(len(state.recovery_orders) for state in states),
+    }
+
+
+def _unrealised(slot: Slot, mark: float) -> float:
+    """Return the open profit of exits, recoveries and dust at the mark; 0 without a price (slots 7.4)."""
+    if mark <= 0.0:
+        return 0.0
+    total = 0.0
+    for record in (*slot.state.orders, *slot.state.recovery_orders):
+        if record.entry_price > 0.0:
+            rest = record.volume - record.executed_volume
+            total += (record.entry_price - mark if record.side == "buy" else mark - record.entry_price) * rest
+    short, long = slot.state.a.dust, slot.state.b.dust
+    return total + (short.cost - mark * short.volume) + (mark * long.volume - long.cost)
+
+
+def _order_size_usd(grid: Grid, slot: Slot, mark: float) -> float:
+    if grid.settings.order_size_mode == "DOGE" and grid.is_sticky(slot):
+        return grid.settings.order_size_doge * mark
+    return grid.base_usd(slot)
+
+
+def _compounding(grid: Grid) -> str:
+    chosen = grid.settings
+    if chosen.order_size_mode == "DOGE" and chosen.sticky_mode_enabled:
+        return "units" if chosen.order_size_doge_compound else "none"
+    return chosen.sticky_compounding_mode
+
+
+def _pending_entries(grid: Grid) -> int:
+    return sum(
+        order.role == "entry" and order.local_id not in slot.sent
+        for slot in grid.slots.values()
+        for order in slot.state.orders
+    )
+
+
+def _slot(grid: Grid, slot: Slot) -> dict[str, Any]:
+    state = slot.state
+    return {
+        "slot_id": slot.slot_id,
+        "phase": phase(state),
+        "sticky": grid.is_sticky(slot),
+        "independent_exits": grid.is_sticky(slot),
+        "quarantined": slot.quarantined,
+        "wait_reason": {leg: reason.value for leg, reason in sorted(slot.wait.items())},
+        "cycle_a": state.a.cycle,
+        "cycle_b": state.b.cycle,
+        "total_profit": state.total_profit,
+        "round_trips": state.total_round_trips,
+        "orders": [
+            {
+                "local_id": order.local_id,
+                "side": order.side,
+                "role": order.role,
+                "trade_id": order.trade_id,
+                "price": order.price,
+                "volume": order.volume,
+                "executed_volume": order.executed_volume,
+                "at_venue": order.local_id in slot.sent,
+            }
+            for order in state.orders
+        ],
+    }
