@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.core.commands import Alert, CancelOrder, Severity
+from millrace.core.commands import CancelOrder
 from millrace.core.events import Timer
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
@@ -236,14 +236,43 @@ def test_a_segment_that_cannot_be_opened_leaves_the_present_one_in_use(tmp_path:
     assert list(read_journal(tmp_path)) == expected(1, 14)
 
 
-def test_unsynced_bytes_are_bounded(tmp_path: Path):
+@pytest.mark.parametrize("flush_each", [False, True])
+def test_unsynced_bytes_are_bounded(tmp_path: Path, flush_each: bool):
     journal = Journal(tmp_path)
-    text = "x" * 100_000
-    for seq in range(1, 101):
-        journal.append_event(seq, Timer(seq))
-        journal.append_commands(seq, [Alert(Severity.INFO, "test", text, 0)])
+    for _ in range(100):
+        journal.append_record(RecordKind.VENUE, b"x" * 100_000)
+        if flush_each:
+            journal.flush()
         assert len(journal._pending) < SYNC_BYTES + 200_000
     journal.close()
+
+
+def test_records_without_events_roll_and_come_back(tmp_path: Path):
+    journal = Journal(tmp_path, segment_bytes=500)
+    for number in range(40):
+        journal.append_record(RecordKind.VENUE, str(number).encode())
+        if number == 20:
+            journal.close()
+            journal = Journal(tmp_path, segment_bytes=500)
+    journal.close()
+    assert len(list(tmp_path.iterdir())) == 3
+    assert [int(record.payload) for record in journal_records(tmp_path)] == list(range(40))
+
+
+def test_a_note_may_roll_between_an_event_and_its_commands(tmp_path: Path):
+    journal = Journal(tmp_path, segment_bytes=150)
+    fill(journal, 1, 2)
+    journal.append_event(3, Timer(3 * SEC))
+    while journal.path.name == "journal-000001.mrj":
+        journal.append_record(RecordKind.NOTE, b"x" * 50)
+    journal.append_commands(3, CANCEL)
+    journal.close()
+    again = Journal(tmp_path)
+    assert again.last_seq == 3
+    fill(again, 4, 5)
+    again.close()
+    for after_seq in range(5):
+        assert list(read_journal(tmp_path, after_seq=after_seq)) == expected(after_seq + 1, 5)
 
 
 def test_the_manifest_comes_back(tmp_path: Path):

@@ -127,7 +127,7 @@ class Journal:
 
     def append_record(self, kind: RecordKind, payload: bytes) -> None:
         """Take another record (a note, a snapshot's name, a simulated venue's change) beside the last event."""
-        if self._file is None:
+        if self._file is None or self._is_full(self._ts_ns):
             self._roll(self.last_seq + 1)
         self._append(kind, self.last_seq, self._ts_ns, payload)
 
@@ -138,8 +138,6 @@ class Journal:
             return
         try:
             self.flush()
-            if self._written >= SYNC_BYTES:
-                self.sync()
         except WorldError:
             del self._pending[-len(record) :]
             raise
@@ -149,6 +147,11 @@ class Journal:
 
     def flush(self) -> None:
         """Hand everything taken to the system; survives the death of the program, not of the machine."""
+        self._write_out()
+        if self._written >= SYNC_BYTES:
+            self.sync()
+
+    def _write_out(self) -> None:
         if self._file is None or (self._clean and self._written == len(self._pending)):
             return
         try:
@@ -163,7 +166,7 @@ class Journal:
 
     def sync(self) -> None:
         """Return when everything taken is on the medium."""
-        self.flush()
+        self._write_out()
         if self._file is None or not self._pending:
             return
         try:
@@ -185,7 +188,7 @@ class Journal:
             self._clean = True
 
     def _cut_back(self) -> None:
-        with suppress(OSError):  # then `flush` must succeed at it before it writes
+        with suppress(OSError):  # then `_write_out` must succeed at it before it writes
             if self._file is not None:
                 self._clean_up(self._file)
 

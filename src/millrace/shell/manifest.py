@@ -1,4 +1,8 @@
-"""What a journal was made with: the facts without which its events cannot be stepped again to the same commands."""
+"""What a journal was made with: code, configuration, instruments, seeds and strategies.
+
+Without them its events cannot be stepped again to the same commands, and two runs cannot be compared. So they stand in
+a readable file beside the segments, which is put in place whole.
+"""
 
 from pathlib import Path
 from typing import Final
