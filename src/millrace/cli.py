@@ -193,9 +193,7 @@ def backtest(given: argparse.Namespace) -> int:
     settings = _load(given, profile, **overrides)
     out = Path(given.out) if given.out else None
     with _progress(given) as progress:
-        report = run_slots(
-            settings, Path(given.data), WallClock(), out=out, lazy=not given.eager, progress=progress
-        )
+        report = run_slots(settings, Path(given.data), WallClock(), out=out, lazy=not given.eager, progress=progress)
     text = report_text(report, color=sys.stdout.isatty() and not given.json)
     if out is not None:
         from millrace.research.slots_page import report_page

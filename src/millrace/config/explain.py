@@ -1,4 +1,7 @@
-"""What a knob is, what it is set to, and who set it: `millrace config explain KEY`."""
+"""What a knob is, what it is set to, and who set it: `millrace config explain KEY`.
+
+An operator who wonders about a value asks here first, so every answer names the layer and place that gave it.
+"""
 
 from collections.abc import Iterable
 

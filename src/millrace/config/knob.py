@@ -1,4 +1,7 @@
-"""What is known of one knob, so that loading, clamping and explaining read the same row."""
+"""What is known of one knob, so that loading, clamping and explaining read the same row.
+
+A fact about a knob that stood in two places would sooner or later be two facts.
+"""
 
 from typing import Literal
 

@@ -1,4 +1,7 @@
-"""All knobs by every name they have, and the nearest name to one that is not known."""
+"""All knobs by every name they have, and the nearest name to one that is not known.
+
+A misspelt key must never be a silent default, so every lookup goes through here.
+"""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches

@@ -1,4 +1,7 @@
-"""One value from text or from TOML to the type of its knob (slots 21)."""
+"""One value from text or from TOML to the type of its knob (slots 21).
+
+Text from the environment is read leniently and a file strictly, because a file is written with care and can be mended.
+"""
 
 from math import isfinite
 from typing import Any

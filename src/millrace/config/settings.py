@@ -1,4 +1,7 @@
-"""The typed result of loading: what each part reads, where each value came from, and what was noticed on the way."""
+"""The typed result of loading: what each part reads, where each value came from, and what was noticed on the way.
+
+It is data only; the rules that made it stand in `load` and `rules`.
+"""
 
 from collections.abc import Mapping
 from hashlib import blake2b

@@ -1,4 +1,7 @@
-"""The tables of a run's report, as text cells, so that terminal and page show the same figures in the same order."""
+"""The tables of a run's report, as text cells, so that terminal and page show the same figures in the same order.
+
+Rounding for people happens here and nowhere else; the JSON keeps the numbers.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""The machine's clock: the only place of the program that reads real time."""
+"""The machine's clock: the only place of the program that reads real time.
+
+Everything else is handed one, so that simulation and replay can hand it another.
+"""
 
 import time
 

@@ -47,7 +47,7 @@ class VenuePort(Protocol):
         ...
 
 
-class LedgerTrouble(WorldError):
+class LedgerFailedError(WorldError):
     """The ledger refused a batch; `unsent` are the orders of it, none of which left."""
 
     def __init__(self, text: str, unsent: list[str]) -> None:
@@ -79,7 +79,7 @@ class Executor:
     def execute(self, commands: list[Command], now_ns: int) -> int | None:
         """Carry out one step's commands; returns when `pump` must be called next, None when nothing waits.
 
-        Raises LedgerTrouble after queueing the cancels when the ledger cannot be written.
+        Raises LedgerFailedError after queueing the cancels when the ledger cannot be written.
         """
         submits = [command.order for command in commands if isinstance(command, Submit)]
         for command in commands:
@@ -90,7 +90,7 @@ class Executor:
         except WorldError as error:
             self._remember(commands)
             self.pump(now_ns)
-            raise LedgerTrouble(str(error), [order.client_id for order in submits]) from error
+            raise LedgerFailedError(str(error), [order.client_id for order in submits]) from error
         for order in submits:
             if order.client_id in new:
                 self._enqueue(_URGENT if order.order.reduces else _ENTRY, now_ns, order)
@@ -159,5 +159,3 @@ class Executor:
             else:
                 self._port.place(call, now_ns)
         return None
-
-

@@ -1,8 +1,8 @@
 """Gives each event its number, writes it down, steps the core, and hands on what follows.
 
 The order is the contract (design sections 1 and 5.6): event into the journal, step, commands into the journal, journal
-sync before the ledger commit, ledger commit before anything is sent. When the journal cannot be written the core is told
-so by an event, the board halts everything but cancels, and what happened waits in memory, bounded, until it can be
+sync before the ledger commit, ledger commit before anything is sent. When the journal cannot be written the core is
+told so by an event, the board halts everything but cancels, and what happened waits in memory, bounded, until it can be
 written; then the core is told that too.
 """
 
@@ -13,7 +13,7 @@ from millrace.core.commands import Command, Submit
 from millrace.core.engine import Engine
 from millrace.core.events import Event, OrderRejected, RejectReason, StorageRecovered, StorageTrouble
 from millrace.core.failure import WorldError
-from millrace.shell.executor import Executor, LedgerTrouble
+from millrace.shell.executor import Executor, LedgerFailedError
 from millrace.shell.journal import Journal
 
 StepListener = Callable[[Event, list[Command]], None]
@@ -87,7 +87,7 @@ class Sequencer:
             self.commands += len(commands)
             try:
                 self.next_pump_ns = self._executor.execute(commands, event.ts_ns)
-            except LedgerTrouble as trouble:
+            except LedgerFailedError as trouble:
                 self._ledger_failed(trouble, event.ts_ns)
         for listener in self._listeners:
             listener(event, commands)
@@ -95,7 +95,7 @@ class Sequencer:
             self._ledger_trouble = False
             self.feed(StorageRecovered("ledger", event.ts_ns))
 
-    def _ledger_failed(self, trouble: LedgerTrouble, ts_ns: int) -> None:
+    def _ledger_failed(self, trouble: LedgerFailedError, ts_ns: int) -> None:
         if not self._ledger_trouble:
             self._ledger_trouble = True
             self.feed(StorageTrouble("ledger", str(trouble), ts_ns))

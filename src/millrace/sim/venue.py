@@ -283,7 +283,7 @@ class SimVenue:
     @property
     def now_ns(self) -> int:
         """The latest time that the venue has worked through or answered at; 0 before anything happened."""
-        return max(self._answered_ns, *(pair.now_ns for pair in self._pairs.values()))
+        return max([self._answered_ns, *(pair.now_ns for pair in self._pairs.values())])
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as builtins, for comparison."""

@@ -20,7 +20,7 @@ from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.shell.manifest import Manifest
-from millrace.sim.venue import SimVenue, VenueSettings
+from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
 
@@ -83,6 +83,7 @@ def venue_settings(settings: Settings, instrument: Instrument) -> VenueSettings:
         request_latency_ns=chosen.request_latency_ms * _MS,
         response_latency_ns=chosen.response_latency_ms * _MS,
         jitter_ns=chosen.latency_jitter_ms * _MS,
+        fill_rule=FillRule.PRINTS,
     )
 
 

@@ -1,6 +1,8 @@
-"""A grid on a recording: the assembled program over a file of bars or trades, and what came of it."""
+"""The assembled program over a recording, in memory.
 
-import time
+Nothing but the clock, the venue and the source of prices differs from a run on disk; the ledger is the in-memory twin.
+"""
+
 from typing import NamedTuple
 
 from millrace.config.settings import Settings

@@ -162,7 +162,9 @@ def _sizer(status: dict[str, Any]) -> Table:
     table.add_row(Text(state, style="bold"), str(sizer["active_regime"]), f"{sizer['last_update_n']} trips")
     for name, bucket in sizer["buckets"].items():
         known = f"x{bucket['multiplier']:.2f}" if bucket["sufficient_data"] else "-"
-        table.add_row(Text(name, style="dim"), known, f"{_seconds(bucket['median_fill_sec'])} n={bucket['n_completed']}")
+        table.add_row(
+            Text(name, style="dim"), known, f"{_seconds(bucket['median_fill_sec'])} n={bucket['n_completed']}"
+        )
     table.add_row(Text("age pressure", style="dim"), f"{sizer['age_pressure']:.2f}", "")
     table.add_row(Text("utilisation", style="dim"), f"{sizer['util_ratio']:.2f}", f"x{sizer['util_penalty']:.2f}")
     return table

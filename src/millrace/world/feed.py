@@ -10,7 +10,7 @@ import numpy as np
 
 from millrace.core.events import MarketBlock, Print, Quote
 from millrace.core.instrument import InstrumentId, Ticks
-from millrace.sim.candles import PrintColumns, QuoteColumns
+from millrace.sim.candles import Column, PrintColumns, QuoteColumns
 from millrace.sim.column_search import first_outside
 from millrace.sim.venue import Delivery, SimVenue
 
@@ -76,11 +76,9 @@ class Feed:
 
 
 def _block(instrument: InstrumentId, chunk: Columns, start: int, stop: int) -> MarketBlock:
-    if isinstance(chunk, PrintColumns):
-        columns = (chunk.ts_ns, chunk.ticks, chunk.lots)
-        kind = "print"
-    else:
+    columns: tuple[Column, ...] = (chunk.ts_ns, chunk.ticks, chunk.lots) if isinstance(chunk, PrintColumns) else ()
+    kind = "print" if columns else "quote"
+    if isinstance(chunk, QuoteColumns):
         columns = (chunk.ts_ns, chunk.bid_ticks, chunk.ask_ticks, chunk.bid_lots, chunk.ask_lots)
-        kind = "quote"
     packed = tuple(column[start:stop].astype("<i8", copy=False).tobytes() for column in columns)
     return MarketBlock(instrument, int(chunk.ts_ns[stop - 1]), kind, packed)

@@ -1,4 +1,7 @@
-"""Strict replay: a run's journal through the same engine, every command compared (runtime 2.21 rule 2)."""
+"""Strict replay: a run's journal through the same engine, every command compared (runtime 2.21 rule 2).
+
+It is the proof that nothing but the journaled events decided, so it starts from a fresh engine and trusts no snapshot.
+"""
 
 from collections import deque
 from pathlib import Path
@@ -42,7 +45,9 @@ def replay(folder: Path) -> ReplayResult:
     """Step a fresh engine through the folder's journal; raises OperatorError when the folder holds none."""
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is None:
-        raise OperatorError(f"{folder} holds no run: there is no manifest.json in it; give a folder of demo or backtest")
+        raise OperatorError(
+            f"{folder} holds no run: there is no manifest.json in it; give a folder of demo or backtest"
+        )
     engine = build_program(load_settings(overrides=given(manifest.config))).engine
     before: deque[str] = deque(maxlen=_EVENTS_BEFORE)
     notices: list[str] = []

@@ -149,8 +149,8 @@ def check_folder(folder: Path, settings: Settings) -> bool:
         now = settings.flat()
         changed = sorted(key for key in now.keys() | saved.config.keys() if now.get(key) != saved.config.get(key))
         raise OperatorError(
-            f"{folder} was begun with other settings ({', '.join(changed)} differ); start with those, or begin anew with"
-            " --fresh"
+            f"{folder} was begun with other settings ({', '.join(changed)} differ); start with those, or begin anew"
+            " with --fresh"
         )
     return True
 

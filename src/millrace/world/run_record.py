@@ -6,7 +6,7 @@ decided and booked and nothing else.
 
 from typing import NamedTuple
 
-from millrace.core.commands import Alert, Book, Command, RecordFill, RecordOrder, OrderState, Submit
+from millrace.core.commands import Alert, Book, Command, OrderState, RecordFill, RecordOrder, Submit
 from millrace.core.engine import Engine
 from millrace.core.events import Event, Scalar
 from millrace.core.instrument import InstrumentId
@@ -77,7 +77,5 @@ class RunRecord:
         side = command.side.value
         is_entry = side == _ENTRY_SIDE.get(place.leg)
         self.fills.append(
-            BookedFill(
-                command.ts_ns, place.group, place.leg, side, is_entry, command.lots, command.cost, command.fee
-            )
+            BookedFill(command.ts_ns, place.group, place.leg, side, is_entry, command.lots, command.cost, command.fee)
         )

@@ -170,7 +170,8 @@ class Simulation:
         elif kind == "place":
             self.line.answer(self.line.venue.place(payload, ts_ns))
         else:
-            self.line.answer(self.line.venue.cancel(*payload, ts_ns))
+            instrument, client_id = payload
+            self.line.answer(self.line.venue.cancel(instrument, client_id, ts_ns))
 
     def _step(self, event: Event) -> None:
         if not event.is_market:

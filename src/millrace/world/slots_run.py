@@ -1,4 +1,7 @@
-"""The slot grid over a recording, from file to report: what `millrace backtest slots` does."""
+"""The slot grid over a recording, from file to report: what `millrace backtest slots` does.
+
+The run itself is `backtest`; here a file becomes its market, and what it recorded becomes the report.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -180,8 +183,10 @@ def assumptions(settings: Settings, facts: MarketFacts) -> list[str]:
         "A resting order fills at its limit when a print goes through it by at least one tick.",
         f"Resting orders take at most {venue.participation:.0%} of a bar's volume per side.",
         "An order sent at one print can fill from the next; other traders do not react to us.",
-        f"Travel times: {venue.request_latency_ms} ms there, {venue.response_latency_ms} ms back, up to"
-        f" {venue.latency_jitter_ms} ms jitter.",
+        (
+            f"Travel times: {venue.request_latency_ms} ms there, {venue.response_latency_ms} ms back, up to"
+            f" {venue.latency_jitter_ms} ms jitter."
+        ),
         "Prices come from the data file; ticks, lots, minimums and fees are those of the instrument named above.",
         "Fees are charged in the quote currency at the maker's rate; a post-only order that would cross is refused.",
         "Equity marks all coins at the last print; nothing is paid for holding them.",

@@ -1,4 +1,7 @@
-"""Booking a round trip: its amounts, the running sums and the leg's loss counters (slots 7.1, 7.2, 2.8)."""
+"""Booking a round trip: its amounts, the running sums and the leg's loss counters (slots 7.1, 7.2, 2.8).
+
+Every way in which a position can close comes through this one function, so no sum can miss one.
+"""
 
 from millrace.strategies.slots.actions import Book
 from millrace.strategies.slots.model import MAX_CYCLES, Cycle, Leg, SlotConfig, SlotState

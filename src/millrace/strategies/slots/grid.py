@@ -267,11 +267,10 @@ class Grid:
                 "volume": record.volume,
             }
             for slot in self.slots.values()
-            for record in (*slot.state.orders, *slot.state.recovery_orders)
-            if record.entry_filled_at > 0.0
+            for record in slot.state.waiting_exits()
         ]
 
-    def note_cycle(self, slot: Slot, cycle: Cycle) -> None:
+    def note_cycle(self, cycle: Cycle) -> None:
         """Remember a booked cycle for the sizer, the loss lock and the booking count."""
         self.bookings += 1
         self.lock.book(cycle.net_profit, round(cycle.exit_time * _SECOND_NS))

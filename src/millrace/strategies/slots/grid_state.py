@@ -41,9 +41,7 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
         setattr(grid, name, state["plain"][name])
     grid.set_tunables()
     grid.slots = {saved["slot_id"]: Slot.restored(saved) for saved in state["slots"]}
-    grid.keys = {
-        key: (slot.slot_id, local_id) for slot in grid.slots.values() for local_id, key in slot.sent.items()
-    }
+    grid.keys = {key: (slot.slot_id, local_id) for slot in grid.slots.values() for local_id, key in slot.sent.items()}
     grid.dirty = set(state["dirty"])
     grid.unfunded = set(state["unfunded"])
     grid.capped = set(state["capped"])

@@ -1,4 +1,7 @@
-"""Putting a leg's entry on the book, and knowing why it may not go there (slots 2.7, 3)."""
+"""Putting a leg's entry on the book, and knowing why it may not go there (slots 2.7, 3).
+
+An empty leg without a stated reason is a fault, so the two questions are answered side by side.
+"""
 
 from millrace.strategies.slots.actions import Action, place_order
 from millrace.strategies.slots.model import (

@@ -245,6 +245,11 @@ class SlotState:
                 return order
         return None
 
+    def waiting_exits(self) -> list[Order | Recovery]:
+        """Return the positions that wait for their exit: exits and live recoveries whose entry has filled."""
+        records: list[Order | Recovery] = [*self.orders, *self.recovery_orders]
+        return [record for record in records if record.entry_filled_at > 0.0]
+
     def take_order_id(self) -> int:
         """Return the next local id; ids are never reused."""
         local_id = self.next_order_id

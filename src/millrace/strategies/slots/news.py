@@ -5,6 +5,8 @@ things: no money (the leg waits), a price that would cross (priced once more), a
 that counts towards a pause. An unknown outcome stays live until somebody knows better.
 """
 
+from typing import Literal
+
 from millrace.core.commands import Alert, OrderState, OrderUpdate, Post, Refused, Severity
 from millrace.core.events import RejectReason
 from millrace.core.permission import ReasonCode
@@ -23,6 +25,10 @@ _WAITS_FOR = {
     RejectReason.INSUFFICIENT_FUNDS: WaitReason.UNFUNDED,
     RejectReason.OPEN_ORDER_LIMIT: WaitReason.CAPACITY_BLOCK,
     RejectReason.BELOW_MINIMUM: WaitReason.MIN_SIZE_WAIT,
+}
+_ENDS: dict[OrderState, Literal["canceled", "expired"]] = {
+    OrderState.CANCELLED: "canceled",
+    OrderState.EXPIRED: "expired",
 }
 CANCEL_PUT_OFF = frozenset({RejectReason.RATE_LIMIT.value, RejectReason.LOST.value})
 """Refusals of a cancel after which it is sent again; any other says that news of the order's end is on its way."""
@@ -130,12 +136,11 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
             grid.scheduler.entry_filled(side, turn.now)
         reduce(grid, turn, slot, Fill(local_id, txid, side, price, volume, fee, turn.now))
     else:
-        status = "expired" if update.state is OrderState.EXPIRED else "canceled"
         if update.cum_lots:
             _tell_partial_cancel(grid, turn, update, volume)
         else:
             grid.windows.ended(txid)
-        reduce(grid, turn, slot, OrderEnded(local_id, txid, status, volume, price, fee, turn.now))
+        reduce(grid, turn, slot, OrderEnded(local_id, txid, _ENDS[update.state], volume, price, fee, turn.now))
         _place_replacement(grid, turn, slot, record)
     _stamp_regime(grid, turn, slot, next_id)
 

@@ -65,7 +65,9 @@ def _add_slot(grid: Grid, turn: Turn, *, force: bool) -> str:
     if wanted > chosen.sticky_max_target_slots:
         return f"refused: {wanted} slots are more than STICKY_MAX_TARGET_SLOTS={chosen.sticky_max_target_slots}"
     if wanted > chosen.sticky_target_slots and chosen.open_order_safety_ratio < _RATIO_FOR_MORE:
-        return f"refused: more than {chosen.sticky_target_slots} slots need OPEN_ORDER_SAFETY_RATIO >= {_RATIO_FOR_MORE}"
+        return (
+            f"refused: more than {chosen.sticky_target_slots} slots need OPEN_ORDER_SAFETY_RATIO >= {_RATIO_FOR_MORE}"
+        )
     band = capacity(grid, turn).status_band
     if band != NORMAL and not force:
         return f"refused: the capacity band is {band}; force=true adds the slot all the same"

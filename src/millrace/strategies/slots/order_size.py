@@ -1,8 +1,8 @@
 """How large an entry is: base size, multipliers, floor guard, minimums (slots 8.1, 8.2, 8.4, 8.5).
 
-The volume is computed once, at the limit price that the order will really have, so the volume in the state is the volume
-at the venue. The floor guard lifts what a multiplier shrank below the venue's minimum; without it a slow bucket would
-shrink orders until they are refused, which makes exits older and the multiplier smaller (P1).
+The volume is computed once, at the limit price that the order will really have, so the volume in the state is the
+volume at the venue. The floor guard lifts what a multiplier shrank below the venue's minimum; without it a slow bucket
+would shrink orders until they are refused, which makes exits older and the multiplier smaller (P1).
 """
 
 from dataclasses import dataclass, field
@@ -110,7 +110,7 @@ def base_usd(order_size_usd: float, total_profit_usd: float, compounding: str) -
 
 
 def compound_units(net_usd: float, exit_price: float) -> float:
-    """Return the units that a booking adds to the DOGE-mode base when compounding is on, fixed at booking (slots 8.2)."""
+    """Return the units that a booking adds to the DOGE-mode base under compounding, fixed at booking (slots 8.2)."""
     return net_usd / exit_price if exit_price > 0.0 else 0.0
 
 

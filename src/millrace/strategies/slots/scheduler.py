@@ -1,8 +1,9 @@
 """How many new entries may leave per loop, and which go first (slots 9).
 
-Entries are what fills the book up, so they are paced: a base number per loop, fewer as the open-order headroom shrinks,
-none when there is no headroom. What does not fit waits in the slot's state and is drained oldest first; among entries of
-equal age the side that filled less in the last hour goes first, so that one-way fills do not starve a side (P4).
+Entries are what fills the book up, so they are paced: a base number per loop, fewer as the open-order headroom
+shrinks, none when there is no headroom. What does not fit waits in the slot's state and is drained oldest first; among
+entries of equal age the side that filled less in the last hour goes first, so that one-way fills do not starve a side
+(P4).
 """
 
 from collections import deque

@@ -17,12 +17,14 @@ NO_LOW, NO_HIGH = 0, 2**62
 
 @dataclass(slots=True)
 class Slot:
-    """`sent` maps a local id (negative: a recovery) to the intent key that is live or in flight for it.
+    """The reducer's state of one slot and the strategy's bookkeeping around it.
 
-    `attempts` counts the placements of a local id that is not finished, because each needs a key of its own; `cancel_again`
-    holds local ids whose cancel the venue put off. `retry_ns` is when a waiting leg is tried again without news, and
-    `residue_base` the base units that were written off without a trade (long +, short -). Bounds are ticks: a price at or below `low` or at or above `high` may
-    move an entry.
+    `sent` maps a local id (negative: a recovery) to the intent key that is live or in flight for it; `attempts` counts
+    the placements of an unfinished local id, because each needs a key of its own. `wait` says why an empty leg is empty
+    and `retry_ns` when it is tried again without news. `cancel_again` holds local ids whose cancel the venue put off,
+    `partial_seen` those whose first part fill was counted, `residue_base` the base units that were written off without
+    a trade (long +, short -). Bounds are ticks: a price at or below `low_ticks` or at or above `high_ticks` may move an
+    entry.
     """
 
     slot_id: int
@@ -52,11 +54,9 @@ class Slot:
 
     def unsent(self) -> list[int]:
         """Return local ids that the reducer wants at the venue and that are not there; recoveries last."""
-        ids = [order.local_id for order in self.state.orders if order.local_id not in self.sent]
-        for recovery in self.state.recovery_orders:
-            if -recovery.recovery_id not in self.sent:
-                ids.append(-recovery.recovery_id)
-        return ids
+        ids = [order.local_id for order in self.state.orders]
+        ids += [-recovery.recovery_id for recovery in self.state.recovery_orders]
+        return [local_id for local_id in ids if local_id not in self.sent]
 
     def is_cancelling(self, trade_id: TradeId) -> bool:
         """Tell whether an entry of the leg is still on its way off the book."""

@@ -94,8 +94,7 @@ def vintage(grid: Grid, turn: Turn) -> SlotVintage:
     exits = [
         WaitingExit(slot.slot_id, turn.now - record.entry_filled_at, record.volume, record.price)
         for slot in grid.slots.values()
-        for record in (*slot.state.orders, *slot.state.recovery_orders)
-        if record.entry_filled_at > 0.0
+        for record in slot.state.waiting_exits()
     ]
     facts = grid.instrument
     quote = turn.view.total(facts.id.venue, facts.quote)
@@ -140,10 +139,9 @@ def _unrealised(slot: Slot, mark: float) -> float:
     if mark <= 0.0:
         return 0.0
     total = 0.0
-    for record in (*slot.state.orders, *slot.state.recovery_orders):
-        if record.entry_price > 0.0:
-            rest = record.volume - record.executed_volume
-            total += (record.entry_price - mark if record.side == "buy" else mark - record.entry_price) * rest
+    for record in slot.state.waiting_exits():
+        rest = record.volume - record.executed_volume
+        total += (record.entry_price - mark if record.side == "buy" else mark - record.entry_price) * rest
     short, long = slot.state.a.dust, slot.state.b.dust
     return total + (short.cost - mark * short.volume) + (mark * long.volume - long.cost)
 

@@ -90,7 +90,7 @@ def _book(grid: Grid, turn: Turn, slot: Slot, action: act.Book) -> None:
     if action.cause in ("eviction", "release"):
         slot.residue_base += cycle.volume if cycle.trade_id == "B" else -cycle.volume
     slot.compound_units += compound_units(cycle.net_profit, cycle.exit_price)
-    grid.note_cycle(slot, cycle)
+    grid.note_cycle(cycle)
     turn.out.append(
         Book(
             strategy=grid.name,

@@ -1,4 +1,7 @@
-"""How many units an order gets, and whether a volume may be an order at all (slots 2.2, 6.1, 8.5)."""
+"""How many units an order gets, and whether a volume may be an order at all (slots 2.2, 6.1, 8.5).
+
+The venue's minimums are checked here on the numbers that will leave, never on unrounded ones.
+"""
 
 from collections.abc import Mapping
 from math import ceil, floor, isfinite

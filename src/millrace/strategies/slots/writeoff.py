@@ -1,4 +1,7 @@
-"""Releasing an exit: its executed part is booked as it happened, the rest at the mark (slots 2.9, 11.3)."""
+"""Releasing an exit: its executed part is booked as it happened, the rest at the mark (slots 2.9, 11.3).
+
+It reuses the booking of an exit, because a second way of closing a position would drift from the first.
+"""
 
 from math import inf, isfinite
 
