@@ -78,6 +78,7 @@ class Grid:
         self.low_headroom_since_ns: int | None = None
         self.low_headroom_told = False
         self._volatility = settings.volatility()
+        self._target_loop, self._target_pct = -1, 0.0
         self._outlook: tuple[int, int, int] | None = None
         self._configs: dict[bool, SlotConfig] = {}
 
@@ -100,6 +101,7 @@ class Grid:
         self.entry_pct = self.entry_pct if entry_pct is None else entry_pct
         self.profit_pct = self.profit_pct if profit_pct is None else profit_pct
         self._configs.clear()
+        self._target_loop = -1
 
     def _config(self, *, sticky: bool) -> SlotConfig:
         return structs.replace(
@@ -137,12 +139,12 @@ class Grid:
     def outlook(self) -> tuple[int, int, int]:
         """Return (low ticks, high ticks, due time): the tightest of all slots."""
         if self._outlook is None:
-            low, high, due_ns = NO_LOW, NO_HIGH, NEVER_NS
-            for slot in self.slots.values():
-                low = max(low, slot.low_ticks)
-                high = min(high, slot.high_ticks)
-                due_ns = min(due_ns, slot.due_ns)
-            self._outlook = (low, high, due_ns)
+            slots = self.slots.values()
+            self._outlook = (
+                max([slot.low_ticks for slot in slots], default=NO_LOW),
+                min([slot.high_ticks for slot in slots], default=NO_HIGH),
+                min([slot.due_ns for slot in slots], default=NEVER_NS),
+            )
         return self._outlook
 
     def is_outside(self, ticks: int) -> bool:
@@ -238,11 +240,18 @@ class Grid:
 
     def profit_target_pct(self, turn: Turn) -> float:
         """Return the profit target from the price samples of the loops up to now (slots 5.4)."""
+        loop = turn.now_ns // self.loop_ns
+        if loop == self._target_loop:
+            return self._target_pct
         samples = turn.market.samples
         ticks = [] if samples is None else samples.samples_until(turn.now_ns)
         prices = [self.instrument.price(tick) for tick in ticks]
         fee_pct = self.instrument.maker_fee_ppm / _PPM_PER_PCT
-        return profit_target_pct(prices, self.profit_pct, fee_pct, self._volatility)
+        target_pct = profit_target_pct(prices, self.profit_pct, fee_pct, self._volatility)
+        if turn.now_ns % self.loop_ns:
+            # At the loop's own instant a print of that instant may still come; after it the samples stand.
+            self._target_loop, self._target_pct = loop, target_pct
+        return target_pct
 
     def refresh_sizer(self, turn: Turn) -> None:
         """Bring the sizer up to date once per window of its cadence."""
