@@ -9,6 +9,8 @@ from millrace.strategies.slots.reducer import apply
 from millrace.strategies.slots.volume import UsdSizes
 
 BATCH = 10_000
+LEAST_TICKS_PER_SEC = 100_000
+LEAST_FILLS_PER_SEC = 17_000
 
 
 def opened(cfg: SlotConfig, sizes: UsdSizes) -> SlotState:
@@ -26,6 +28,7 @@ def test_price_ticks(benchmark: Any) -> None:
         for tick in range(BATCH):
             apply(state, PriceTick(0.2 + (tick & 7) * 1e-5, 1000.0 + tick), cfg, sizes)
 
+    benchmark.extra_info |= {"units": BATCH, "unit": "price ticks", "limit_sec": BATCH / LEAST_TICKS_PER_SEC}
     benchmark(ticks)
     assert [order.local_id for order in state.orders] == [1, 2]
 
@@ -45,5 +48,6 @@ def test_fills(benchmark: Any) -> None:
                 sizes,
             )
 
+    benchmark.extra_info |= {"units": BATCH, "unit": "fills", "limit_sec": BATCH / LEAST_FILLS_PER_SEC}
     benchmark(fills)
     assert len(state.completed_cycles) == 1000 or state.total_round_trips >= BATCH // 2
