@@ -23,6 +23,7 @@ FRAMES_PER_LINE = 20
 """Frames of a demo without a terminal per printed line: one line in five seconds."""
 MAX_SPEED = 100_000.0
 DOCTOR_WAIT_NS = 50_000_000
+ASK_PATIENCE_NS = 5_000_000_000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="feed a run's journal to the engine again and compare every command")
     replay.add_argument("directory", metavar="DIR", help="a folder that demo or backtest --out wrote")
     replay.add_argument("--json", action="store_true", help="print one JSON object")
+    _ask(commands.add_parser("ask", help="ask a running program to pause, resume, halt or change something"))
     config = commands.add_parser("config", help="look at the configuration")
     _config(config.add_subparsers(dest="action", metavar="ACTION", required=True))
     doctor = commands.add_parser("doctor", help="check this machine and folder before a run")
@@ -70,6 +72,14 @@ def _backtest(strategies: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _settings(slots)
 
 
+def _ask(ask: argparse.ArgumentParser) -> None:
+    actions = ("pause", "resume", "halt", "unhalt", "add_slot", "set_entry_pct", "set_profit_pct")
+    ask.add_argument("action", choices=actions, metavar="ACTION", help=", ".join(actions))
+    ask.add_argument("args", nargs="*", metavar="NAME=VALUE", help="e.g. reason=lunch, value=0.3, force=true")
+    ask.add_argument("--dir", default="runs/demo", metavar="DIR", help="the program's run folder (default: runs/demo)")
+    ask.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _config(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     explain = actions.add_parser("explain", help="where a setting's value comes from, its bounds and its meaning")
     explain.add_argument("key", metavar="KEY", nargs="?", help="e.g. slots.entry_pct or PAIR_ENTRY_PCT; none: all")
@@ -89,7 +99,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         return USAGE
     from millrace.core.failure import OperatorError, WorldError
 
-    runners = {"demo": demo, "backtest": backtest, "replay": replay, "config": explain, "doctor": doctor}
+    runners = {"demo": demo, "backtest": backtest, "replay": replay, "ask": ask, "config": explain, "doctor": doctor}
     try:
         return runners[given.command](given)
     except OperatorError as error:
@@ -236,6 +246,34 @@ def replay(given: argparse.Namespace) -> int:
         else:
             print(f"diverged after {result.events} events: {result.divergence.first_difference}")
     return OK if result.divergence is None else FAILED
+
+
+def ask(given: argparse.Namespace) -> int:
+    """Ask a running program for something and print its answer."""
+    from pathlib import Path
+
+    import msgspec
+
+    from millrace.core.failure import OperatorError
+    from millrace.shell.clock import WallClock
+    from millrace.shell.mailbox import ask as put
+
+    args: dict[str, str | float | bool | None] = {}
+    for text in given.args:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise OperatorError(f"{text} is not of the form NAME=VALUE")
+        try:
+            args[name] = msgspec.json.decode(value, type=float | bool)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            args[name] = value
+    answer = put(Path(given.dir), given.action, args, WallClock(), ASK_PATIENCE_NS)
+    if given.json:
+        print(_json(answer))
+    else:
+        reasons = f" ({', '.join(answer.reasons)})" if answer.reasons else ""
+        print(f"{answer.message}; mode {answer.mode}{reasons}")
+    return OK if answer.ok else FAILED
 
 
 def explain(given: argparse.Namespace) -> int:

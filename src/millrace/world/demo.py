@@ -15,9 +15,11 @@ import msgspec
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
 from millrace.core.commands import Alert, Command, RecordFill
-from millrace.core.events import Event
+from millrace.core.events import Event, Operator
+from millrace.shell.mailbox import Answer, Mailbox
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
+from millrace.strategies.slots.operate import REFUSED
 from millrace.world.run_folder import Run, Startup
 
 FIRST_NS = 1_767_225_600 * 1_000_000_000
@@ -65,6 +67,8 @@ class Demo:
 
         self.run = Run(folder, settings, clock, market, FIRST_NS)
         self._clock = clock
+        self._mailbox = Mailbox(folder)
+        self._told: list[Alert] = []
         self._frames = 0
         self._fills: deque[str] = deque(maxlen=_RECENT)
         self._alerts: deque[str] = deque(maxlen=_RECENT)
@@ -79,7 +83,9 @@ class Demo:
             while seconds is None or passed_ns < seconds * 1e9:
                 passed_ns = clock.monotonic_ns() - began_ns
                 simulation.run_until(first_sim_ns + round(passed_ns * speed))
+                self._serve()
                 self.run.keep()
+                self._told.clear()
                 show(self.frame(first_sim_ns, passed_ns))
                 clock.sleep_until(clock.now_ns() + _FRAME_NS)
         except KeyboardInterrupt:
@@ -95,6 +101,17 @@ class Demo:
             startup=startup_status(self.run.startup),
             status=self.run.program.grid.status(simulation.engine),
         )
+
+    def _serve(self) -> None:
+        """Do what operators asked for, each as an event, and answer with what is in force after it."""
+        engine = self.run.simulation.engine
+        for request in self._mailbox.take():
+            self._told.clear()
+            self.run.simulation.feed_event(Operator(request.action, request.args, self.run.simulation.now_ns))
+            text = next((alert.text for alert in self._told if alert.code == request.action), "ok: done")
+            standing = engine.standing(self.run.program.grid.name, self.run.program.instrument.id)
+            ok = not text.startswith(REFUSED)
+            self._mailbox.answer(request.name, Answer(ok, text, standing.level.name, standing.reasons))
 
     def frame(self, first_sim_ns: int, passed_ns: int) -> Frame:
         """Return what there is to see now."""
@@ -129,6 +146,7 @@ class Demo:
                     f"  {command.side.value:<4} {facts.volume(command.lots):>10,.2f} at {price:.5f}"
                 )
             elif isinstance(command, Alert):
+                self._told.append(command)
                 self._alerts.append(f"{clock_text(command.ts_ns)}  {command.severity.value}: {command.text}")
 
 

@@ -1,0 +1,91 @@
+"""How a person reaches a running program on the same machine: a folder of requests and answers.
+
+A request is a small file put in place whole; the program takes it between two steps, gives it to the core as an event,
+and writes the answer after the core has acted. Nothing listens on a network, a request survives a restart of the
+program, and whoever may write to the run's folder may ask: stopping must be easy (runtime 2.17 rule 2).
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from millrace.core.clock import Clock
+from millrace.core.events import Scalar
+from millrace.core.failure import WorldError
+
+_FOLDER = "control"
+_REQUEST, _ANSWER = ".request.json", ".answer.json"
+_LOOK_NS = 50_000_000
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What somebody asks the program to do; the name ties the answer to it."""
+
+    name: str
+    action: str
+    args: dict[str, Scalar] = {}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of a request: read back from the core after the step."""
+
+    ok: bool
+    message: str
+    mode: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+class Mailbox:
+    """The program's end."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._folder = run_folder / _FOLDER
+
+    def take(self) -> list[Request]:
+        """Return the waiting requests, oldest first, and remove them; one that cannot be read is answered so."""
+        found: list[Request] = []
+        if not self._folder.is_dir():
+            return found
+        for path in sorted(self._folder.glob(f"*{_REQUEST}")):
+            name = path.name.removesuffix(_REQUEST)
+            try:
+                request = msgspec.json.decode(path.read_bytes(), type=Request)
+                path.unlink()
+            except (msgspec.DecodeError, OSError) as error:
+                path.unlink(missing_ok=True)
+                self.answer(name, Answer(ok=False, message=f"the request cannot be read: {error}"))
+                continue
+            found.append(msgspec.structs.replace(request, name=name))
+        return found
+
+    def answer(self, name: str, answer: Answer) -> None:
+        """Put an answer where the asker looks for it; an asker that has gone is no fault of the program."""
+        _put(self._folder / f"{name}{_ANSWER}", answer)
+
+
+def ask(run_folder: Path, action: str, args: dict[str, Scalar], clock: Clock, patience_ns: int) -> Answer:
+    """Put a request and wait for its answer; raises WorldError when nobody answers in time."""
+    folder = run_folder / _FOLDER
+    name = f"{clock.now_ns():020}-{os.getpid()}"
+    _put(folder / f"{name}{_REQUEST}", Request(name, action, args))
+    answer = folder / f"{name}{_ANSWER}"
+    end_ns = clock.now_ns() + patience_ns
+    while clock.now_ns() < end_ns:
+        if answer.exists():
+            read = msgspec.json.decode(answer.read_bytes(), type=Answer)
+            answer.unlink()
+            return read
+        clock.sleep_until(clock.now_ns() + _LOOK_NS)
+    (folder / f"{name}{_REQUEST}").unlink(missing_ok=True)
+    raise WorldError(f"nobody answers in {run_folder}: no program runs there, or it is stuck; nothing was changed")
+
+
+def _put(path: Path, content: Request | Answer) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".tmp")
+        scratch.write_bytes(msgspec.json.encode(content))
+        scratch.replace(path)
+    except OSError as error:
+        raise WorldError(f"{path} cannot be written: {error.strerror or error}") from error
