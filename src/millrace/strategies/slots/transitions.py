@@ -19,6 +19,7 @@ from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 
 _LEGS: tuple[TradeId, TradeId] = ("A", "B")
+_TICKS = (ev.PriceTick, ev.TimerTick)
 _MAKES_EXITS = (ev.Fill, ev.OrderEnded)
 
 
@@ -27,7 +28,9 @@ def reduce(grid: Grid, turn: Turn, slot: Slot, event: ev.Event, *, paced: bool =
     sync(grid, turn, slot)
     if isinstance(event, _MAKES_EXITS):
         slot.state.profit_pct_runtime = grid.profit_target_pct(turn)
-    carry_out(grid, turn, slot, apply(slot.state, event, grid.cfg(slot), grid.sizes(slot, turn)), paced=paced)
+    actions = apply(slot.state, event, grid.cfg(slot), grid.sizes(slot, turn))
+    if actions or not isinstance(event, _TICKS):
+        carry_out(grid, turn, slot, actions, paced=paced)
 
 
 def sync(grid: Grid, turn: Turn, slot: Slot) -> None:
