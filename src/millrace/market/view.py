@@ -20,7 +20,10 @@ _PRINT_COLUMNS = 3
 
 
 class InstrumentMarket:
-    """One instrument's market. Prices are ticks, times integer nanoseconds; 0 means that none was seen yet."""
+    """One instrument's market. Prices are ticks, times integer nanoseconds; 0 means that none was seen yet.
+
+    `refused` counts prints and quotes whose price cannot be true; they change nothing (slots 1.2).
+    """
 
     __slots__ = (
         "ask_ticks",
@@ -28,6 +31,7 @@ class InstrumentMarket:
         "bid_ticks",
         "last_ticks",
         "last_ts_ns",
+        "refused",
         "samples",
         "venue_open_orders",
         "venue_open_orders_ts_ns",
@@ -38,6 +42,7 @@ class InstrumentMarket:
         self.last_ts_ns = 0
         self.bid_ticks: Ticks = 0
         self.ask_ticks: Ticks = 0
+        self.refused = 0
         self.samples: SampleGrid | None = None
         self.bars: BarBuilder | None = None
         self.venue_open_orders: int | None = None
@@ -47,6 +52,7 @@ class InstrumentMarket:
         """Return the state as builtins."""
         return {
             "last": [self.last_ticks, self.last_ts_ns, self.bid_ticks, self.ask_ticks],
+            "refused": self.refused,
             "venue_open_orders": [self.venue_open_orders, self.venue_open_orders_ts_ns],
             "samples": self.samples.snapshot() if self.samples else None,
             "bars": self.bars.snapshot() if self.bars else None,
@@ -55,6 +61,7 @@ class InstrumentMarket:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave; the series must have been declared before."""
         self.last_ticks, self.last_ts_ns, self.bid_ticks, self.ask_ticks = state["last"]
+        self.refused = state["refused"]
         self.venue_open_orders, self.venue_open_orders_ts_ns = state["venue_open_orders"]
         if self.samples is not None and state["samples"] is not None:
             self.samples.restore(state["samples"])
@@ -84,9 +91,12 @@ class MarketView:
             market.bars = BarBuilder(spec.bar_ns, spec.bars_kept)
 
     def observe(self, event: MarketEvent) -> None:
-        """Take a print, a quote or a block of either."""
+        """Take a print, a quote or a block of either; a price that is not positive is refused and counted."""
         market = self.state(event.instrument)
         if isinstance(event, Print):
+            if event.ticks <= 0:
+                market.refused += 1
+                return
             market.last_ticks = event.ticks
             market.last_ts_ns = event.ts_ns
             if market.samples is not None:
@@ -95,6 +105,8 @@ class MarketView:
                 market.bars.observe(event.ts_ns, event.ticks, event.lots)
         elif isinstance(event, MarketBlock):
             self._observe_block(market, event)
+        elif event.bid_ticks <= 0 or event.ask_ticks <= 0:
+            market.refused += 1
         else:
             market.bid_ticks = event.bid_ticks
             market.ask_ticks = event.ask_ticks

@@ -204,6 +204,14 @@ class OrderTable:
         if d_lots < 0 or (d_lots == 0 and (d_cost < 0 or d_fee < 0)):
             d_lots = d_cost = d_fee = 0
         facts: list[Command] = []
+        if news.cum_lots > 0 >= news.cum_cost:
+            # Bought or sold for nothing: no usable price yet (slots 4.5). The venue is asked again, not believed.
+            text = (
+                f"{order.client_id}: {news.cum_lots} lots for {news.cum_cost}; news without a usable price is refused"
+            )
+            return self._moved(
+                order, order.state, news.ts_ns, [Alert(Severity.WARN, "unusable_fill", text, news.ts_ns)]
+            )
         if d_lots or d_cost or d_fee:
             self._book(order, (d_lots, d_cost, d_fee), news.ts_ns, facts)
         if order.cum_lots >= order.place.lots:
