@@ -1,0 +1,153 @@
+"""Skipping what cannot matter gives the commands of waking on everything (design sections 3 and 9; issue 2, Speed)."""
+
+import grid_runs as grid
+import pytest
+from millrace.core.commands import Alert, OrderState, Post, RecordOrder, Refuse, Submit
+from millrace.core.permission import ReasonCode
+
+DOGE_1M = "bybit_DOGEUSDT_1m_2025-06.parquet"
+BTC_1M = "kraken_XBTUSDC_1m_2023Q1.parquet"
+TWO_DAYS_NS = 48 * grid.HOUR_NS
+FAST_TIMEOUTS = {
+    "slots.s1_orphan_after_sec": 900.0,
+    "slots.s2_orphan_after_sec": 1800.0,
+    "slots.recovery_evict_books": True,
+}
+
+
+def two_days(shared, settings, name, from_day=0):
+    columns = grid.recording(shared, settings, name)
+    first_ns = int(columns.ts_ns[0]) + from_day * 24 * grid.HOUR_NS
+    return grid.between(columns, first_ns, first_ns + TWO_DAYS_NS)
+
+
+@pytest.mark.parametrize(
+    ("profile", "changes", "from_day", "fills"),
+    [
+        ("demo", {}, 0, 2_000),
+        ("legacy10", FAST_TIMEOUTS, 0, 100),
+        ("demo", grid.ACTING_SIZER, 4, 300),
+        ("demo", grid.USD_STICKY | {"slots.count": 40}, 8, 200),
+    ],
+    ids=["80 sticky slots", "10 slots that time out", "sizer acting", "USD mode"],
+)
+def test_two_days_of_real_minutes(shared, profile, changes, from_day, fills):
+    settings = grid.settings_for(profile, changes)
+    outcome = grid.assert_lazy_is_exact(settings, two_days(shared, settings, DOGE_1M, from_day))
+    assert outcome.fills >= fills
+    assert outcome.booked > 0
+
+
+def test_two_days_with_missing_minutes(shared):
+    settings = grid.settings_for("demo_btc")
+    columns = two_days(shared, settings, BTC_1M)
+    assert len(columns) < 4 * 48 * 60, "the window must have holes"
+    outcome = grid.assert_lazy_is_exact(settings, columns)
+    assert outcome.fills > 200
+
+
+def test_the_acting_sizer_changes_sizes():
+    columns = grid.generated(seed=1, hours=24)
+    settings = grid.settings_for("demo", grid.ACTING_SIZER, bar_ns=0)
+    outcome = grid.assert_lazy_is_exact(settings, columns)
+    plain = grid.played(grid.settings_for("demo", bar_ns=0), columns, lazy=True)
+    assert entry_lots(outcome) > entry_lots(plain), "the sizer never acted"
+
+
+def entry_lots(outcome):
+    return {
+        command.order.order.lots
+        for _, command in outcome.commands
+        if isinstance(command, Submit) and not command.order.order.reduces
+    }
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("profile", ["demo", "legacy10"])
+def test_the_built_in_market(profile, seed):
+    changes = FAST_TIMEOUTS if profile == "legacy10" else {}
+    settings = grid.settings_for(profile, changes, bar_ns=0)
+    outcome = grid.assert_lazy_is_exact(settings, grid.generated(seed, hours=12, day=grid.FIRST_DAY + 7 * seed))
+    assert outcome.fills > 20
+
+
+HARD = {
+    "no latency": {"venue.request_latency_ms": 0, "venue.response_latency_ms": 0, "venue.latency_jitter_ms": 0},
+    "a minute each way": {
+        "venue.request_latency_ms": 60_000,
+        "venue.response_latency_ms": 60_000,
+        "venue.latency_jitter_ms": 45_000,
+        "slots.refresh_pct": 0.05,
+    },
+    "hardly any money": {"venue.base_balance": 130.0, "venue.quote_balance": 30.0},
+    "one side only": {"venue.quote_balance": 0.0},
+    "orders at the minimum": {"slots.order_size_doge": 50.0, **grid.ACTING_SIZER},
+    "tiny fills": {"venue.participation": 1e-3, "slots.refresh_pct": 0.1, "venue.request_latency_ms": 5_000},
+    "at the cap": {"slots.count": 100, "slots.max_entry_adds_per_loop": 100, "slots.open_order_safety_ratio": 0.5},
+    "loops of a second": {"slots.poll_interval_sec": 1.0, "slots.count": 20},
+    "a loss ends the day": {
+        **FAST_TIMEOUTS,
+        "slots.sticky_mode_enabled": False,
+        "slots.order_size_usd": 12.0,
+        "slots.s1_orphan_after_sec": 60.0,
+        "slots.daily_loss_limit_usd": 0.01,
+    },
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_circumstances(name):
+    settings = grid.settings_for("demo", {"slots.count": 30} | HARD[name], bar_ns=0)
+    outcome = grid.assert_lazy_is_exact(
+        settings, grid.generated(seed=5, hours=10, day=grid.FIRST_DAY + 2, from_hour=18)
+    )
+    assert outcome.sent > 0
+    assert MET[name](outcome), "the circumstance was not met"
+
+
+def lock_posted(outcome):
+    return any(
+        isinstance(command, Post) and command.restriction.reason is ReasonCode.DAILY_LOSS_LOCK
+        for _, command in outcome.commands
+    )
+
+
+def recorded(outcome, state):
+    return sum(isinstance(command, RecordOrder) and command.state is state for _, command in outcome.commands)
+
+
+MET = {
+    "no latency": lambda outcome: outcome.fills > 10,
+    "a minute each way": lambda outcome: recorded(outcome, OrderState.CANCELLED) > 10,
+    "hardly any money": lambda outcome: outcome.assembled.program.grid.grid.unfunded,
+    "one side only": lambda outcome: outcome.fills > 10,
+    "orders at the minimum": lambda outcome: outcome.assembled.program.grid.grid.floors.total > 0,
+    "tiny fills": lambda outcome: recorded(outcome, OrderState.PARTIAL) > 10,
+    "at the cap": lambda outcome: outcome.assembled.program.grid.grid.low_headroom_told,
+    "loops of a second": lambda outcome: outcome.fills > 10,
+    "a loss ends the day": lock_posted,
+}
+
+
+def test_an_operator_at_any_moment():
+    columns = grid.generated(seed=9, hours=12)
+    first_ns = int(columns.ts_ns[0])
+    asked = [
+        (1.0, "pause", {}),
+        (1.2, "resume", {}),
+        (2.0, "add_slot", {"force": True}),
+        (2.5, "set_entry_pct", {"value": 0.5}),
+        (3.01, "set_profit_pct", {"value": 0.7}),
+        (4.0, "halt", {}),
+        (5.0, "unhalt", {}),
+        (6.3, "pause", {}),
+        (7.0, "add_slot", {"force": True}),
+        (9.0, "resume", {}),
+    ]
+    requests = [grid.Request(first_ns + round(hour * grid.HOUR_NS), action, args) for hour, action, args in asked]
+    on_a_loop_ns = (first_ns // grid.HOUR_NS + 3) * grid.HOUR_NS
+    requests.append(grid.Request(on_a_loop_ns, "add_slot", {"force": True}))
+    outcome = grid.assert_lazy_is_exact(grid.settings_for("demo", {"slots.count": 40}, bar_ns=0), columns, requests)
+    told = [command.text for _, command in outcome.commands if isinstance(command, Alert)]
+    assert sum(text.startswith("ok: slot") for text in told) == 3
+    assert outcome.count(Refuse) == 0
