@@ -1,7 +1,8 @@
 """Skipping what cannot matter gives the commands of waking on everything (design sections 3 and 9; issue 2, Speed)."""
 
-import grid_runs as grid
 import pytest
+
+import grid_runs as grid
 from millrace.core.commands import Alert, OrderState, Post, RecordOrder, Refuse, Submit
 from millrace.core.permission import ReasonCode
 
