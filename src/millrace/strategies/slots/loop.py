@@ -10,7 +10,7 @@ from millrace.strategies.slots.events import PriceTick, TimerTick
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import Order, Side, TradeId, WaitReason
-from millrace.strategies.slots.placement import drop_entry, entry_block, place, place_exits
+from millrace.strategies.slots.placement import entry_block, place, place_exits, reprice_entry
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import carry_out, reduce, sync
@@ -89,7 +89,7 @@ def _drain(grid: Grid, turn: Turn, chosen: list[Slot], *, skip_drifted: bool) ->
             continue
         if not grid.scheduler.has_room:
             return
-        _reprice(grid, turn, slot, order)
+        reprice_entry(grid, turn, slot, order)
         place(grid, turn, slot, local_id, paced=True)
         if local_id in slot.sent:
             grid.scheduler.drain(turn.now)
@@ -100,15 +100,6 @@ def _drifted(grid: Grid, slot: Slot, order: Order) -> bool:
     limit_pct = max(_MIN_DRAIN_DRIFT_PCT, grid.settings.refresh_pct)
     target = fresh_entry_price(slot.state, order.trade_id, grid.cfg(slot))
     return abs(order.price - target) / market * 100.0 > limit_pct
-
-
-def _reprice(grid: Grid, turn: Turn, slot: Slot, order: Order) -> None:
-    price = fresh_entry_price(slot.state, order.trade_id, grid.cfg(slot))
-    volume = grid.sizes(slot, turn).volume(order.trade_id, price)
-    if volume is None:
-        drop_entry(grid, turn, slot, order, WaitReason.MIN_SIZE_WAIT)
-    else:
-        order.price, order.volume = price, volume
 
 
 def _bootstrap(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:

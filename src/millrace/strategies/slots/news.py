@@ -12,13 +12,12 @@ from millrace.core.events import RejectReason
 from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.events import Fill, OrderEnded, PartFill, RecoveryFill
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.legs import fresh_entry_price
-from millrace.strategies.slots.model import Order, Recovery, WaitReason, bind, set_regime
-from millrace.strategies.slots.placement import drop_entry, place
-from millrace.strategies.slots.pricing import exit_price
+from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
+from millrace.strategies.slots.placement import drop_entry, place, place_exits, reprice_entry
+from millrace.strategies.slots.pricing import clear_of_market
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
-from millrace.strategies.slots.transitions import reduce
+from millrace.strategies.slots.transitions import reduce, sync
 from millrace.strategies.slots.turn import Turn
 
 _WAITS_FOR = {
@@ -32,7 +31,17 @@ _ENDS: dict[OrderState, Literal["canceled", "expired"]] = {
 }
 CANCEL_PUT_OFF = frozenset({RejectReason.RATE_LIMIT.value, RejectReason.LOST.value})
 """Refusals of a cancel after which it is sent again; any other says that news of the order's end is on its way."""
-_LATER = frozenset({RejectReason.RATE_LIMIT, RejectReason.POST_ONLY_WOULD_CROSS, RejectReason.LOST})
+_STANDS = frozenset({OrderState.OPEN, OrderState.PARTIAL})
+_BUSINESS = frozenset(
+    {
+        RejectReason.INSUFFICIENT_FUNDS,
+        RejectReason.OPEN_ORDER_LIMIT,
+        RejectReason.POST_ONLY_WOULD_CROSS,
+        RejectReason.RATE_LIMIT,
+        RejectReason.LOST,
+    }
+)
+"""Refusals that belong to trading: tried again, never counted as errors."""
 
 
 def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
@@ -45,7 +54,12 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
             turn.out.append(Alert(Severity.PAGE, "unclaimed_fill", text, turn.now_ns))
         return
     slot, local_id = grid.slots[owner[0]], owner[1]
+    if update.d_lots and slot.record(local_id) is None:
+        _filled_after_write_off(grid, turn, slot, update)
     state = update.state
+    if state in _STANDS:
+        grid.errors = 0
+        bind(slot.state, local_id, update.client_id)
     if state is OrderState.REJECTED:
         _rejected(grid, turn, slot, local_id, update)
     elif state.is_terminal:
@@ -55,10 +69,7 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
         turn.out.append(Alert(Severity.WARN, "order_unknown", text, turn.now_ns))
     elif update.d_lots:
         _part_filled(grid, turn, slot, local_id, update)
-    elif update.previous is not state:
-        grid.errors = 0
-        bind(slot.state, local_id, update.client_id)
-    elif update.text in CANCEL_PUT_OFF:
+    elif update.previous is state and update.text in CANCEL_PUT_OFF:
         slot.cancel_again.add(local_id)
     reschedule(grid, turn, slot)
 
@@ -76,16 +87,20 @@ def refused(grid: Grid, turn: Turn, news: Refused) -> None:
     reschedule(grid, turn, slot)
 
 
+def _filled_after_write_off(grid: Grid, turn: Turn, slot: Slot, update: OrderUpdate) -> None:
+    """Take what an evicted recovery traded after all out of the inventory residue that its booking left."""
+    slot.residue_base += update.place.side.sign * grid.instrument.volume(update.d_lots)
+    text = f"{update.place.key} executed {update.d_lots} lots after it had been booked at the market"
+    turn.out.append(Alert(Severity.WARN, "fill_after_write_off", text, turn.now_ns))
+
+
 def balance_news(grid: Grid, turn: Turn) -> None:
     """Look again at what waits for money when free money grew; pending exits go at once."""
     free = (turn.free_base() or 0, turn.free_quote() or 0)
     if free[0] > grid.free_seen[0] or free[1] > grid.free_seen[1]:
         for slot_id in sorted(grid.unfunded):
             slot = grid.slots[slot_id]
-            for local_id in slot.unsent():
-                record = slot.record(local_id)
-                if isinstance(record, Recovery) or (record is not None and record.role == "exit"):
-                    place(grid, turn, slot, local_id, paced=False)
+            place_exits(grid, turn, slot)
             reschedule(grid, turn, slot)
         grid.wake(grid.unfunded)
     grid.free_seen = free
@@ -125,8 +140,9 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     volume, fee = facts.volume(update.cum_lots), facts.quote_float(update.cum_fee)
     price = _average(grid, update) if update.cum_lots else 0.0
     txid, side = update.client_id, record.side
-    next_id = slot.state.next_order_id
+    first_ids = slot.state.next_order_id, slot.state.next_recovery_id
     if update.state is OrderState.FILLED:
+        grid.errors = 0
         if isinstance(record, Recovery):
             grid.windows.ended(txid)
             reduce(grid, turn, slot, RecoveryFill(-local_id, txid, side, price, volume, fee, turn.now))
@@ -137,18 +153,18 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
         reduce(grid, turn, slot, Fill(local_id, txid, side, price, volume, fee, turn.now))
     else:
         if update.cum_lots:
-            _tell_partial_cancel(grid, turn, update, volume)
+            _tell_partial_cancel(grid, turn, update, volume, record.volume)
         else:
             grid.windows.ended(txid)
         reduce(grid, turn, slot, OrderEnded(local_id, txid, _ENDS[update.state], volume, price, fee, turn.now))
         _place_replacement(grid, turn, slot, record)
-    _stamp_regime(grid, turn, slot, next_id)
+    _stamp_regime(grid, turn, slot, *first_ids)
 
 
-def _tell_partial_cancel(grid: Grid, turn: Turn, update: OrderUpdate, volume: float) -> None:
+def _tell_partial_cancel(grid: Grid, turn: Turn, update: OrderUpdate, executed: float, volume: float) -> None:
     grid.windows.partial_cancel(update.client_id, turn.now)
     grid.partial_cancels_handled += 1
-    text = f"PHANTOM_POSITION_CANARY txid={update.client_id} vol_exec={volume} now={turn.now} handled=true"
+    text = f"PHANTOM_POSITION_CANARY txid={update.client_id} vol_exec={executed} vol={volume} handled=true"
     turn.out.append(Alert(Severity.WARN, "partial_cancel", text, turn.now_ns))
 
 
@@ -156,14 +172,19 @@ def _place_replacement(grid: Grid, turn: Turn, slot: Slot, ended: Order | Recove
     """Send the entry that waited for its predecessor to leave the book (slots 4.3)."""
     order = slot.state.leg_order(ended.trade_id)
     if order is not None and order.role == "entry" and order.local_id not in slot.sent:
+        if turn.price > 0.0:
+            reprice_entry(grid, turn, slot, order)
         place(grid, turn, slot, order.local_id, paced=False)
 
 
-def _stamp_regime(grid: Grid, turn: Turn, slot: Slot, first_new_id: int) -> None:
-    """Stamp the direction label on the exits that this news made (slots 2.6, 12.7)."""
+def _stamp_regime(grid: Grid, turn: Turn, slot: Slot, first_order: int, first_recovery: int) -> None:
+    """Stamp the direction label on the exits and carve-outs that this news made (slots 2.6, 6.2a, 12.7)."""
     for order in slot.state.orders:
-        if order.local_id >= first_new_id and order.role == "exit" and order.regime_at_entry is None:
+        if order.local_id >= first_order and order.role == "exit" and order.regime_at_entry is None:
             set_regime(slot.state, order.local_id, grid.direction(turn))
+    for row in slot.state.recovery_orders:
+        if row.recovery_id >= first_recovery and row.reason == PARTIAL_CANCEL and row.regime_at_entry is None:
+            row.regime_at_entry = grid.direction(turn)
 
 
 def _rejected(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUpdate) -> None:
@@ -171,21 +192,22 @@ def _rejected(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     grid.keys.pop(update.place.key, None)
     slot.sent.pop(local_id, None)
     if record is None:
+        slot.forget(local_id)
         return
     reason = update.reject or RejectReason.OTHER
     if record in slot.state.cancelling:
         # It was to leave the book anyway and never stood there.
+        slot.forget(local_id)
         reduce(grid, turn, slot, OrderEnded(local_id, update.client_id, "canceled", 0.0, 0.0, 0.0, turn.now))
         _place_replacement(grid, turn, slot, record)
         return
-    entry = record if isinstance(record, Order) and record.role == "entry" else None
+    if reason not in _BUSINESS:
+        _count_error(grid, turn, update)
     if reason in _WAITS_FOR:
-        if entry is not None:
-            drop_entry(grid, turn, slot, entry, _WAITS_FOR[reason])
+        if isinstance(record, Order) and record.role == "entry":
+            drop_entry(grid, turn, slot, record, _WAITS_FOR[reason])
         else:
             grid.unfunded.add(slot.slot_id)
-    elif reason not in _LATER:
-        _count_error(grid, turn, update)
     elif reason is RejectReason.POST_ONLY_WOULD_CROSS and slot.attempts.get(local_id, 0) == 1:
         _price_again(grid, turn, slot, record)
         place(grid, turn, slot, local_id, paced=False)
@@ -193,12 +215,11 @@ def _rejected(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
 
 def _price_again(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery) -> None:
     """Move an order that would have crossed to where it may rest now."""
-    slot.state.market_price = turn.price or slot.state.market_price
-    cfg = grid.cfg(slot)
+    sync(grid, turn, slot)
     if isinstance(record, Order) and record.role == "entry":
-        record.price = fresh_entry_price(slot.state, record.trade_id, cfg)
+        reprice_entry(grid, turn, slot, record)
     else:
-        record.price = exit_price(record.trade_id, record.entry_price, slot.state, cfg)
+        record.price = clear_of_market(record.trade_id, record.price, turn.price, grid.cfg(slot))
 
 
 def _count_error(grid: Grid, turn: Turn, update: OrderUpdate) -> None:

@@ -9,7 +9,9 @@ from millrace.core.commands import Place, Side, Style
 from millrace.core.permission import Level
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import normalise_flags
+from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import Order, Recovery, WaitReason
+from millrace.strategies.slots.pricing import clear_of_market
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 
@@ -26,11 +28,29 @@ def place(grid: Grid, turn: Turn, slot: Slot, local_id: int, *, paced: bool) -> 
 
 
 def place_exits(grid: Grid, turn: Turn, slot: Slot) -> None:
-    """Try every pending exit and recovery of the slot again."""
+    """Try every pending exit and recovery of the slot again, at its price unless that would take by now."""
     for local_id in slot.unsent():
         record = slot.record(local_id)
-        if isinstance(record, Recovery) or (record is not None and record.role == "exit"):
-            place(grid, turn, slot, local_id, paced=False)
+        if record is None or is_entry(record):
+            continue
+        if turn.price > 0.0 and (turn.price > record.price) == (record.side == "sell"):
+            record.price = clear_of_market(record.trade_id, record.price, turn.price, grid.cfg(slot))
+        place(grid, turn, slot, local_id, paced=False)
+
+
+def is_entry(record: Order | Recovery) -> bool:
+    """Tell whether a record is an entry; everything else closes a position."""
+    return isinstance(record, Order) and record.role == "entry"
+
+
+def reprice_entry(grid: Grid, turn: Turn, slot: Slot, order: Order) -> None:
+    """Move an unsent entry to the target and size of now; its leg waits when there is no valid size."""
+    price = fresh_entry_price(slot.state, order.trade_id, grid.cfg(slot))
+    volume = grid.sizes(slot, turn).volume(order.trade_id, price) if price > 0.0 else None
+    if volume is None:
+        drop_entry(grid, turn, slot, order, WaitReason.MIN_SIZE_WAIT)
+    else:
+        order.price, order.volume = price, volume
 
 
 def drop_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, reason: WaitReason) -> None:
@@ -90,7 +110,7 @@ def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id
     slot.attempts[local_id] = attempt
     slot.sent[local_id] = key
     grid.keys[key] = (slot.slot_id, local_id)
-    is_entry = isinstance(record, Order) and record.role == "entry"
+    entry = is_entry(record)
     if isinstance(record, Order):
         record.placed_at = turn.now
     turn.out.append(
@@ -101,9 +121,9 @@ def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id
             limit_ticks=ticks,
             style=Style.POST_ONLY,
             position=grid.position(slot.slot_id, record.trade_id),
-            reduces=not is_entry,
+            reduces=not entry,
             key=key,
-            purpose="entry" if is_entry else "exit",
+            purpose="entry" if entry else "exit",
         )
     )
     return True

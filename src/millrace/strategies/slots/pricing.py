@@ -30,6 +30,17 @@ def entry_price(trade_id: TradeId, market: float, losses: int, cfg: SlotConfig) 
     return price
 
 
+def clear_of_market(trade_id: TradeId, price: float, market: float, cfg: SlotConfig) -> float:
+    """Return an exit's price, moved away from market by the guard distance if it stands closer; never towards it."""
+    guard = cfg.entry_pct / 100.0
+    if market <= 0.0:
+        return price
+    if trade_id == "A":
+        away = max(round(market * (1.0 - guard), cfg.price_decimals), 10.0**-cfg.price_decimals)
+        return min(price, away)
+    return max(price, round(market * (1.0 + guard), cfg.price_decimals))
+
+
 def exit_price(trade_id: TradeId, entry_fill: float, state: SlotState, cfg: SlotConfig) -> float:
     """Return the limit price of the exit of an entry filled at `entry_fill`; at least one price step.
 

@@ -11,7 +11,7 @@ from millrace.strategies.slots import actions as act
 from millrace.strategies.slots import events as ev
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import HALT_NUMBERS, Violation, heal, normalise_flags, violations
-from millrace.strategies.slots.model import TradeId, WaitReason
+from millrace.strategies.slots.model import Cycle, TradeId, WaitReason
 from millrace.strategies.slots.order_size import compound_units
 from millrace.strategies.slots.placement import place
 from millrace.strategies.slots.reducer import apply
@@ -44,11 +44,13 @@ def sync(grid: Grid, turn: Turn, slot: Slot) -> None:
 
 def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, paced: bool) -> None:
     """Carry out one transition's actions in their order, then check what must hold."""
+    bookings = sum(isinstance(action, act.Book) for action in actions)
+    cycles = iter(slot.state.completed_cycles[len(slot.state.completed_cycles) - bookings :])
     for action in actions:
         if isinstance(action, act.Place):
             place(grid, turn, slot, action.local_id, paced=paced)
         elif isinstance(action, act.Book):
-            _book(grid, turn, slot, action)
+            _book(grid, turn, slot, next(cycles))
         elif isinstance(action, act.Cancel):
             _cancel(grid, turn, slot, action)
         else:
@@ -86,11 +88,13 @@ def _rename(grid: Grid, slot: Slot, old_id: int, new_id: int) -> None:
         grid.keys[key] = (slot.slot_id, new_id)
     if old_id in slot.attempts:
         slot.attempts[new_id] = slot.attempts.pop(old_id)
+    if old_id in slot.partial_seen:
+        slot.partial_seen.remove(old_id)
+        slot.partial_seen.add(new_id)
 
 
-def _book(grid: Grid, turn: Turn, slot: Slot, action: act.Book) -> None:
-    cycle = slot.state.completed_cycles[-1]
-    if action.cause in ("eviction", "release"):
+def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
+    if cycle.cause in ("eviction", "release"):
         slot.residue_base += cycle.volume if cycle.trade_id == "B" else -cycle.volume
     slot.compound_units += compound_units(cycle.net_profit, cycle.exit_price)
     grid.note_cycle(cycle)
