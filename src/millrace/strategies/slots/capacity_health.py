@@ -1,15 +1,15 @@
 """How much room the venue leaves us for orders, and how well orders fill (slots 15).
 
 Everything here is read-only arithmetic over what the caller saw: it never changes trading. The guard on adding slots,
-the entry scheduler and the rebalancer read it. Windows live in memory only and start empty after a restart, because old
-events must not colour the judgement of a program that has just been repaired.
+the entry scheduler and the rebalancer read it. Windows start empty after a restart, because old events must not colour
+the judgement of a program that has just been repaired.
 """
 
 import math
 from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -83,6 +83,22 @@ class FillHealthWindows:
         self._trim(now)
         durations = sorted(seconds for _, seconds in self._durations)
         return FillHealth(len(self._opens), len(self._cancels), median(durations), p95(durations))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        return {
+            "opens": list(self._opens),
+            "cancels": list(self._cancels),
+            "durations": [list(row) for row in self._durations],
+            "seen": sorted(self._seen),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        self._opens = deque(state["opens"])
+        self._cancels = deque(state["cancels"])
+        self._durations = deque((now, seconds) for now, seconds in state["durations"])
+        self._seen = set(state["seen"])
 
     def _trim(self, now: float) -> None:
         edge = now - WINDOW_SEC

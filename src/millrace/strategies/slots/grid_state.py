@@ -1,7 +1,8 @@
 """The grid's whole state as builtins and back, for the engine's snapshots.
 
-What can be derived (bounds of the outlook, configs, safe cap) is not stored. The 24-hour windows of fill health are not
-stored either, by design: they start anew with the program (slots 15.1).
+What can be derived (bounds of the outlook, configs, safe cap) is not stored. The 24-hour windows of fill health are:
+they start anew with the program (slots 15.1), and a restart says so by an event; but the journal's tail is stepped
+before that event comes, and the answer to `add_slot` reads them.
 """
 
 from typing import Any
@@ -24,13 +25,15 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "dirty": sorted(grid.dirty),
         "unfunded": sorted(grid.unfunded),
         "capped": sorted(grid.capped),
+        "short": sorted(grid.short),
         "level": int(grid.level),
         "free_seen": list(grid.free_seen),
         "cycles": list(grid.cycles),
-        "floors": [grid.floors.this_loop, grid.floors.by_leg, grid.floors.total],
+        "floors": [grid.floors.this_loop, dict(grid.floors.by_leg), grid.floors.total],
         "scheduler": grid.scheduler.snapshot(),
         "label": grid.label.snapshot(),
         "lock": grid.lock.snapshot(),
+        "windows": grid.windows.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
     }
 
@@ -45,6 +48,7 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.dirty = set(state["dirty"])
     grid.unfunded = set(state["unfunded"])
     grid.capped = set(state["capped"])
+    grid.short = set(state["short"])
     grid.level = Level(state["level"])
     grid.free_seen = (state["free_seen"][0], state["free_seen"][1])
     grid.cycles.clear()
@@ -53,5 +57,7 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.scheduler.restore(state["scheduler"])
     grid.label.restore(state["label"])
     grid.lock.restore(state["lock"])
+    grid.lock.set_limit(grid.settings.daily_loss_limit_usd)
+    grid.windows.restore(state["windows"])
     grid.sizer.restore_state(state["sizer"])
     grid.rescheduled()

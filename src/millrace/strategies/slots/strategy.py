@@ -7,7 +7,7 @@ no slot's bounds can notice, without changing a decision.
 
 from typing import Any
 
-from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.commands import Intent, Lift, OrderUpdate, Post, Refused
 from millrace.core.events import BalanceReport, Event, Operator, Print, Started, Timer
 from millrace.core.instrument import Instrument
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
@@ -74,6 +74,9 @@ class SlotGrid:
             balance_news(grid, turn)
         else:
             self._other(event, turn)
+        if any(isinstance(intent, Post | Lift) for intent in turn.out):
+            # The level that follows shows from the next event on, whichever that is: have it looked at in any case.
+            grid.wake_all()
         return turn.out
 
     def _other(self, event: Event | Refused, turn: Turn) -> None:
