@@ -17,7 +17,7 @@ from millrace.risk.loss_lock import DAY_NS, LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import DirectionLabel
-from millrace.strategies.slots.model import Cycle, SlotConfig, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, base_usd, whole_units
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
@@ -66,6 +66,7 @@ class Grid:
         self.dirty: set[int] = set()
         self.unfunded: set[int] = set()
         self.capped: set[int] = set()
+        self.short: set[Side] = set()
         self.loop_wanted = False
         self.last_loop_ns = 0
         self.stale_wait = False

@@ -4,12 +4,14 @@ Only slots that something happened to are looked at (see `schedule`), exits befo
 depend on anything but the state. A stale price skips the cycle and pauses nothing.
 """
 
+from math import inf
+
 from millrace.core.commands import Alert, Cancel, Severity
 from millrace.strategies.slots.bootstrap import Opening, add_entry, bootstrap, repair_legs
 from millrace.strategies.slots.events import PriceTick, TimerTick
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
-from millrace.strategies.slots.model import Order, Side, TradeId, WaitReason
+from millrace.strategies.slots.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
 from millrace.strategies.slots.placement import entry_block, place, place_exits, reprice_entry
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
@@ -17,6 +19,7 @@ from millrace.strategies.slots.transitions import carry_out, reduce, sync
 from millrace.strategies.slots.turn import Turn
 
 _MIN_DRAIN_DRIFT_PCT = 0.05
+_ON_ITS_WAY_SEC = 60.0
 _LEGS: tuple[TradeId, TradeId] = ("B", "A")
 
 
@@ -30,17 +33,13 @@ def run_loop(grid: Grid, turn: Turn) -> None:
         grid.stale_wait = True
         return
     grid.dirty.clear()
-    grid.scheduler.begin_loop(grid.safe_cap - turn.open_orders)
+    grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
     grid.floors.begin_loop()
-    for slot in chosen:
-        sync(grid, turn, slot)
-        _cancel_again(grid, turn, slot)
-        place_exits(grid, turn, slot)
+    _exits_first(grid, turn, chosen)
     _drain(grid, turn, chosen, skip_drifted=True)
-    for slot in chosen:
+    for slot in sorted(chosen, key=_oldest_entry):
         _tick(grid, turn, slot)
-    _bootstrap(grid, turn, chosen)
-    _repair(grid, turn, chosen)
+    _arm(grid, turn, chosen)
     _drain(grid, turn, chosen, skip_drifted=False)
     for slot in chosen:
         reschedule(grid, turn, slot)
@@ -55,6 +54,22 @@ def _candidates(grid: Grid, turn: Turn) -> list[Slot]:
     ]
 
 
+def _exits_first(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
+    """Send what waits to leave the book or to close a position; entries get their side's money back after that."""
+    short, grid.short = grid.short, set()
+    for slot in chosen:
+        sync(grid, turn, slot)
+        _cancel_again(grid, turn, slot)
+        place_exits(grid, turn, slot)
+    if short - grid.short:
+        grid.wake(grid.unfunded)
+
+
+def _oldest_entry(slot: Slot) -> tuple[float, int]:
+    """Order slots so that no entry waits for its refresh behind younger ones."""
+    return min([order.placed_at for order in slot.state.orders if order.role == "entry"], default=inf), slot.slot_id
+
+
 def _cancel_again(grid: Grid, turn: Turn, slot: Slot) -> None:
     for local_id in sorted(slot.cancel_again):
         key = slot.sent.get(local_id)
@@ -66,9 +81,9 @@ def _cancel_again(grid: Grid, turn: Turn, slot: Slot) -> None:
 def _tick(grid: Grid, turn: Turn, slot: Slot) -> None:
     """Show the slot the price, if the loop can still place what a refresh would take off, and the time."""
     if grid.scheduler.has_room and entry_block(grid, turn, slot) is None:
-        before = len(slot.state.cancelling)
+        next_id = slot.state.next_order_id
         reduce(grid, turn, slot, PriceTick(turn.price, turn.now), paced=False)
-        if len(slot.state.cancelling) > before:
+        if slot.state.next_order_id > next_id:
             grid.scheduler.used += 1
     if not grid.is_sticky(slot):
         reduce(grid, turn, slot, TimerTick(turn.now))
@@ -102,16 +117,43 @@ def _drifted(grid: Grid, slot: Slot, order: Order) -> bool:
     return abs(order.price - target) / market * 100.0 > limit_pct
 
 
-def _bootstrap(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
+def _arm(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
+    """Open empty slots and re-arm empty legs with the calls that the next loop's worth of budget still carries.
+
+    Both are free of the entry cap (slots 4.2 rule 4), but an entry that waits for its call leaves at an old price.
+    """
+    empty = [slot for slot in chosen if slot.is_empty()]
+    legs = [
+        (slot, leg)
+        for slot in chosen
+        if not slot.is_empty()
+        for leg in _LEGS
+        if slot.state.leg_order(leg) is None and not slot.is_cancelling(leg)
+    ]
+    if empty or legs:
+        last = turn.placed + grid.settings.max_api_calls_per_loop - _calls_on_their_way(grid, turn)
+        _bootstrap(grid, turn, empty, last)
+        _repair(grid, turn, legs, last)
+
+
+def _calls_on_their_way(grid: Grid, turn: Turn) -> int:
+    """Return how many orders and cancels the venue has not answered; an order without news for a minute is not one."""
+    since = turn.now - _ON_ITS_WAY_SEC
+    return sum(
+        order.state == "pending" and order.local_id in slot.sent and order.placed_at > since
+        for slot in grid.slots.values()
+        for order in slot.state.orders
+    ) + sum(len(slot.state.cancelling) for slot in grid.slots.values())
+
+
+def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot], last: int) -> None:
     """Open empty slots: most round trips first, then lowest id, a few per loop (slots 5.2)."""
-    empty = sorted(
-        (slot for slot in chosen if slot.is_empty()), key=lambda slot: (-slot.state.total_round_trips, slot.slot_id)
-    )
+    empty.sort(key=lambda slot: (-slot.state.total_round_trips, slot.slot_id))
     for place_in_line, slot in enumerate(empty):
         blocked = entry_block(grid, turn, slot)
         if blocked is not None:
             opening = Opening([], {"A": blocked, "B": blocked})
-        elif place_in_line >= max(2, grid.scheduler.cap):
+        elif place_in_line >= max(2, grid.scheduler.cap) or turn.placed + 2 > last:
             opening = Opening([], {"A": WaitReason.BOOTSTRAP_PENDING, "B": WaitReason.BOOTSTRAP_PENDING})
         else:
             base, quote = _free(turn)
@@ -119,30 +161,33 @@ def _bootstrap(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
         _open(grid, turn, slot, opening)
 
 
-def _repair(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
-    """Re-arm empty legs; the first leg of a side that cannot be paid ends that side's repairs in this loop."""
+def _repair(grid: Grid, turn: Turn, legs: list[tuple[Slot, TradeId]], last: int) -> None:
+    """Re-arm empty legs, longest waiting first; the first that cannot be paid ends its side's in this loop."""
+    behind = grid.scheduler.behind(turn.now)
+    legs.sort(key=lambda row: (row[0].state.leg(row[1]).cooldown_until, ENTRY_SIDE[row[1]] != behind))
     exhausted: set[TradeId] = set()
-    for slot in chosen:
-        missing = [leg for leg in _LEGS if slot.state.leg_order(leg) is None and not slot.is_cancelling(leg)]
-        if slot.is_empty() or not missing:
-            continue
+    for slot, leg in legs:
         blocked = entry_block(grid, turn, slot)
         if blocked is not None:
-            _open(grid, turn, slot, Opening([], dict.fromkeys(missing, blocked)))
-            continue
-        cfg, sizes = grid.cfg(slot), grid.sizes(slot, turn)
-        funded = repair_legs(slot.state, cfg, exhausted, *_free(turn))
-        for leg in missing:
-            if leg in funded:
-                _open(grid, turn, slot, add_entry(slot.state, leg, cfg, sizes))
-            elif turn.now >= slot.state.leg(leg).cooldown_until:
-                _open(grid, turn, slot, Opening([], {leg: WaitReason.UNFUNDED}))
-            if slot.wait.get(leg) is WaitReason.UNFUNDED:
-                exhausted.add(leg)
+            opening = Opening([], {leg: blocked})
+        elif turn.now < slot.state.leg(leg).cooldown_until:
+            opening = Opening([], {leg: WaitReason.COOLDOWN})
+        elif leg not in repair_legs(slot.state, grid.cfg(slot), exhausted, *_free(turn)):
+            opening = Opening([], {leg: WaitReason.UNFUNDED})
+        elif turn.placed >= last:
+            opening = Opening([], {leg: WaitReason.SCHEDULER_DEFER})
+        else:
+            opening = add_entry(slot.state, leg, grid.cfg(slot), grid.sizes(slot, turn))
+        _open(grid, turn, slot, opening)
+        if slot.wait.get(leg) is WaitReason.UNFUNDED:
+            exhausted.add(leg)
 
 
 def _open(grid: Grid, turn: Turn, slot: Slot, opening: Opening) -> None:
     for leg, reason in opening.waits.items():
+        if reason is WaitReason.EXCHANGE_CANCELS and slot.wait.get(leg) is not reason:
+            text = f"slot {slot.slot_id} leg {leg}: the venue keeps ending its entries; it waits"
+            turn.out.append(Alert(Severity.WARN, "exchange_cancels", text, turn.now_ns))
         grid.set_wait(slot, leg, reason, turn.now_ns)
     carry_out(grid, turn, slot, opening.actions, paced=False)
 

@@ -143,13 +143,12 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     first_ids = slot.state.next_order_id, slot.state.next_recovery_id
     if update.state is OrderState.FILLED:
         grid.errors = 0
+        grid.scheduler.filled(side, turn.now)
         if isinstance(record, Recovery):
             grid.windows.ended(txid)
             reduce(grid, turn, slot, RecoveryFill(-local_id, txid, side, price, volume, fee, turn.now))
             return
         grid.windows.filled(txid, turn.now, record.placed_at)
-        if record.role == "entry":
-            grid.scheduler.entry_filled(side, turn.now)
         reduce(grid, turn, slot, Fill(local_id, txid, side, price, volume, fee, turn.now))
     else:
         if update.cum_lots:

@@ -2,7 +2,7 @@
 
 Entries may be dropped (paused, stale price, capacity, no funds) or deferred (loop budget); the leg then says why it
 waits and is tried again on news or after a while. Exits are never dropped: one that cannot leave now stays pending and
-is tried again, before any entry.
+is tried again, before any entry; while one waits for money, no entry may take money of its side.
 """
 
 from millrace.core.commands import Place, Side, Style
@@ -79,10 +79,12 @@ def _place_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, *, paced: boo
         return
     if slot.is_cancelling(order.trade_id):
         return
-    if paced and not grid.scheduler.has_room:
-        grid.scheduler.defer(turn.now)
-        return
-    if not _send(grid, turn, slot, order, order.local_id):
+    if paced:
+        grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
+        if not grid.scheduler.has_room:
+            grid.scheduler.defer(turn.now)
+            return
+    if order.side in grid.short or not _send(grid, turn, slot, order, order.local_id):
         drop_entry(grid, turn, slot, order, WaitReason.UNFUNDED)
         return
     if paced:
@@ -95,6 +97,7 @@ def _place_exit(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, lo
         return
     if not _send(grid, turn, slot, record, local_id):
         grid.unfunded.add(slot.slot_id)
+        grid.short.add(record.side)
 
 
 def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id: int) -> bool:

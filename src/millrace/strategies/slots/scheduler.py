@@ -40,13 +40,16 @@ class EntryScheduler:
         self.drained_total = 0
         self.last_deferred_at: float | None = None
         self.last_drained_at: float | None = None
+        self._loop = -1
         self._fills: deque[tuple[float, Side]] = deque()
         self._balance = 0
 
-    def begin_loop(self, headroom: int) -> None:
-        """Start a loop's budget."""
-        self.cap = entry_cap(headroom, self.base_per_loop)
-        self.used = 0
+    def open_loop(self, loop: int, headroom: int) -> None:
+        """Start the budget of this loop number; news that come before the next loop share it."""
+        if loop != self._loop:
+            self._loop = loop
+            self.cap = entry_cap(headroom, self.base_per_loop)
+            self.used = 0
 
     @property
     def has_room(self) -> bool:
@@ -63,8 +66,8 @@ class EntryScheduler:
         self.drained_total += 1
         self.last_drained_at = now
 
-    def entry_filled(self, side: Side, now: float) -> None:
-        """Remember on which side an entry filled."""
+    def filled(self, side: Side, now: float) -> None:
+        """Remember on which side an order filled."""
         self._fills.append((now, side))
         self._balance += 1 if side == "buy" else -1
         self._trim(now)
@@ -97,6 +100,7 @@ class EntryScheduler:
         return {
             "cap": self.cap,
             "used": self.used,
+            "loop": self._loop,
             "deferred_total": self.deferred_total,
             "drained_total": self.drained_total,
             "last_deferred_at": self.last_deferred_at,
@@ -108,6 +112,7 @@ class EntryScheduler:
         """Take a state that `snapshot` gave."""
         self.cap = state["cap"]
         self.used = state["used"]
+        self._loop = state["loop"]
         self.deferred_total = state["deferred_total"]
         self.drained_total = state["drained_total"]
         self.last_deferred_at = state["last_deferred_at"]
