@@ -3,8 +3,10 @@
 import pytest
 
 import grid_runs as grid
-from millrace.core.commands import Alert, OrderState, Post, RecordOrder, Refuse, Submit
+from millrace.core.commands import Alert, Lift, OrderState, Post, RecordOrder, Refuse, Submit
+from millrace.core.events import Print
 from millrace.core.permission import ReasonCode
+from millrace.sim.market_generator import DAY_NS
 
 DOGE_1M = "bybit_DOGEUSDT_1m_2025-06.parquet"
 BTC_1M = "kraken_XBTUSDC_1m_2023Q1.parquet"
@@ -106,6 +108,12 @@ def test_hard_circumstances(name):
     assert MET[name](outcome), "the circumstance was not met"
 
 
+def lock_opened(outcome):
+    return lock_posted(outcome) and any(
+        isinstance(command, Lift) and command.restriction_id == "slots/loss_lock" for _, command in outcome.commands
+    )
+
+
 def lock_posted(outcome):
     return any(
         isinstance(command, Post) and command.restriction.reason is ReasonCode.DAILY_LOSS_LOCK
@@ -126,7 +134,7 @@ MET = {
     "tiny fills": lambda outcome: recorded(outcome, OrderState.PARTIAL) > 10,
     "at the cap": lambda outcome: outcome.assembled.program.grid.grid.low_headroom_told,
     "loops of a second": lambda outcome: outcome.fills > 10,
-    "a loss ends the day": lock_posted,
+    "a loss ends the day": lock_opened,
 }
 
 
@@ -152,3 +160,18 @@ def test_an_operator_at_any_moment():
     told = [command.text for _, command in outcome.commands if isinstance(command, Alert)]
     assert sum(text.startswith("ok: slot") for text in told) == 3
     assert outcome.count(Refuse) == 0
+
+
+def test_a_print_at_midnight_does_not_hide_the_moment_at_which_the_loss_lock_opens():
+    """Found on a real month: a fill's print at 00:00:00 sharp put the opening off by a day where loops are skipped."""
+    settings = grid.settings_for("demo", {"slots.count": 30} | HARD["a loss ends the day"], bar_ns=0)
+    columns = grid.generated(seed=5, hours=10, day=grid.FIRST_DAY + 2, from_hour=18)
+    midnight_ns = (grid.FIRST_DAY + 3) * DAY_NS
+    assembled, _ = grid.prepared(settings, columns, lazy=True)
+    assembled.simulation.run_until(midnight_ns - 1)
+    engine, strategy = assembled.program.engine, assembled.program.grid
+    assert strategy.grid.lock.locked
+    strategy.grid.dirty.clear()
+    last_ticks = engine.market(assembled.program.instrument.id).last_ticks
+    engine.step(Print(assembled.program.instrument.id, midnight_ns, last_ticks, 1))
+    assert strategy.interest().deadline_ns == midnight_ns

@@ -41,6 +41,11 @@ class LossLock:
         """Whether the lock was on at the last check; a resume is refused while it is."""
         return self._locked_day is not None
 
+    @property
+    def opens_ns(self) -> int | None:
+        """When the UTC day ends for which the lock is on; None while it is off."""
+        return None if self._locked_day is None else (self._locked_day + 1) * DAY_NS
+
     def set_limit(self, limit_usd: float) -> None:
         """Take a new limit, in force from the next check; raises ValueError when it is not a finite number."""
         self._limit_usd = _finite(limit_usd)

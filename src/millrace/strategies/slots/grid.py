@@ -13,7 +13,7 @@ from millrace.core.commands import Lift, Post
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.risk.loss_lock import DAY_NS, LossLock, LossLockChange
+from millrace.risk.loss_lock import LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import DirectionLabel
@@ -313,9 +313,9 @@ class Grid:
         turn.out.append(Post(self.restriction(PAUSE_ID, ReasonCode.OPERATOR_PAUSE, text, turn.now_ns)))
         turn.out.append(Lift(f"{self.name}/{_LOCK_ID}", change.value, turn.now_ns))
 
-    def lock_due_ns(self, now_ns: int) -> int:
+    def lock_due_ns(self) -> int:
         """Return the loop time at which an active loss lock opens."""
-        return self.loop_at_ns((now_ns // DAY_NS + 1) * DAY_NS) if self.lock.locked else NEVER_NS
+        return NEVER_NS if self.lock.opens_ns is None else self.loop_at_ns(self.lock.opens_ns)
 
     def restriction(self, tail: str, reason: ReasonCode, text: str, now_ns: int) -> Restriction:
         """Return a REDUCE_ONLY restriction on this strategy (design section 5.2)."""

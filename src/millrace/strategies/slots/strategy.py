@@ -94,7 +94,7 @@ class SlotGrid:
         grid = self.grid
         instrument = grid.instrument.id
         heartbeat_ns = grid.next_loop_ns(self._now_ns)
-        watch_ns = min(grid.low_headroom_due_ns(), grid.lock_due_ns(self._now_ns))
+        watch_ns = min(grid.low_headroom_due_ns(), grid.lock_due_ns())
         if grid.stale_wait:
             bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)
         elif grid.loop_wanted or grid.dirty:
