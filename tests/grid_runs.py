@@ -107,7 +107,7 @@ def played(settings: Settings, columns: PrintColumns, requests: Sequence[Request
     assembled, commands = prepared(settings, columns, lazy=lazy)
     simulation = assembled.simulation
     for request in requests:
-        simulation.line.report(Operator(request.action, request.args, request.ts_ns))
+        simulation.line.push(request.ts_ns, "event", Operator(request.action, request.args, request.ts_ns))
     simulation.run_until(int(columns.ts_ns[-1]) + AFTER_NS)
     return Outcome(assembled.program.engine.command_hash.hex(), commands, assembled)
 

@@ -67,7 +67,7 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
 
     sequencer.feed = feed
     for request in requests:
-        simulation.line.report(Operator(request.action, request.args, request.ts_ns))
+        simulation.line.push(request.ts_ns, "event", Operator(request.action, request.args, request.ts_ns))
     simulation.run_until(int(columns.ts_ns[-1]) + grid.AFTER_NS)
     return grid.Outcome(sequencer.engine.command_hash.hex(), commands, assembled), fed // every
 
