@@ -265,4 +265,9 @@ def median(ascending: Sequence[float]) -> float | None:
 
 def p95(ascending: Sequence[float]) -> float | None:
     """Return the 95th percentile by nearest rank, index ceil(0.95 n) - 1; None without values (slots 15.4)."""
-    return ascending[-(-95 * len(ascending) // 100) - 1] if ascending else None
+    return nearest_rank(ascending, 95)
+
+
+def nearest_rank(ascending: Sequence[float], per_cent: int) -> float | None:
+    """Return a percentile by nearest rank, index ceil(n * per cent / 100) - 1; None without values."""
+    return ascending[-(-per_cent * len(ascending) // 100) - 1] if ascending else None

@@ -44,7 +44,8 @@ class EntrySizes:
     """Sizes of one slot's entries now; implements the reducer's `Sizes`.
 
     `base_usd` is the order size in USD mode, `base_units` in DOGE mode; `sizer` is None while the throughput sizer is
-    off; `regime` is the direction label (0, 1, 2) of the sizer's bucket.
+    off; `regime` is the direction label (0, 1, 2) of the sizer's bucket; `caution` the restriction board's multiplier,
+    which is read before sizing because the board itself never resizes (design section 5.1).
     """
 
     cfg: SlotConfig
@@ -55,51 +56,42 @@ class EntrySizes:
     sizer: ThroughputSizer | None
     regime: int | None
     floors: FloorCount
+    caution: float = 1.0
 
     def volume(self, trade_id: TradeId, price: float) -> float | None:
         """Return base units for an entry at this limit price; None means wait."""
         if price <= 0.0:
             return None
         multiplier = self.multiplier(trade_id)
-        if self.mode == "DOGE":
-            return self._units(trade_id, price, multiplier)
-        return self._usd(trade_id, price, multiplier)
+        volume = self._sized(multiplier, price)
+        if self.floor_mode == "off":
+            return volume
+        floor = self._floor(price)
+        if volume is not None and volume >= floor:
+            return volume
+        if self.floor_mode == "multiplier_only" and (multiplier >= 1.0 or self._sized(1.0, price) is None):
+            return volume
+        self.floors.lifted(trade_id)
+        return floor
 
     def multiplier(self, trade_id: TradeId) -> float:
-        """Return the throughput multiplier of the leg's bucket; 1 while the sizer is off or only shadows."""
+        """Return the product of all multipliers; the sizer's is 1 while it is off or only shadows."""
         if self.sizer is None:
-            return 1.0
-        return self.sizer.size_for_slot(1.0, self.regime, trade_id)[0]
+            return self.caution
+        return self.sizer.size_for_slot(1.0, self.regime, trade_id)[0] * self.caution
 
-    def _usd(self, trade_id: TradeId, price: float, multiplier: float) -> float | None:
+    def _sized(self, multiplier: float, price: float) -> float | None:
+        """Return the base size times a multiplier in whole lots, None below a minimum."""
+        if self.mode == "USD":
+            return usd_volume(self.base_usd * multiplier, price, self.cfg)
+        volume = whole_lots(self.base_units * multiplier, self.cfg)
+        return volume if tradeable(volume, price, self.cfg) else None
+
+    def _floor(self, price: float) -> float:
+        """Return the smallest volume that the guard accepts at this price: minimums, the volume's with a margin."""
         cfg = self.cfg
-        volume = usd_volume(self.base_usd * multiplier, price, cfg)
-        if volume is not None or not self._may_lift(usd_volume(self.base_usd, price, cfg) is not None):
-            return volume
-        floor_usd = max(cfg.min_volume * price * _FLOOR_MARGIN, cfg.min_cost_usd)
-        return self._lifted(trade_id, lots_up(floor_usd / price, cfg), price)
-
-    def _units(self, trade_id: TradeId, price: float, multiplier: float) -> float | None:
-        cfg = self.cfg
-        volume = whole_lots(self.base_units * multiplier, cfg)
-        if tradeable(volume, price, cfg):
-            return volume
-        if not self._may_lift(tradeable(whole_lots(self.base_units, cfg), price, cfg)):
-            return None
-        return self._lifted(
-            trade_id, lots_up(max(cfg.min_volume * _FLOOR_MARGIN, cfg.min_cost_usd / price), cfg), price
-        )
-
-    def _may_lift(self, base_is_valid: bool) -> bool:
-        if self.floor_mode == "off":
-            return False
-        return self.floor_mode == "always" or base_is_valid
-
-    def _lifted(self, trade_id: TradeId, volume: float, price: float) -> float | None:
-        if not tradeable(volume, price, self.cfg):
-            return None
-        self.floors.lifted(trade_id)
-        return volume
+        volume = lots_up(max(cfg.min_volume * _FLOOR_MARGIN, cfg.min_cost_usd / price), cfg)
+        return volume if tradeable(volume, price, cfg) else whole_lots(volume + cfg.lot, cfg)
 
 
 def base_usd(order_size_usd: float, total_profit_usd: float, compounding: str) -> float:
@@ -115,5 +107,5 @@ def compound_units(net_usd: float, exit_price: float) -> float:
 
 
 def whole_units(units: float) -> float:
-    """Return whole units only: what compounding adds is floored after summing."""
-    return float(floor(units + LOT_SLACK))
+    """Return the whole units that compounding adds, floored after summing; losses take nothing off the base."""
+    return float(max(0, floor(units + LOT_SLACK)))
