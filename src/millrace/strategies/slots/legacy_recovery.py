@@ -88,18 +88,12 @@ def _make_room(state: SlotState, cfg: SlotConfig) -> list[Action] | None:
 
     Carve-outs are exempt and do not count; a recovery that is filling is not thrown out either.
     """
-    actions: list[Action] = []
-    cap = max(1, cfg.max_recovery_slots)
-    detached = [recovery for recovery in state.recovery_orders if recovery.reason != PARTIAL_CANCEL]
-    excess = len(detached) + 1 - cap
-    if excess <= 0:
-        return actions
-    evictable = [recovery for recovery in detached if recovery.executed_volume <= 0.0]
-    if not cfg.recovery_evict_books or len(evictable) < excess:
+    evicted = _evicted(state, cfg)
+    if evicted is None:
         return None
+    actions: list[Action] = []
     market = state.market_price
-    evictable.sort(key=lambda row: (-abs(row.price - market) / market, row.orphaned_at, row.recovery_id))
-    for recovery in evictable[:excess]:
+    for recovery in evicted:
         if recovery.txid:
             actions.append(Cancel(-recovery.recovery_id, recovery.txid, "recovery_cap_evict_priority"))
         state.recovery_orders.remove(recovery)
@@ -107,3 +101,22 @@ def _make_room(state: SlotState, cfg: SlotConfig) -> list[Action] | None:
         closed = Executed(recovery.volume, market, fee)
         actions.append(book(state, cycle_of(recovery, closed, recovery.entry_fee, "eviction"), cfg))
     return actions
+
+
+def may_orphan(state: SlotState, cfg: SlotConfig) -> bool:
+    """Tell whether one more exit can become a recovery; until then only news of a recovery changes the answer."""
+    return cfg.recovery_orders_enabled and _evicted(state, cfg) is not None
+
+
+def _evicted(state: SlotState, cfg: SlotConfig) -> list[Recovery] | None:
+    """Return the recoveries that must go for one more, first to go first; None when that is not allowed."""
+    detached = [recovery for recovery in state.recovery_orders if recovery.reason != PARTIAL_CANCEL]
+    excess = len(detached) + 1 - max(1, cfg.max_recovery_slots)
+    if excess <= 0:
+        return []
+    evictable = [recovery for recovery in detached if recovery.executed_volume <= 0.0]
+    if not cfg.recovery_evict_books or len(evictable) < excess:
+        return None
+    market = state.market_price
+    evictable.sort(key=lambda row: (-abs(row.price - market) / market, row.orphaned_at, row.recovery_id))
+    return evictable[:excess]

@@ -7,7 +7,8 @@ events; so skipping cannot change a decision.
 
 from math import ceil, floor, inf
 
-from millrace.strategies.slots.grid import RETRY_NS, Grid
+from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.legacy_recovery import may_orphan
 from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
 from millrace.strategies.slots.refresh import refresh_bounds
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
@@ -67,21 +68,36 @@ def _empty_leg_due_ns(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> int:
 
 
 def _time_out_due_ns(grid: Grid, turn: Turn, slot: Slot) -> int:
-    """Return when a non-sticky exit may time out; one that could not be orphaned is tried again later."""
+    """Return when a non-sticky exit may time out; an aged one that the market has not left waits for a price."""
     state, cfg = slot.state, grid.cfg(slot)
     exits = [order for order in state.orders if order.role == "exit"]
     if not exits:
         return NEVER_NS
-    if phase(state) == "S2":
+    both = phase(state) == "S2"
+    if both:
         if state.s2_entered_at is None:
             return grid.loop_after_ns(turn.now_ns)
         at = state.s2_entered_at + cfg.s2_orphan_after_sec
     else:
         at = (exits[0].entry_filled_at or exits[0].placed_at or state.now) + cfg.s1_orphan_after_sec
     due_ns = ceil(at * _SECOND_NS)
-    if due_ns <= turn.now_ns:
-        return grid.loop_at_ns(turn.now_ns + RETRY_NS)
-    return grid.loop_at_ns(due_ns)
+    if due_ns > turn.now_ns:
+        return grid.loop_at_ns(due_ns)
+    if not may_orphan(state, cfg):
+        return NEVER_NS
+    return grid.loop_after_ns(turn.now_ns) if both else _left_behind_due_ns(grid, turn, slot, exits[0])
+
+
+def _left_behind_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
+    """Narrow the bounds to where the market leaves an aged exit behind; once it has, the next loop is due."""
+    ticks = grid.instrument.ticks(order.price)
+    if order.side == "sell":
+        slot.low_ticks = max(slot.low_ticks, ticks - 1)
+        left = turn.ticks < ticks
+    else:
+        slot.high_ticks = min(slot.high_ticks, ticks + 1)
+        left = turn.ticks > ticks
+    return grid.loop_after_ns(turn.now_ns) if left else NEVER_NS
 
 
 def bootstrap_backlog(grid: Grid) -> int:
