@@ -76,6 +76,7 @@ class Grid:
         self.partial_cancels_handled = 0
         self.level = Level.OPEN
         self.free_seen: tuple[int, int] = (0, 0)
+        self.vintage_day: int | None = None
         self.low_headroom_since_ns: int | None = None
         self.low_headroom_told = False
         self._volatility = settings.volatility()
@@ -224,6 +225,7 @@ class Grid:
             sizer=self.sizer if active else None,
             regime=regime,
             floors=self.floors,
+            caution=turn.standing.multiplier,
         )
 
     def base_usd(self, slot: Slot) -> float:

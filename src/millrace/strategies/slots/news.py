@@ -17,7 +17,7 @@ from millrace.strategies.slots.placement import drop_entry, place, place_exits, 
 from millrace.strategies.slots.pricing import clear_of_market
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
-from millrace.strategies.slots.transitions import reduce, sync
+from millrace.strategies.slots.transitions import check_txid, reduce, sync
 from millrace.strategies.slots.turn import Turn
 
 _WAITS_FOR = {
@@ -57,21 +57,29 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
     if update.d_lots and slot.record(local_id) is None:
         _filled_after_write_off(grid, turn, slot, update)
     state = update.state
-    if state in _STANDS:
-        grid.errors = 0
-        bind(slot.state, local_id, update.client_id)
     if state is OrderState.REJECTED:
         _rejected(grid, turn, slot, local_id, update)
     elif state.is_terminal:
         _finished(grid, turn, slot, local_id, update)
-    elif state is OrderState.UNKNOWN:
+    else:
+        _at_venue(grid, turn, slot, local_id, update)
+    reschedule(grid, turn, slot)
+
+
+def _at_venue(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUpdate) -> None:
+    """Take news of an order that has not ended: it stands, has filled in part, or nobody knows."""
+    state = update.state
+    if state in _STANDS:
+        grid.errors = 0
+        if bind(slot.state, local_id, update.client_id) and update.previous not in _STANDS:
+            check_txid(grid, turn, slot, update.client_id)
+    if state is OrderState.UNKNOWN:
         text = f"{update.place.key}: {update.text}"
         turn.out.append(Alert(Severity.WARN, "order_unknown", text, turn.now_ns))
     elif update.d_lots:
         _part_filled(grid, turn, slot, local_id, update)
     elif update.previous is state and update.text in CANCEL_PUT_OFF:
         slot.cancel_again.add(local_id)
-    reschedule(grid, turn, slot)
 
 
 def refused(grid: Grid, turn: Turn, news: Refused) -> None:

@@ -12,6 +12,7 @@ from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.capacity_health import NORMAL
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
 from millrace.strategies.slots.status import capacity
+from millrace.strategies.slots.transitions import recheck
 from millrace.strategies.slots.turn import Turn
 
 REFUSED = "refused"
@@ -50,9 +51,10 @@ def _pause(grid: Grid, turn: Turn, text: str) -> str:
 def _resume(grid: Grid, turn: Turn) -> str:
     if grid.lock.locked:
         return "refused: the daily loss lock is active until the UTC day ends or its limit is raised"
-    broken = sorted(slot.slot_id for slot in grid.slots.values() if slot.quarantined)
-    if broken:
-        return f"refused: slots {broken} are in quarantine; their invariants are broken"
+    for slot in grid.slots.values():
+        remaining = recheck(grid, turn, slot) if slot.quarantined else None
+        if remaining is not None:
+            return f"refused: slot {slot.slot_id} is in quarantine: ({remaining.number}) {remaining.text}"
     for tail in (PAUSE_ID, "errors", "invariants"):
         turn.out.append(Lift(f"{grid.name}/{tail}", "resumed by the operator", turn.now_ns))
     grid.errors = 0

@@ -20,6 +20,7 @@ from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import NEVER_NS
 from millrace.strategies.slots.status import grid_status
 from millrace.strategies.slots.turn import Turn
+from millrace.strategies.slots.vintage_day import book_day, day_due_ns
 from millrace.strategies.slots.volatility import SAMPLES_USED
 
 _BAR_NS = 300 * 1_000_000_000
@@ -69,6 +70,7 @@ class SlotGrid:
                 grid.last_loop_ns = event.ts_ns
                 grid.loop_wanted = False
                 grid.check_loss_lock(turn)
+                book_day(grid, turn)
                 run_loop(grid, turn)
         elif isinstance(event, BalanceReport):
             balance_news(grid, turn)
@@ -94,7 +96,7 @@ class SlotGrid:
         grid = self.grid
         instrument = grid.instrument.id
         heartbeat_ns = grid.next_loop_ns(self._now_ns)
-        watch_ns = min(grid.low_headroom_due_ns(), grid.lock_due_ns())
+        watch_ns = min(grid.low_headroom_due_ns(), grid.lock_due_ns(), day_due_ns(grid))
         if grid.stale_wait:
             bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)
         elif grid.loop_wanted or grid.dirty:

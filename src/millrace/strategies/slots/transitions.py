@@ -10,7 +10,14 @@ from millrace.core.permission import Level, ReasonCode, Restriction, Scope, Scop
 from millrace.strategies.slots import actions as act
 from millrace.strategies.slots import events as ev
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.invariants import HALT_NUMBERS, Violation, heal, normalise_flags, violations
+from millrace.strategies.slots.invariants import (
+    HALT_NUMBERS,
+    Violation,
+    duplicate_txids,
+    heal,
+    normalise_flags,
+    violations,
+)
 from millrace.strategies.slots.model import Cycle, TradeId, WaitReason
 from millrace.strategies.slots.order_size import compound_units
 from millrace.strategies.slots.placement import place
@@ -130,8 +137,33 @@ def check(grid: Grid, turn: Turn, slot: Slot) -> None:
     found = _violations(grid, turn, slot)
     if found and heal(slot.state, grid.cfg(slot)):
         found = _violations(grid, turn, slot)
-    if not found:
-        return
+    if found:
+        _condemn(grid, turn, slot, found)
+
+
+def check_txid(grid: Grid, turn: Turn, slot: Slot, txid: str) -> None:
+    """Check that one record alone claims a venue's order (slots 3, invariant 12)."""
+    states = [other.state for other in grid.slots.values()]
+    claims = sum(
+        record.txid == txid for state in states for rows in (state.orders, state.recovery_orders) for record in rows
+    )
+    if claims > 1:
+        _condemn(grid, turn, slot, duplicate_txids(states))
+
+
+def recheck(grid: Grid, turn: Turn, slot: Slot) -> Violation | None:
+    """Heal a quarantined slot and let it trade again, or return the first violation that remains (slots 3)."""
+    heal(slot.state, grid.cfg(slot))
+    normalise_flags(slot.state)
+    _explain_empty_legs(grid, turn, slot)
+    found = _violations(grid, turn, slot) + duplicate_txids(other.state for other in grid.slots.values())
+    if found:
+        return found[0]
+    slot.quarantined = False
+    return None
+
+
+def _condemn(grid: Grid, turn: Turn, slot: Slot, found: list[Violation]) -> None:
     grid.violations += len(found)
     if not slot.quarantined:
         slot.quarantined = True
