@@ -67,6 +67,7 @@ class CallBudget:
     def take(self, now_ns: int, *, waited_ns: int = 0) -> None:
         """Count a call that leaves now; `waited_ns` is how long it was held back."""
         rules = self._settings
+        now_ns = max(now_ns, self._level_at_ns)
         self._level_ns = self._level(now_ns) - rules.refill_ns
         self._level_at_ns = now_ns
         loop = now_ns // rules.loop_ns
@@ -85,10 +86,14 @@ class CallBudget:
             self._wait_last_ns = waited_ns
 
     def rate_limited(self, now_ns: int) -> None:
-        """Open the circuit: the venue said that we are too fast."""
+        """Open the circuit: the venue said that we are too fast.
+
+        While it is open nothing leaves, so what is refused then left before it opened and says nothing new.
+        """
         self._errors += 1
-        self._circuit_ns = min(_LONGEST_CIRCUIT_NS, 2 * self._circuit_ns or _FIRST_CIRCUIT_NS)
-        self._circuit_until_ns = max(self._circuit_until_ns, now_ns + self._circuit_ns)
+        if now_ns >= self._circuit_until_ns:
+            self._circuit_ns = min(_LONGEST_CIRCUIT_NS, 2 * self._circuit_ns or _FIRST_CIRCUIT_NS)
+            self._circuit_until_ns = now_ns + self._circuit_ns
 
     def succeeded(self) -> None:
         """Forget earlier rate-limit errors: the venue took a call."""

@@ -32,6 +32,7 @@ from millrace.core.events import (
     CancelRefused,
     ConfigApplied,
     Event,
+    IntentKeyReused,
     MarketBlock,
     OpenOrdersReport,
     Operator,
@@ -49,7 +50,7 @@ from millrace.core.events import (
 )
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
-from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind, Standing
+from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing
 from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.strategy import Strategy
 
@@ -57,6 +58,8 @@ _ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderU
 _MARKET_EVENTS = (Print, Quote, MarketBlock)
 _GLOBAL = Scope(ScopeKind.GLOBAL)
 _HALT_ID = "operator/halt"
+STORAGE_ID = "storage/"
+"""Opens the ids of restrictions that stand while a part of the storage cannot be written."""
 _ROUTING_LIMIT = 10_000
 
 
@@ -143,9 +146,13 @@ class Engine:
         elif isinstance(event, ConfigApplied):
             self.config_digest = event.digest
         elif isinstance(event, StorageTrouble):
-            self._post(self._halt(f"storage/{event.part}", ReasonCode.STORAGE_TROUBLE, event.text), out)
+            restriction_id = f"{STORAGE_ID}{event.part}"
+            self._post(self._halt(restriction_id, ReasonCode.STORAGE_TROUBLE, event.text, Recovery.AUTO), out)
         elif isinstance(event, StorageRecovered):
-            self._lift(Lift(f"storage/{event.part}", "written again", event.ts_ns), out)
+            self._lift(Lift(f"{STORAGE_ID}{event.part}", "written again", event.ts_ns), out)
+        elif isinstance(event, IntentKeyReused):
+            for key in event.keys:
+                self._halt_key(key, out)
         elif isinstance(event, Operator):
             self._operator(event, out)
         elif isinstance(event, Started) and event.restart:
@@ -206,8 +213,7 @@ class Engine:
         known = self.orders.known(strategy, place.key)
         if known is not None:
             if known != place:
-                text = f"{place.key} came back with another payload"
-                self._post(self._halt(f"key/{place.key}", ReasonCode.INTENT_KEY_REUSE, text), out)
+                self._halt_key(place.key, out)
                 return Refused(place, (ReasonCode.INTENT_KEY_REUSE.value,), self.now_ns)
             return None
         coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
@@ -221,8 +227,14 @@ class Engine:
         out.append(Refuse(place.key, verdict.reasons))
         return verdict
 
-    def _halt(self, restriction_id: str, reason: ReasonCode, text: str) -> Restriction:
-        return Restriction(restriction_id, _GLOBAL, Level.HALT, reason, text, "engine", self.now_ns)
+    def _halt_key(self, key: str, out: list[Command]) -> None:
+        text = f"{key} came back with another payload"
+        self._post(self._halt(f"key/{key}", ReasonCode.INTENT_KEY_REUSE, text), out)
+
+    def _halt(
+        self, restriction_id: str, reason: ReasonCode, text: str, recovery: Recovery = Recovery.OPERATOR
+    ) -> Restriction:
+        return Restriction(restriction_id, _GLOBAL, Level.HALT, reason, text, "engine", self.now_ns, recovery=recovery)
 
     def _post(self, restriction: Restriction, out: list[Command]) -> None:
         if self.board.post(restriction):

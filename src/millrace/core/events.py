@@ -147,10 +147,10 @@ class BalanceReport(_Event, frozen=True, gc=False, tag="balances"):
 
 
 class OpenOrdersReport(_Event, frozen=True, gc=False, tag="open_orders"):
-    """The venue's open orders on one instrument: ours by client id, and how many are not ours."""
+    """How many open orders the venue counts on one instrument: this installation's, and all others."""
 
     instrument: InstrumentId
-    client_ids: tuple[str, ...]
+    ours: int
     foreign: int
     ts_ns: int
 
@@ -199,6 +199,13 @@ class StorageRecovered(_Event, frozen=True, gc=False, tag="storage_recovered"):
     ts_ns: int
 
 
+class IntentKeyReused(_Event, frozen=True, gc=False, tag="key_reused"):
+    """The ledger holds these keys with another payload: what came under them was not sent (design section 5.6)."""
+
+    keys: tuple[str, ...]
+    ts_ns: int
+
+
 MarketEvent = Print | Quote | MarketBlock
 OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
 Event = (
@@ -219,4 +226,5 @@ Event = (
     | Started
     | StorageTrouble
     | StorageRecovered
+    | IntentKeyReused
 )

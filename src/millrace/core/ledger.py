@@ -8,10 +8,13 @@ from typing import Protocol
 
 import msgspec
 
-from millrace.core.commands import Book, Command, OrderState, Place
+from millrace.core.commands import Book, Command, Lift, OrderState, Place, Post, RecordFill, RecordOrder, Submit
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots, Money
 from millrace.core.permission import Restriction
+
+FACTS = (Submit, RecordOrder, RecordFill, Book, Post, Lift)
+"""The commands that a ledger keeps; the journal is synced before they are committed."""
 
 
 class LedgerOrder(msgspec.Struct, frozen=True, gc=False):

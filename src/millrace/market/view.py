@@ -137,7 +137,7 @@ class MarketView:
     def open_orders(self, event: OpenOrdersReport) -> None:
         """Remember how many open orders the venue counts on the instrument, ours and others'."""
         market = self.state(event.instrument)
-        market.venue_open_orders = len(event.client_ids) + event.foreign
+        market.venue_open_orders = event.ours + event.foreign
         market.venue_open_orders_ts_ns = event.ts_ns
 
     def snapshot(self) -> dict[str, Any]:

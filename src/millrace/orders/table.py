@@ -117,6 +117,10 @@ class OrderTable:
         closable = -side.sign * self._positions.get(position, 0)
         return max(closable - self._closing.get((position, side), 0), 0)
 
+    def positions(self) -> dict[SubPosition, Lots]:
+        """Return every sub-position that is not flat."""
+        return dict(self._positions)
+
     def live(self, instrument: InstrumentId) -> int:
         """Return the number of live or in-flight orders on an instrument."""
         return self._live.get(instrument, 0)

@@ -100,6 +100,9 @@ class RealDisk:
         try:
             file.write(data)
             file.sync()
+        except OSError:
+            draft.unlink()  # a full disk has no room for half a file
+            raise
         finally:
             file.close()
         draft.replace(path)

@@ -1,10 +1,12 @@
 """Carries commands out: durable in the ledger first, then to the venue, at the pace that the call budget allows.
 
 One transaction holds all facts of a step (group commit), and only an order that the ledger took as new is sent, so a
-command that is carried out twice places one order (runtime 2.15). Waiting orders leave by priority: cancels and exits
-before entries (slots 4.4). The executor takes `Approved` orders only, and those come from the restriction board.
+command that is carried out twice places one order (runtime 2.15). Waiting orders leave by priority: cancels and exits,
+status queries, entries (slots 4.4). The executor takes `Approved` orders only, and those come from the restriction
+board, which is asked again when an order has waited and the board has changed since (design section 5.1).
 
-When the ledger cannot be written, nothing new leaves, cancels still do, and the facts wait in order until it can.
+While facts cannot be written, orders are refused, cancels leave all the same, and the facts wait in their order. What
+is certain without asking the venue is collected as news, which the sequencer gives to the core before anything else.
 """
 
 import heapq
@@ -16,19 +18,32 @@ from millrace.core.events import (
     CancelRefused,
     EndStatus,
     Event,
+    IntentKeyReused,
+    OpenOrdersReport,
     OrderAccepted,
     OrderEnded,
     OrderProgress,
     OrderRejected,
+    OrderUnknown,
     RejectReason,
+    StorageRecovered,
+    StorageTrouble,
 )
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
-from millrace.core.ledger import LedgerStore
+from millrace.core.ledger import FACTS, CommitResult, LedgerStore
+from millrace.core.permission import Level
+from millrace.core.ports import Board
 
 _URGENT = 0
 _ENTRY = 3
 _BACKLOG_LIMIT = 100_000
+_NOTHING_NEW = CommitResult(frozenset(), ())
+_WITHDRAWN = "withdrawn before it was sent"
+_UNWRITTEN = "not sent: journal or ledger cannot be written"
+_REUSED = "not sent: its intent key came back with another payload"
+_KNOWN = "the ledger holds this order already; the venue must say what became of it"
+_RESTRICTED = "not sent: restriction_changed while it waited"
 
 
 class VenuePort(Protocol):
@@ -42,29 +57,24 @@ class VenuePort(Protocol):
         """Send a cancel."""
         ...
 
-    def report(self, event: Event) -> None:
-        """Give the program an event that is certain without asking the venue."""
+    def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
+        """Ask how many orders are open."""
         ...
-
-
-class LedgerFailedError(WorldError):
-    """The ledger refused a batch; `unsent` are the orders of it, none of which left."""
-
-    def __init__(self, text: str, unsent: list[str]) -> None:
-        super().__init__(text)
-        self.unsent = unsent
 
 
 class Executor:
     """Outbox of one venue account."""
 
-    def __init__(self, ledger: LedgerStore, port: VenuePort, budget: CallBudget) -> None:
+    def __init__(self, ledger: LedgerStore, port: VenuePort, budget: CallBudget, board: Board) -> None:
         self.ledger = ledger
         self.budget = budget
         self._port = port
+        self._board = board
         self._outbox: list[tuple[int, int, int, Approved | CancelOrder]] = []
         self._count = 0
         self._backlog: list[Command] = []
+        self._ledger_down = False
+        self._news: list[Event] = []
 
     @property
     def waiting(self) -> int:
@@ -73,28 +83,69 @@ class Executor:
 
     @property
     def in_trouble(self) -> bool:
-        """Whether facts wait for a ledger that cannot be written."""
-        return bool(self._backlog)
+        """Whether facts wait to be written, or the ledger has not been seen to work since it failed."""
+        return self._ledger_down or bool(self._backlog)
 
-    def execute(self, commands: list[Command], now_ns: int) -> int | None:
-        """Carry out one step's commands; returns when `pump` must be called next, None when nothing waits.
+    def take_news(self) -> list[Event]:
+        """Return, once, what the core must be told before anything else, in order."""
+        news, self._news = self._news, []
+        return news
 
-        Raises LedgerFailedError after queueing the cancels when the ledger cannot be written.
+    # Carrying out
+
+    def execute(self, commands: list[Command], now_ns: int, *, hold: bool) -> None:
+        """Write one step's facts and put its calls into the outbox; `pump` sends them.
+
+        With `hold` the journal does not have the step yet, so the ledger may not have it either (design section 5.6).
         """
-        submits = [command.order for command in commands if isinstance(command, Submit)]
+        facts: list[Command] = [command for command in commands if isinstance(command, FACTS)]
+        written = self._write(facts, now_ns, hold=hold) if facts else _NOTHING_NEW
         for command in commands:
-            if isinstance(command, CancelOrder) and not self._withdraw(command, now_ns):
+            if isinstance(command, Submit):
+                self._submit(command.order, written, now_ns)
+            elif isinstance(command, CancelOrder) and not self._withdraw(command, now_ns):
                 self._enqueue(_URGENT, now_ns, command)
+
+    def _write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
+        """Commit the facts of a step; None when they have to wait, and then none of its orders may leave."""
+        self._backlog.extend(facts)
+        if hold or self._ledger_down:
+            if len(self._backlog) > _BACKLOG_LIMIT:
+                raise WorldError(f"{len(self._backlog)} facts wait for a full or broken disk; free it and restart")
+            return None
+        return self._commit(now_ns)
+
+    def _commit(self, now_ns: int) -> CommitResult | None:
         try:
-            new = self._commit(commands)
+            written = self.ledger.commit(self._backlog)
         except WorldError as error:
-            self._remember(commands)
-            self.pump(now_ns)
-            raise LedgerFailedError(str(error), [order.client_id for order in submits]) from error
-        for order in submits:
-            if order.client_id in new:
-                self._enqueue(_URGENT if order.order.reduces else _ENTRY, now_ns, order)
-        return self.pump(now_ns)
+            if not self._ledger_down:
+                self._ledger_down = True
+                self._news.append(StorageTrouble("ledger", str(error), now_ns))
+            return None
+        self._backlog.clear()
+        if written.reused_keys:
+            self._news.append(IntentKeyReused(written.reused_keys, now_ns))
+        return written
+
+    def retry(self, now_ns: int) -> None:
+        """Try to write what waits; call it only when the journal has all of it."""
+        if self._commit(now_ns) is not None and self._ledger_down:
+            self._ledger_down = False
+            self._news.append(StorageRecovered("ledger", now_ns))
+
+    def _submit(self, order: Approved, written: CommitResult | None, now_ns: int) -> None:
+        if written is None:
+            self._refuse(order, _UNWRITTEN, now_ns)
+        elif order.client_id in written.new_client_ids:
+            self._enqueue(_URGENT if order.order.reduces else _ENTRY, now_ns, order)
+        elif order.order.key in written.reused_keys:
+            self._refuse(order, _REUSED, now_ns)
+        else:
+            self._news.append(OrderUnknown(order.client_id, _KNOWN, now_ns))
+
+    def _refuse(self, order: Approved, text: str, now_ns: int) -> None:
+        self._news.append(OrderRejected(order.client_id, RejectReason.LOST, text, now_ns))
 
     def _withdraw(self, cancel: CancelOrder, now_ns: int) -> bool:
         """Take an order back that still waits here: it ends without having been sent, and its cancel need not leave."""
@@ -103,52 +154,24 @@ class Executor:
                 del self._outbox[place]
                 heapq.heapify(self._outbox)
                 nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
-                self._port.report(OrderEnded(nothing, EndStatus.CANCELLED, "withdrawn before it was sent"))
+                self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
                 return True
         return False
-
-    def _commit(self, commands: list[Command]) -> frozenset[str]:
-        if self._backlog:
-            self.ledger.commit(self._backlog)
-            self._backlog.clear()
-        return self.ledger.commit(commands).new_client_ids
-
-    def _remember(self, commands: list[Command]) -> None:
-        self._backlog.extend(commands)
-        if len(self._backlog) > _BACKLOG_LIMIT:
-            raise WorldError(
-                f"{len(self._backlog)} facts wait for a ledger that cannot be written; free its disk and restart"
-            )
-
-    def retry(self) -> bool:
-        """Try to write what waits; True when nothing waits any more."""
-        try:
-            self._commit([])
-        except WorldError:
-            return False
-        return True
-
-    def resend(self, approved: Approved, now_ns: int) -> None:
-        """Queue an order that the ledger already holds and the venue surely does not (recovery only)."""
-        self._enqueue(_URGENT if approved.order.reduces else _ENTRY, now_ns, approved)
-
-    def heard(self, event: Event) -> None:
-        """Take what an answer says about our pace."""
-        if isinstance(event, OrderAccepted):
-            self.budget.succeeded()
-        elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
-            isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
-        ):
-            self.budget.rate_limited(event.ts_ns)
 
     def _enqueue(self, priority: int, now_ns: int, call: Approved | CancelOrder) -> None:
         self._count += 1
         heapq.heappush(self._outbox, (priority, self._count, now_ns, call))
 
+    # Sending
+
     def pump(self, now_ns: int) -> int | None:
         """Send what the budget allows now; returns the time of the next try, None when nothing waits."""
         while self._outbox:
             priority, _, queued_ns, call = self._outbox[0]
+            if isinstance(call, Approved) and not self._may_leave(call):
+                heapq.heappop(self._outbox)
+                self._refuse(call, _RESTRICTED, now_ns)
+                continue
             earliest = self.budget.earliest_ns(now_ns, urgent=priority == _URGENT)
             if earliest > now_ns:
                 return earliest
@@ -159,3 +182,31 @@ class Executor:
             else:
                 self._port.place(call, now_ns)
         return None
+
+    def _may_leave(self, approved: Approved) -> bool:
+        """Ask the board again when it changed since it approved: yes or no, never another size (design 5.1)."""
+        order = approved.order
+        if approved.board_version == self._board.version:
+            return True
+        level = self._board.standing(order.position.strategy, order.instrument).level
+        return level < Level.REDUCE_ONLY or (level is Level.REDUCE_ONLY and order.reduces)
+
+    def poll(self, instrument: InstrumentId, now_ns: int) -> bool:
+        """Ask for the open orders if the budget allows it now and no cancel or exit waits; False: skipped."""
+        urgent_waits = bool(self._outbox) and self._outbox[0][0] == _URGENT
+        if urgent_waits or self.budget.earliest_ns(now_ns, urgent=False) > now_ns:
+            return False
+        self.budget.take(now_ns)
+        self._port.ask_open_orders(instrument, now_ns)
+        return True
+
+    def heard(self, event: Event) -> None:
+        """Take what an answer says about our pace."""
+        if isinstance(event, OrderAccepted | OpenOrdersReport) or (
+            isinstance(event, OrderEnded) and event.reason != _WITHDRAWN
+        ):
+            self.budget.succeeded()
+        elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
+            isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
+        ):
+            self.budget.rate_limited(event.ts_ns)

@@ -2,38 +2,43 @@
 
 The order is the contract (design sections 1 and 5.6): event into the journal, step, commands into the journal, journal
 sync before the ledger commit, ledger commit before anything is sent. When the journal cannot be written the core is
-told so by an event, the board halts everything but cancels, and what happened waits in memory, bounded, until it can be
-written; then the core is told that too.
+told so by an event before it sees the one that failed, the board halts everything but cancels, and what happened waits
+in memory, bounded, until it can be written; then the ledger takes what it missed and the core is told that too.
+
+Nothing feeds from inside a step: what follows at once is queued, so numbers, journal and listeners see one order.
 """
 
 from collections import deque
 from collections.abc import Callable
 
-from millrace.core.commands import Command, Submit
+from millrace.core.commands import CancelOrder, Command
 from millrace.core.engine import Engine
-from millrace.core.events import Event, OrderRejected, RejectReason, StorageRecovered, StorageTrouble
+from millrace.core.events import Event, StorageRecovered, StorageTrouble
 from millrace.core.failure import WorldError
-from millrace.shell.executor import Executor, LedgerFailedError
+from millrace.core.ledger import FACTS
+from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 
 StepListener = Callable[[Event, list[Command]], None]
-_UNWRITTEN_LIMIT = 20_000
+_UNWRITTEN_LIMIT = 200_000
+_RETRY_NS = 1_000_000_000
 
 
 class Sequencer:
-    """The single entrance to the core of one running program."""
+    """The single entrance to the core of one running program; `messages` counts what was not market data."""
 
     def __init__(self, engine: Engine, executor: Executor, journal: Journal | None, first_seq: int = 1) -> None:
         self.engine = engine
-        self.next_pump_ns: int | None = None
-        self.events = 0
-        self.commands = 0
+        self.messages = 0
         self._executor = executor
         self._journal = journal
         self._seq = first_seq - 1
         self._listeners: list[StepListener] = []
+        self._queue: deque[Event] = deque()
         self._unwritten: deque[tuple[int, Event | list[Command]]] = deque()
-        self._ledger_trouble = False
+        self._journal_down = False
+        self._retry_at_ns = 0
+        self._pump_owed = False
 
     @property
     def seq(self) -> int:
@@ -41,78 +46,99 @@ class Sequencer:
         return self._seq
 
     def listen(self, listener: StepListener) -> None:
-        """Show every step to a listener, which may look and not touch."""
+        """Show every step, once and in order, to a listener, which may look and not touch."""
         self._listeners.append(listener)
 
-    def feed(self, event: Event) -> None:
-        """Number, write, step, carry out."""
-        if self._unwritten:
-            self._try_to_write()
-        if self._journal is not None and not self._unwritten:
+    def feed(self, event: Event) -> int | None:
+        """Number, write, step, carry out; returns when `pump` must be called next, None when it need not."""
+        if (self._journal_down or self._executor.in_trouble) and event.ts_ns >= self._retry_at_ns:
+            self._retry(event.ts_ns)
+        self._queue.append(event)
+        self._drain()
+        if not self._pump_owed:
+            return None
+        return self.pump(self.engine.now_ns)
+
+    def pump(self, now_ns: int) -> int | None:
+        """Let calls leave that waited for the budget; returns when to come back, None when nothing waits."""
+        while True:
+            self._pump_owed = False
+            next_ns = self._executor.pump(now_ns)
+            self._queue.extend(self._executor.take_news())
+            self._drain()
+            if not self._pump_owed:
+                return next_ns
+
+    def settle(self) -> bool:
+        """Sync the journal; True when it and the ledger hold everything up to the last event."""
+        if self._journal_down or self._executor.in_trouble:
+            self._retry(self.engine.now_ns)
+        elif self._journal is not None:
             try:
-                self._journal.append_event(self._seq + 1, event)
-            except WorldError as error:
-                self._stop_trading(str(error), event.ts_ns)
-        self._seq += 1
-        if self._unwritten:
-            self._hold_back(self._seq, event)
-        commands = self.engine.step(event)
-        self._carry_out(event, self._write(commands, event.ts_ns))
-
-    def _write(self, commands: list[Command], ts_ns: int) -> list[Command]:
-        """Write one step's commands; returns those that may be carried out, which is all but orders in trouble."""
-        if self._journal is None or not commands:
-            return commands
-        if self._unwritten:
-            self._hold_back(self._seq, commands)
-            return commands
-        try:
-            self._journal.append_commands(self._seq, commands)
-            if any(isinstance(command, Submit) for command in commands):
                 self._journal.sync()
-        except WorldError as error:
-            # An order may not leave on a journal that is not synced: what was to be sent counts as refused.
-            self._hold_back(self._seq, commands)
-            self._stop_trading(str(error), ts_ns)
-            for command in commands:
-                if isinstance(command, Submit):
-                    self._refuse(command.order.client_id, ts_ns, "journal not written")
-            return [command for command in commands if not isinstance(command, Submit)]
-        return commands
+            except WorldError as error:
+                self._queue.append(self._journal_failed(error, self.engine.now_ns))
+        self._drain()
+        return not (self._journal_down or self._executor.in_trouble)
 
-    def _carry_out(self, event: Event, commands: list[Command]) -> None:
-        self.events += 1
+    def close(self) -> None:
+        """Write what waits, sync and close the journal; raises WorldError when it cannot be written."""
+        self.settle()
+        if self._journal is not None:
+            self._journal.close()
+
+    # One event
+
+    def _drain(self) -> None:
+        while self._queue:
+            self._one(self._queue.popleft())
+
+    def _one(self, event: Event) -> None:
+        trouble = self._write(self._seq + 1, event, event.ts_ns)
+        if trouble is not None:
+            self._queue.extendleft((event, trouble))
+            return
+        self._seq += 1
+        self.messages += not event.is_market
+        commands = self.engine.step(event)
         self._executor.heard(event)
         if commands:
-            self.commands += len(commands)
-            try:
-                self.next_pump_ns = self._executor.execute(commands, event.ts_ns)
-            except LedgerFailedError as trouble:
-                self._ledger_failed(trouble, event.ts_ns)
+            self._carry_out(commands, event.ts_ns)
         for listener in self._listeners:
             listener(event, commands)
-        if self._ledger_trouble and self._executor.retry():
-            self._ledger_trouble = False
-            self.feed(StorageRecovered("ledger", event.ts_ns))
 
-    def _ledger_failed(self, trouble: LedgerFailedError, ts_ns: int) -> None:
-        if not self._ledger_trouble:
-            self._ledger_trouble = True
-            self.feed(StorageTrouble("ledger", str(trouble), ts_ns))
-        for client_id in trouble.unsent:
-            self._refuse(client_id, ts_ns, "ledger not written")
-
-    def _refuse(self, client_id: str, ts_ns: int, text: str) -> None:
-        self.feed(OrderRejected(client_id, RejectReason.OTHER, text, ts_ns))
-
-    def _stop_trading(self, text: str, ts_ns: int) -> None:
-        event = StorageTrouble("journal", text, ts_ns)
-        self._seq += 1
-        self._hold_back(self._seq, event)
-        commands = self.engine.step(event)
-        if commands:
+    def _carry_out(self, commands: list[Command], ts_ns: int) -> None:
+        """Write one step's commands and have them done; what failed and what is certain goes to the core first."""
+        trouble = self._write(self._seq, commands, ts_ns)
+        if trouble is not None:
             self._hold_back(self._seq, commands)
-        self._carry_out(event, commands)
+        self._executor.execute(commands, self.engine.now_ns, hold=self._journal_down)
+        self._queue.extendleft(reversed(self._executor.take_news()))
+        if trouble is not None:
+            self._queue.appendleft(trouble)
+        self._pump_owed = True
+
+    # The journal
+
+    def _write(self, seq: int, record: Event | list[Command], ts_ns: int) -> StorageTrouble | None:
+        """Write an event or its commands, or hold them back while that cannot be; returns trouble that is new."""
+        if self._journal is None:
+            return None
+        if self._journal_down:
+            self._hold_back(seq, record)
+            return None
+        try:
+            _append(self._journal, seq, record)
+            if isinstance(record, list):
+                _secure(self._journal, record)
+        except WorldError as error:
+            return self._journal_failed(error, ts_ns)
+        return None
+
+    def _journal_failed(self, error: WorldError, ts_ns: int) -> StorageTrouble:
+        self._journal_down = True
+        self._retry_at_ns = ts_ns + _RETRY_NS
+        return StorageTrouble("journal", str(error), ts_ns)
 
     def _hold_back(self, seq: int, record: Event | list[Command]) -> None:
         self._unwritten.append((seq, record))
@@ -121,23 +147,41 @@ class Sequencer:
                 f"{len(self._unwritten)} records wait for a journal that cannot be written; free its disk and restart"
             )
 
-    def _try_to_write(self) -> None:
+    def _retry(self, now_ns: int) -> None:
+        """Write what waits, in the order of safety: journal, then ledger, and only then say that it is over."""
+        self._retry_at_ns = now_ns + _RETRY_NS
+        if self._journal_down and not self._caught_up():
+            return
+        if self._executor.in_trouble:
+            self._executor.retry(now_ns)
+            self._queue.extend(self._executor.take_news())
+        if self._journal_down:
+            self._journal_down = False
+            self._queue.append(StorageRecovered("journal", now_ns))
+
+    def _caught_up(self) -> bool:
         journal = self._journal
-        assert journal is not None  # noqa: S101  records are held back only where there is a journal
+        assert journal is not None  # noqa: S101  only a journal that is there can be down
         try:
             while self._unwritten:
-                seq, record = self._unwritten[0]
-                if isinstance(record, list):
-                    journal.append_commands(seq, record)
-                else:
-                    journal.append_event(seq, record)
+                _append(journal, *self._unwritten[0])
                 self._unwritten.popleft()
             journal.sync()
         except WorldError:
-            return
-        self.feed(StorageRecovered("journal", self.engine.now_ns))
+            return False
+        return True
 
-    def close(self) -> None:
-        """Sync and close the journal."""
-        if self._journal is not None:
-            self._journal.close()
+
+def _append(journal: Journal, seq: int, record: Event | list[Command]) -> None:
+    if isinstance(record, list):
+        journal.append_commands(seq, record)
+    else:
+        journal.append_event(seq, record)
+
+
+def _secure(journal: Journal, commands: list[Command]) -> None:
+    """Sync before the ledger may hold what is written here; a cancel needs no more than to survive the program."""
+    if any(isinstance(command, FACTS) for command in commands):
+        journal.sync()
+    elif any(isinstance(command, CancelOrder) for command in commands):
+        journal.flush()

@@ -50,16 +50,22 @@ class Snapshots:
             raise WorldError(f"{text}; free or repair its disk") from error
         return name
 
-    def latest(self) -> Loaded:
-        """Return the newest sound snapshot; seq 0 and no state when there is none."""
+    def latest(self, up_to_seq: int | None = None) -> Loaded:
+        """Return the newest sound snapshot of an event up to this one; seq 0 and no state when there is none.
+
+        A snapshot from behind the journal's end is of no use: events that follow it would leave a gap in the journal.
+        """
         notices: list[str] = []
         try:
             for name in reversed(self._names()):
                 data = self._disk.read(self._directory / name)
                 state = _state(data)
-                if state is not None:
+                if state is None:
+                    notices.append(f"{name}: damaged, the snapshot before it is used")
+                elif up_to_seq is not None and _seq(data) > up_to_seq:
+                    notices.append(f"{name}: the journal ends at event {up_to_seq}, the snapshot before it is used")
+                else:
                     return Loaded(_seq(data), state, notices)
-                notices.append(f"{name}: damaged, the snapshot before it is used")
         except OSError as error:
             raise WorldError(f"snapshots {self._directory} cannot be read: {error.strerror or error}") from error
         return Loaded(0, None, notices)

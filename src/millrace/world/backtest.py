@@ -43,7 +43,7 @@ def assemble_backtest(
     venue = SimVenue(venue_settings(settings, program.instrument))
     ledger = MemoryLedger()
     line = SimulatedLine(venue)
-    executor = Executor(ledger, line, call_budget(settings))
+    executor = Executor(ledger, line, call_budget(settings), program.engine.board)
     sequencer = Sequencer(program.engine, executor, journal)
     feed = Feed(program.instrument.id, iter((columns,)))
     simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)

@@ -20,7 +20,7 @@ from millrace.shell.mailbox import Answer, Mailbox
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
 from millrace.strategies.slots.operate import REFUSED
-from millrace.world.run_folder import Run, Startup
+from millrace.world.run_folder import Run
 
 FIRST_NS = 1_767_225_600 * 1_000_000_000
 """Where the demo's market begins: 2026-01-01 00:00 UTC."""
@@ -84,7 +84,7 @@ class Demo:
                 passed_ns = clock.monotonic_ns() - began_ns
                 simulation.run_until(first_sim_ns + round(passed_ns * speed))
                 self._serve()
-                self.run.keep()
+                self._tell(self.run.keep())
                 self._told.clear()
                 show(self.frame(first_sim_ns, passed_ns))
                 clock.sleep_until(clock.now_ns() + _FRAME_NS)
@@ -98,8 +98,8 @@ class Demo:
             sim_hours=(simulation.now_ns - first_sim_ns) / 3.6e12,
             events=simulation.events,
             command_hash=simulation.engine.command_hash.hex(),
-            startup=startup_status(self.run.startup),
-            status=self.run.program.grid.status(simulation.engine),
+            startup=self.run.startup_status(),
+            status=self.run.status(),
         )
 
     def _serve(self) -> None:
@@ -128,12 +128,16 @@ class Demo:
             seconds=passed_ns / 1e9,
             price=price,
             equity=facts.quote_float(quote) + facts.base_float(base) * price,
-            status=program.grid.status(engine),
+            status=self.run.status(),
             fills=tuple(self._fills),
             alerts=tuple(self._alerts),
             events=simulation.events,
             orders_waiting=simulation.executor.waiting,
         )
+
+    def _tell(self, trouble: str) -> None:
+        if trouble:
+            self._alerts.append(f"{clock_text(self.run.simulation.now_ns)}  warn: {trouble}")
 
     def _listen(self, event: Event, commands: list[Command]) -> None:
         del event
@@ -148,11 +152,6 @@ class Demo:
             elif isinstance(command, Alert):
                 self._told.append(command)
                 self._alerts.append(f"{clock_text(command.ts_ns)}  {command.severity.value}: {command.text}")
-
-
-def startup_status(startup: Startup) -> dict[str, Any]:
-    """Return the `startup` object (slots 16)."""
-    return startup._asdict()
 
 
 def clock_text(ts_ns: int) -> str:

@@ -1,17 +1,16 @@
-"""The one way in which a run folder is opened: first start and restart alike (runtime 2.16, design sections 5.5, 5.6).
+"""How a run folder is continued after any end of the program (runtime 2.16, design sections 5.5, 5.6).
 
 Order of a restart: ledger (integrity checked), newest snapshot, journal tail stepped again with every command compared,
 ledger completed from it, then the venue asked about each order that was not finished. What the venue knows is told to
-the core as events; what it never saw counts as lost and the strategy places it anew under its own rules. Only then may
-the program trade. Running it twice changes nothing the second time.
+the core as events; what it never saw counts as lost and the strategy places it anew under its own rules. Journal,
+ledger and venue must then agree, or the program does not trade. Running it twice changes nothing the second time.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from millrace.core.codec import encode_commands
-from millrace.core.commands import OrderState
+from millrace.core.commands import Command, OrderState
 from millrace.core.engine import Engine
 from millrace.core.events import (
     CancelRefused,
@@ -24,13 +23,16 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.failure import WorldError
+from millrace.core.journal_format import RecordKind
 from millrace.core.ledger import LedgerStore
 from millrace.orders.table import OpenOrder, OrderTable
-from millrace.shell.journal import read_journal
+from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
 from millrace.sim.venue import SimVenue, VenueOrder
 
 _ENDED = {OrderState.CANCELLED: EndStatus.CANCELLED, OrderState.EXPIRED: EndStatus.EXPIRED}
+_UNCONFIRMED = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+_BATCH = 10_000
 
 
 class Restored(NamedTuple):
@@ -41,46 +43,65 @@ class Restored(NamedTuple):
     notices: tuple[str, ...]
 
 
-def restore_engine(engine: Engine, folder: Path, snapshots: Snapshots, ledger: LedgerStore) -> Restored:
+def restore_engine(
+    engine: Engine, folder: Path, journal: Journal, snapshots: Snapshots, ledger: LedgerStore
+) -> Restored:
     """Bring the engine to where the journal ends, and the ledger with it.
 
-    Raises WorldError when the journal does not give the commands that it recorded.
+    Commands of the last event that the program did not live to write are written now. Raises WorldError when the
+    journal has a gap or does not give the commands that it recorded, or when the ledger holds other orders.
     """
-    notices: list[str] = []
-    saved = snapshots.latest()
-    notices += saved.notices
-    after_seq = 0
+    saved = snapshots.latest(journal.last_seq)
     if saved.state is not None:
         engine.restore(saved.state)
-        after_seq = saved.seq
-    seq, count = after_seq, 0
-    for step in read_journal(folder, after_seq=after_seq, on_torn=lambda torn: notices.append(str(torn))):
+    if journal.last_seq:
+        # The ledger may hold nothing that the journal could still lose, and what a killed program wrote is not synced.
+        journal.append_record(RecordKind.NOTE, b"reopened")
+        journal.sync()
+    seq, count, batch, unwritten = saved.seq, 0, list[Command](), list[Command]()
+    for step in read_journal(folder, after_seq=seq):
+        if step.seq != seq + 1:
+            raise WorldError(f"{folder}: events {seq + 1} to {step.seq - 1} are missing from the journal; restore them")
+        if unwritten:
+            raise _diverged(folder, seq)
         commands = engine.step(step.event)
-        if step.commands is not None and encode_commands(commands) != encode_commands(step.commands):
-            raise WorldError(
-                f"{folder}: event {step.seq} gives other commands than it did; run `millrace replay` on the folder, and"
-                " continue with the version and settings that its manifest names"
-            )
-        if commands:
-            ledger.commit(commands)
+        if step.commands is None:
+            unwritten = commands
+        elif encode_commands(commands) != encode_commands(step.commands):
+            raise _diverged(folder, step.seq)
         seq, count = step.seq, count + 1
-    return Restored(seq, count, tuple(notices))
+        if len(batch) >= _BATCH:
+            _complete(ledger, batch)
+        batch += commands
+    if unwritten:
+        journal.append_commands(seq, unwritten)
+        journal.sync()
+    _complete(ledger, batch)
+    return Restored(seq, count, tuple(saved.notices))
 
 
-def reconcile(orders: OrderTable, venue: SimVenue, prefix: str, now_ns: int) -> Iterator[Event]:
-    """Yield what the venue knows and the core does not, order by order, as events at `now_ns`.
+def _complete(ledger: LedgerStore, batch: list[Command]) -> None:
+    reused = ledger.commit(batch).reused_keys
+    batch.clear()
+    if reused:
+        raise WorldError(f"the ledger holds {', '.join(reused)} with another payload than the journal; restore it")
 
-    Raises WorldError when the venue holds an order of this installation that the core never made.
+
+def _diverged(folder: Path, seq: int) -> WorldError:
+    return WorldError(
+        f"{folder}: event {seq} gives other commands than it did; run `millrace replay` on the folder, and continue"
+        " with the version and settings that its manifest names"
+    )
+
+
+def reconcile(orders: OrderTable, venue: SimVenue, prefix: str, now_ns: int) -> list[Event]:
+    """Return what the venue knows and the core does not, order by order, as events at `now_ns`.
+
+    Raises WorldError when the venue holds an order of this installation that the core never made, or does not know one
+    that it had accepted.
     """
-    known = set()
-    for order in orders.unfinished():
-        known.add(order.client_id)
-        found = venue.order_status(order.client_id)
-        if found is None:
-            text = "the venue never had it"
-            yield OrderRejected(order.client_id, RejectReason.LOST, text, now_ns)
-        else:
-            yield from _differences(order, found, now_ns)
+    unfinished = orders.unfinished()
+    known = {order.client_id for order in unfinished}
     for instrument in venue.settings.instruments:
         for found in venue.open_orders(instrument.id):
             if found.client_id.startswith(prefix) and found.client_id not in known:
@@ -88,26 +109,44 @@ def reconcile(orders: OrderTable, venue: SimVenue, prefix: str, now_ns: int) -> 
                     f"the venue holds order {found.venue_order_id} ({found.client_id}) with our tag that journal and"
                     " ledger do not know; restore them before trading"
                 )
+    events: list[Event] = []
+    for order in unfinished:
+        status = venue.order_status(order.client_id)
+        if status is not None:
+            events += _differences(order, status, now_ns)
+        elif order.state in _UNCONFIRMED and not order.cum_lots:
+            events.append(OrderRejected(order.client_id, RejectReason.LOST, "the venue never had it", now_ns))
+        else:
+            raise WorldError(
+                f"the venue does not know order {order.client_id} any more, which it had accepted; find out what became"
+                " of it before trading"
+            )
+    return events
 
 
-def _differences(order: OpenOrder, found: VenueOrder, now_ns: int) -> Iterator[Event]:
-    if order.state in (OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN):
-        yield OrderAccepted(order.client_id, found.venue_order_id, now_ns)
+def _differences(order: OpenOrder, found: VenueOrder, now_ns: int) -> list[Event]:
+    events: list[Event] = []
+    if order.state in _UNCONFIRMED:
+        events.append(OrderAccepted(order.client_id, found.venue_order_id, now_ns))
     progress = OrderProgress(order.client_id, found.cum_lots, found.cum_cost, found.cum_fee, now_ns)
     if found.state in _ENDED:
-        yield OrderEnded(progress, _ENDED[found.state], found.reason)
-        return
+        return [*events, OrderEnded(progress, _ENDED[found.state], found.reason)]
     if found.cum_lots > order.cum_lots:
-        yield progress
+        events.append(progress)
     if order.cancel_out and not found.state.is_terminal:
-        yield CancelRefused(order.client_id, RejectReason.LOST.value, now_ns)
+        events.append(CancelRefused(order.client_id, RejectReason.LOST.value, now_ns))
+    return events
 
 
-def check_first_start(folder: Path, *, has_journal: bool, has_ledger: bool) -> None:
-    """Refuse a folder in which one of journal and ledger is missing (design section 5.5)."""
-    if has_journal != has_ledger:
-        missing, there = ("ledger", "journal") if has_journal else ("journal", "ledger")
+def check_agreement(orders: OrderTable, ledger: LedgerStore) -> None:
+    """Raise WorldError unless core and ledger tell the same of live orders and positions."""
+    live = {f"order {order.client_id}": order.cum_lots for order in orders.unfinished()}
+    booked = {f"order {order.client_id}": order.cum_lots for order in ledger.orders(live_only=True)}
+    live |= {f"position {position}": lots for position, lots in orders.positions().items()}
+    booked |= {f"position {row.position}": row.lots for row in ledger.positions()}
+    wrong = sorted(name for name in live.keys() | booked.keys() if live.get(name) != booked.get(name))
+    if wrong:
         raise WorldError(
-            f"{folder} holds a {there} and no {missing}; a missing {missing} is not a first start. Restore it, or move"
-            " the folder away to start anew"
+            f"journal and ledger do not agree on {len(wrong)} orders and positions, the first: {wrong[0]}; one of"
+            " them is not of this run or was restored from an older copy. Restore both from the same time"
         )

@@ -1,28 +1,34 @@
 """A run on disk: journal, ledger, snapshots and the simulated venue's own log in one folder.
 
-`open_run` is the only way in, for the first start and for every restart, so recovery cannot be forgotten. The venue's
-log is the venue's, not ours: it survives the program as a real exchange would, and the program learns from it only what
-it could have asked.
+`Run` is the only way in, for the first start and for every restart, so recovery cannot be forgotten. The venue's log is
+the venue's, not ours: it survives the program as a real exchange would, and the program learns from it only what it
+could have asked.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+from msgspec import structs
 
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
-from millrace.core.events import Started
+from millrace.core.engine import STORAGE_ID
+from millrace.core.events import Started, StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
-from millrace.core.journal_format import RecordKind
+from millrace.core.ledger import LedgerStore
+from millrace.shell.disk import Disk
 from millrace.shell.executor import Executor
-from millrace.shell.journal import Journal, journal_records
+from millrace.shell.journal import Journal
+from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.manifest import read_manifest, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
 from millrace.sim.candles import PrintColumns
-from millrace.sim.venue import SimVenue, VenueSettings
-from millrace.sim.venue_log import VenueRecord, decode_record, encode_record
+from millrace.strategies.slots.schedule import bootstrap_backlog
+from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec, started
 from millrace.world.assemble import (
     Program,
     balance_event,
@@ -33,8 +39,9 @@ from millrace.world.assemble import (
     venue_settings,
 )
 from millrace.world.feed import Feed
-from millrace.world.recovery import check_first_start, reconcile, restore_engine
+from millrace.world.recovery import Restored, check_agreement, reconcile, restore_engine
 from millrace.world.simulation import SimulatedLine, Simulation
+from millrace.world.venue_store import VenueStore
 
 LEDGER = "ledger.db"
 VENUE = "venue"
@@ -42,107 +49,171 @@ JOURNAL_GLOB = "journal-*.mrj"
 _SNAPSHOT_EVENTS = 5_000
 _SNAPSHOT_NS = 300 * 1_000_000_000
 _SECOND_NS = 1_000_000_000
+_LEGS = 2
+_LEAST_SLOTS_PER_LOOP = 2
 Market = Callable[[int], Iterator[PrintColumns]]
-
-
-class Startup(NamedTuple):
-    """What the start took and found (slots 16); durations in milliseconds."""
-
-    restart: bool
-    reconcile_ms: float
-    replay_ms: float
-    bootstrap_ms: float
-    tracked_orders: int
-    replayed_fills: int
-    notices: tuple[str, ...]
+LedgerWrapper = Callable[[LedgerStore], LedgerStore]
 
 
 class Run:
-    """An open run; feed it time through `simulation` and call `keep` between whiles."""
+    """An open run; feed it time through `simulation` and call `keep` between whiles.
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock, market: Market, first_ns: int) -> None:
+    Raises WorldError when the folder cannot be continued, and OperatorError when its settings are others; nothing is
+    left open then. `disk` and `wrap_ledger` stand in for the machine's in tests of what happens when it fails.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        clock: Clock,
+        market: Market,
+        first_ns: int,
+        *,
+        disk: Disk | None = None,
+        wrap_ledger: LedgerWrapper = lambda ledger: ledger,
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.program: Program = build_program(settings)
-        self.ledger: SqliteLedger
-        self.startup: Startup
+        self.startup = StartupTimings()
+        self.restart = False
+        self.notices: tuple[str, ...] = ()
         self._clock = clock
-        self._open(market, first_ns)
+        with ExitStack() as opened:
+            began_ns = clock.monotonic_ns()
+            restored = self._restore(opened, disk, wrap_ledger)
+            self._assemble(opened, restored, market, first_ns)
+            self._begin(restored, began_ns)
+            self._opened = opened.pop_all()
 
-    def _open(self, market: Market, first_ns: int) -> None:
-        folder, settings, clock = self.folder, self.settings, self._clock
-        restart = check_folder(folder, settings)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not restart:
-            write_manifest(folder, manifest(settings))
-        self.ledger = SqliteLedger(folder / LEDGER, create=not restart)
-        self.snapshots = Snapshots(folder)
-        began_ns = clock.monotonic_ns()
-        restored = restore_engine(self.program.engine, folder, self.snapshots, self.ledger)
+    def _restore(self, opened: ExitStack, disk: Disk | None, wrap_ledger: LedgerWrapper) -> Restored:
+        folder = self.folder
+        opened.callback(FolderLease(folder).close)
+        has_journal = check_folder(folder, self.settings)
+        if not has_journal:
+            write_manifest(folder, manifest(self.settings), disk)
+        ledger = SqliteLedger(folder / LEDGER, create=not has_journal)
+        opened.callback(ledger.close)
+        if not has_journal and not _is_empty(ledger):
+            raise WorldError(_missing(folder, "journal", "ledger"))
+        self.ledger = wrap_ledger(ledger)
+        self.snapshots = Snapshots(folder, disk)
+        self.journal = Journal(folder, disk)
+        opened.callback(self.journal.close)
+        restored = restore_engine(self.program.engine, folder, self.journal, self.snapshots, self.ledger)
+        self.restart = restored.seq > 0
+        return restored
+
+    def _assemble(self, opened: ExitStack, restored: Restored, market: Market, first_ns: int) -> None:
+        program, settings = self.program, self.settings
+        store = VenueStore(self.folder / VENUE, venue_settings(settings, program.instrument))
+        opened.callback(store.close)
+        self.venue = store.venue
+        line = SimulatedLine(self.venue, program.client_prefix)
+        executor = Executor(self.ledger, line, call_budget(settings), program.engine.board)
+        sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
+        opened.callback(sequencer.close)
+        now_ns = max(first_ns, program.engine.now_ns, self.venue.now_ns)
+        feed = Feed(program.instrument.id, market(now_ns + 1))
+        poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
+        self.simulation = Simulation(sequencer, executor, line, feed, lazy=False, poll_ns=poll_ns)
+        self.simulation.now_ns = now_ns
+        self.notices = (*restored.notices, *self.journal.notices, *store.notices)
+
+    def _begin(self, restored: Restored, began_ns: int) -> None:
+        """Tell the core what it missed and that it may trade, and measure it (slots 16)."""
+        simulation, clock = self.simulation, self._clock
+        now_ns, engine = simulation.now_ns, self.program.engine
         replayed_ns = clock.monotonic_ns()
-        self.journal = Journal(folder)
-        self._venue_log = Journal(folder / VENUE)
-        self.venue = open_venue(folder / VENUE, venue_settings(settings, self.program.instrument), self._log_venue)
-        now_ns = max(first_ns, self.program.engine.now_ns, self.venue.now_ns)
-        line = SimulatedLine(self.venue)
-        executor = Executor(self.ledger, line, call_budget(settings))
-        sequencer = Sequencer(self.program.engine, executor, self.journal, first_seq=restored.seq + 1)
-        feed = Feed(self.program.instrument.id, market(now_ns + 1))
-        self.simulation = Simulation(sequencer, executor, line, feed, lazy=False)
-        self._kept_seq, self._kept_ns = restored.seq, clock.monotonic_ns()
-        self._tell_start(now_ns, restart=restart)
-        ended_ns = clock.monotonic_ns()
-        self.startup = Startup(
-            restart=restart,
-            reconcile_ms=(ended_ns - replayed_ns) / 1e6,
-            replay_ms=(replayed_ns - began_ns) / 1e6,
-            bootstrap_ms=0.0,
-            tracked_orders=self.program.engine.live_orders(self.program.instrument.id),
-            replayed_fills=0,
-            notices=(*restored.notices, *self.journal.notices, *self._venue_log.notices),
-        )
-
-    def _tell_start(self, now_ns: int, *, restart: bool) -> None:
-        simulation = self.simulation
-        if not restart:
+        tracked, fills = engine.live_orders(self.program.instrument.id), self.ledger.fills()
+        if not self.restart:
             simulation.feed_event(config_event(self.settings, now_ns))
         for event in reconcile(self.program.orders, self.venue, self.program.client_prefix, now_ns):
             simulation.feed_event(event)
+        reconciled_ns = clock.monotonic_ns()
+        for restriction in engine.board.active():
+            if restriction.id.startswith(STORAGE_ID):
+                simulation.feed_event(StorageRecovered(restriction.id.removeprefix(STORAGE_ID), now_ns))
         simulation.feed_event(balance_event(self.venue, now_ns))
-        simulation.feed_event(Started(restart=restart, ts_ns=now_ns))
+        simulation.feed_event(Started(restart=self.restart, ts_ns=now_ns))
+        if simulation.sequencer.settle():
+            check_agreement(self.program.orders, self.ledger)
+        ended_ns = clock.monotonic_ns()
+        self._kept_seq, self._kept_ns = restored.seq, ended_ns
+        grid = self.program.grid.grid
+        counts = StartupTimings(
+            tracked_orders=tracked,
+            replayed_fills=self.ledger.fills() - fills,
+            bootstrapped_slots=len(grid.slots) - bootstrap_backlog(grid),
+        )
+        self.startup = started(
+            reconcile_ms=(reconciled_ns - replayed_ns) / 1e6,
+            replay_ms=(replayed_ns - began_ns) / 1e6,
+            bootstrap_ms=(ended_ns - reconciled_ns) / 1e6,
+            total_ms=(ended_ns - began_ns) / 1e6,
+            counts=counts,
+        )
 
-    def _log_venue(self, record: VenueRecord) -> None:
-        self._venue_log.append_record(RecordKind.VENUE, encode_record(record))
-        self._venue_log.flush()
+    def startup_status(self) -> dict[str, Any]:
+        """Return the `startup` object with what is left to open now (slots 16), and how the start went."""
+        slots = self.settings.slots
+        backlog = bootstrap_backlog(self.program.grid.grid)
+        per_loop = _LEGS * max(_LEAST_SLOTS_PER_LOOP, slots.max_entry_adds_per_loop)
+        eta_sec = backlog_eta_sec(_LEGS * backlog, min(per_loop, slots.max_api_calls_per_loop), slots.poll_interval_sec)
+        now = structs.replace(self.startup, bootstrap_backlog=backlog, bootstrap_eta_sec=eta_sec)
+        return structs.asdict(now) | {"restart": self.restart, "notices": self.notices}
 
-    def keep(self) -> None:
-        """Write a snapshot when enough has happened or passed since the last."""
+    def status(self) -> dict[str, Any]:
+        """Return the grid's status with what the shell around it knows (slots 4.4, 16)."""
+        return self.program.grid.status(self.program.engine) | {
+            "startup": self.startup_status(),
+            "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
+        }
+
+    def keep(self) -> str:
+        """Write a snapshot when enough has happened or passed since the last; returns what went wrong, else ""."""
         seq, now_ns = self.simulation.sequencer.seq, self._clock.monotonic_ns()
         if seq - self._kept_seq >= _SNAPSHOT_EVENTS or now_ns - self._kept_ns >= _SNAPSHOT_NS:
-            self.snapshot()
+            return self.snapshot()
+        return ""
 
-    def snapshot(self) -> None:
-        """Write a snapshot now; the journal up to it is synced first."""
-        self.journal.sync()
-        self._kept_seq = self.simulation.sequencer.seq
+    def snapshot(self) -> str:
+        """Write a snapshot now; returns why there is none, "" when there is one.
+
+        Trading needs no snapshot, only a restart is slower without. There is none of a state that journal or ledger do
+        not hold: a restart from it would never give them what they miss.
+        """
         self._kept_ns = self._clock.monotonic_ns()
-        self.snapshots.write(self._kept_seq, self.program.engine.snapshot())
+        settled = self.simulation.sequencer.settle()
+        self._kept_seq = self.simulation.sequencer.seq
+        if not settled:
+            return "no snapshot while journal or ledger cannot be written"
+        try:
+            self.snapshots.write(self._kept_seq, self.program.engine.snapshot())
+        except WorldError as error:
+            return str(error)
+        return ""
 
     def close(self) -> None:
-        """Leave everything durable; orders stay on the book."""
-        self.snapshot()
-        self.journal.close()
-        self._venue_log.close()
-        self.ledger.close()
+        """Leave everything durable and let go of the folder; orders stay on the book.
+
+        Raises WorldError, with everything released, when the journal cannot be written.
+        """
+        with self._opened:
+            self.snapshot()
 
 
 def check_folder(folder: Path, settings: Settings) -> bool:
-    """Tell whether the folder holds a run to continue; refuses one made with other settings or half gone."""
-    saved = read_manifest(folder) if folder.is_dir() else None
-    has_journal = folder.is_dir() and any(folder.glob(JOURNAL_GLOB))
-    check_first_start(folder, has_journal=has_journal, has_ledger=(folder / LEDGER).exists())
-    if not has_journal:
+    """Tell whether the folder has a journal to continue; refuses one made with other settings or half gone.
+
+    A missing ledger is not a first start (design section 5.5).
+    """
+    if not any(folder.glob(JOURNAL_GLOB)):
         return False
+    if not (folder / LEDGER).exists():
+        raise WorldError(_missing(folder, "ledger", "journal"))
+    saved = read_manifest(folder)
     if saved is None:
         raise WorldError(f"{folder} has a journal and no manifest.json; restore it or move the folder away")
     if saved.config_digest != settings.digest:
@@ -155,9 +226,13 @@ def check_folder(folder: Path, settings: Settings) -> bool:
     return True
 
 
-def open_venue(folder: Path, settings: VenueSettings, log: Callable[[VenueRecord], None]) -> SimVenue:
-    """Return the venue as its log left it, or a new one."""
-    if not folder.is_dir():
-        return SimVenue(settings, log)
-    records = (decode_record(record.payload) for record in journal_records(folder) if record.kind is RecordKind.VENUE)
-    return SimVenue.rebuild(settings, records, log)
+def _is_empty(ledger: LedgerStore) -> bool:
+    """Tell whether nothing was ever booked: a start that ended before its first event."""
+    return not (ledger.orders() or ledger.fills() or ledger.bookings() or ledger.restrictions())
+
+
+def _missing(folder: Path, missing: str, there: str) -> str:
+    return (
+        f"{folder} holds a {there} and no {missing}; a missing {missing} is not a first start. Restore it, or move the"
+        " folder away to start anew"
+    )

@@ -2,15 +2,16 @@
 
 Everything that happens has a time: a row of market data, a request that reaches the venue, an answer that reaches the
 program, a call that the budget lets go, a deadline of a strategy. The loop takes the earliest; at equal times market
-data come first, then messages, then deadlines. With `lazy` the market data and loops that cannot matter are passed over
-in bulk, and the same commands come out (design section 9).
+data come first, then messages, then deadlines. With `poll_ns` the venue is asked for its open orders at multiples of
+it, as far as the call budget allows. With `lazy` the market data and loops that cannot matter are passed over in bulk,
+and the same commands come out (design section 9).
 """
 
 import heapq
 from typing import Any
 
 from millrace.core.commands import Approved
-from millrace.core.events import Event, Timer
+from millrace.core.events import Event, OpenOrdersReport, Timer
 from millrace.core.instrument import InstrumentId, Ticks
 from millrace.core.strategy import Bound, Field, Interest
 from millrace.shell.executor import Executor
@@ -19,13 +20,19 @@ from millrace.sim.venue import Delivery, SimVenue
 from millrace.world.feed import Feed
 
 _NEVER_NS = 2**63 - 1
+_POLL = "open orders"
+"""Names the poll where the venue draws a travel time per order."""
 
 
 class SimulatedLine:
-    """The connection between program and venue: requests and answers in flight, and calls that wait."""
+    """The connection between program and venue: requests and answers in flight.
 
-    def __init__(self, venue: SimVenue) -> None:
+    `client_prefix` tells this installation's orders at the venue from others'.
+    """
+
+    def __init__(self, venue: SimVenue, client_prefix: str = "") -> None:
         self.venue = venue
+        self._client_prefix = client_prefix
         self._heap: list[tuple[int, int, str, Any]] = []
         self._count = 0
 
@@ -42,9 +49,16 @@ class SimulatedLine:
         """Send a cancel (the executor's port)."""
         self.push(self.venue.arrival_ns(client_id, now_ns), "cancel", (instrument, client_id))
 
-    def report(self, event: Event) -> None:
-        """Give the program an event at once (the executor's port)."""
-        self.push(event.ts_ns, "event", event)
+    def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
+        """Ask how many orders are open (the executor's port)."""
+        self.push(self.venue.arrival_ns(_POLL, now_ns), "open_orders", instrument)
+
+    def count_open_orders(self, instrument: InstrumentId, ts_ns: int) -> None:
+        """Put the venue's answer to `ask_open_orders` on its way back."""
+        found = self.venue.open_orders(instrument)
+        ours = sum(order.client_id.startswith(self._client_prefix) for order in found)
+        back_ns = ts_ns + self.venue.settings.response_latency_ns
+        self.push(back_ns, "event", OpenOrdersReport(instrument, ours, len(found) - ours, back_ns))
 
     def answer(self, deliveries: list[Delivery]) -> None:
         """Put the venue's answers on their way back."""
@@ -66,7 +80,14 @@ class Simulation:
     """One program, one venue, one market."""
 
     def __init__(
-        self, sequencer: Sequencer, executor: Executor, line: SimulatedLine, feed: Feed, *, lazy: bool
+        self,
+        sequencer: Sequencer,
+        executor: Executor,
+        line: SimulatedLine,
+        feed: Feed,
+        *,
+        lazy: bool,
+        poll_ns: int = 0,
     ) -> None:
         self.now_ns = 0
         self.sequencer = sequencer
@@ -74,14 +95,15 @@ class Simulation:
         self.executor = executor
         self.line = line
         self.feed = feed
-        self.messages = 0
         self._lazy = lazy
         self._pump_ns = _NEVER_NS
+        self._poll_every_ns = poll_ns
+        self._poll_ns = 0 if poll_ns else _NEVER_NS
 
     @property
     def events(self) -> int:
         """Rows of market data, shown or passed over, and everything else that the program was told."""
-        return self.feed.rows + self.messages
+        return self.feed.rows + self.sequencer.messages
 
     def feed_event(self, event: Event) -> None:
         """Give the program an event now; the caller is the operator, the start or a test."""
@@ -94,7 +116,7 @@ class Simulation:
             interest = self._interest()
             timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
             timer_ns = _NEVER_NS if timer is None else timer
-            message_ns = min(self.line.next_ns, self._pump_ns)
+            message_ns = min(self.line.next_ns, self._pump_ns, self._poll_ns)
             until_ns = min(message_ns, timer_ns, end_ns)
             if self._market(until_ns, interest):
                 continue
@@ -160,26 +182,31 @@ class Simulation:
         return low, high
 
     def _message(self) -> None:
+        if self._poll_ns <= min(self._pump_ns, self.line.next_ns):
+            self._poll()
+            return
         if self._pump_ns <= self.line.next_ns:
             now_ns, self._pump_ns = self._pump_ns, _NEVER_NS
-            self._schedule_pump(self.executor.pump(now_ns))
+            self._schedule_pump(self.sequencer.pump(now_ns))
             return
         ts_ns, kind, payload = self.line.pop()
         if kind == "event":
             self._step(payload)
         elif kind == "place":
             self.line.answer(self.line.venue.place(payload, ts_ns))
+        elif kind == "open_orders":
+            self.line.count_open_orders(payload, ts_ns)
         else:
             instrument, client_id = payload
             self.line.answer(self.line.venue.cancel(instrument, client_id, ts_ns))
 
+    def _poll(self) -> None:
+        """Ask for the open orders; a poll that the budget has no room for is left out, the next comes soon."""
+        self.executor.poll(self.feed.instrument, self.now_ns)
+        self._poll_ns = (self.now_ns // self._poll_every_ns + 1) * self._poll_every_ns
+
     def _step(self, event: Event) -> None:
-        if not event.is_market:
-            self.messages += 1
-        self.sequencer.feed(event)
-        if self.sequencer.next_pump_ns is not None:
-            self._schedule_pump(self.sequencer.next_pump_ns)
-            self.sequencer.next_pump_ns = None
+        self._schedule_pump(self.sequencer.feed(event))
 
     def _schedule_pump(self, ts_ns: int | None) -> None:
         if ts_ns is not None:
