@@ -2,7 +2,8 @@
 
 Nothing heavy is imported here: each command imports what it needs when it runs, so that help and errors are instant
 (design section 9). Exit codes: 0 ok, 1 a domain failure (a replay that diverges, a check that is red), 2 usage or
-configuration, 3 the program could not start or had to stop.
+configuration, 3 the program could not start or had to stop. With `--json` exactly one object goes to stdout, also when
+something is wrong; notices go to stderr.
 """
 
 import argparse
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import NoReturn
 
     from millrace.config.settings import Settings
     from millrace.world.demo import Frame
+    from millrace.world.replay import Divergence
 
 OK, FAILED, USAGE, NO_START = 0, 1, 2, 3
 UNWATCHED_SECONDS = 60.0
@@ -26,9 +29,21 @@ DOCTOR_WAIT_NS = 50_000_000
 ASK_PATIENCE_NS = 5_000_000_000
 
 
+class UsageError(Exception):
+    """The command line does not follow the grammar; the text holds the usage and what is wrong."""
+
+
+class Grammar(argparse.ArgumentParser):
+    """A parser that raises instead of leaving, so that `--json` holds for a wrong command line too."""
+
+    def error(self, message: str) -> "NoReturn":
+        """Raise UsageError with the line that argparse would print."""
+        raise UsageError(f"{message}\n{self.format_usage()}".rstrip())
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
-    top = argparse.ArgumentParser(prog="millrace", description="One trading engine: simulate, backtest, replay.")
+    top = Grammar(prog="millrace", description="One trading engine: simulate, backtest, replay.")
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.set_defaults(json=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
@@ -63,7 +78,7 @@ def _demo(demo: argparse.ArgumentParser) -> None:
     _settings(demo)
 
 
-def _backtest(strategies: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _backtest(strategies: "argparse._SubParsersAction[Grammar]") -> None:
     slots = strategies.add_parser("slots", help="the slot grid on candles or trades")
     slots.add_argument("--data", required=True, metavar="FILE", help="candles or trades, parquet or csv")
     slots.add_argument("--instrument", metavar="ID", help="whose facts hold, e.g. kraken:DOGE/USD")
@@ -80,7 +95,7 @@ def _ask(ask: argparse.ArgumentParser) -> None:
     ask.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _config(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _config(actions: "argparse._SubParsersAction[Grammar]") -> None:
     explain = actions.add_parser("explain", help="where a setting's value comes from, its bounds and its meaning")
     explain.add_argument("key", metavar="KEY", nargs="?", help="e.g. slots.entry_pct or PAIR_ENTRY_PCT; none: all")
     _settings(explain)
@@ -88,7 +103,21 @@ def _config(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Run one command and return its exit code."""
-    given = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _deaf()
+    return code
+
+
+def _run(words: "Sequence[str]") -> int:
+    as_json = "--json" in words
+    try:
+        given = parser().parse_args(words)
+    except UsageError as error:
+        return _complain(str(error), USAGE, as_json=as_json)
     if given.version:
         from importlib.metadata import version
 
@@ -103,15 +132,28 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     try:
         return runners[given.command](given)
     except OperatorError as error:
-        return _complain(given, str(error), USAGE)
+        return _complain(str(error), USAGE, as_json=as_json)
     except WorldError as error:
-        return _complain(given, str(error), NO_START)
+        return _complain(str(error), NO_START, as_json=as_json)
     except BrokenPipeError:
-        return OK
+        raise
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror or error}", NO_START, as_json=as_json)
+    except KeyboardInterrupt:
+        return _complain("interrupted", NO_START, as_json=as_json)
 
 
-def _complain(given: argparse.Namespace, text: str, code: int) -> int:
-    if given.json:
+def _deaf() -> int:
+    """Go quietly when nobody reads any more (`millrace ... | head`); what the interpreter flushes goes nowhere."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _complain(text: str, code: int, *, as_json: bool) -> int:
+    if as_json:
         print(_json({"error": text, "exit_code": code}))
     else:
         print(f"millrace: {text}", file=sys.stderr)
@@ -153,7 +195,7 @@ def demo(given: argparse.Namespace) -> int:
 
     from millrace.core.failure import OperatorError
     from millrace.shell.clock import WallClock
-    from millrace.world.demo import Demo, put_aside
+    from millrace.world.demo import Demo, put_aside, refuse_foreign
 
     if not 0.0 < given.speed <= MAX_SPEED:
         raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
@@ -161,6 +203,7 @@ def demo(given: argparse.Namespace) -> int:
         raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
     settings = _load(given, "demo")
     folder = Path(given.dir)
+    refuse_foreign(folder)
     aside = put_aside(folder) if given.fresh else None
     if aside is not None:
         print(f"millrace: the earlier run is kept in {aside}", file=sys.stderr)
@@ -170,8 +213,8 @@ def demo(given: argparse.Namespace) -> int:
     if on_terminal:
         from millrace.world.demo_view import LiveView
 
-        with LiveView() as view:
-            result = sitting.play(given.speed, seconds, view.show)
+        with _wish_to_stop() as stopped, LiveView() as view:
+            result = sitting.play(given.speed, seconds, view.show, stopped)
     else:
         from millrace.world.demo_view import line
 
@@ -179,7 +222,8 @@ def demo(given: argparse.Namespace) -> int:
             if not given.json and frame.number % FRAMES_PER_LINE == 0:
                 print(line(frame), flush=True)
 
-        result = sitting.play(given.speed, seconds, show)
+        with _wish_to_stop() as stopped:
+            result = sitting.play(given.speed, seconds, show, stopped)
     if given.json:
         print(_json(result))
     else:
@@ -187,6 +231,28 @@ def demo(given: argparse.Namespace) -> int:
 
         print(farewell(result))
     return OK
+
+
+@contextmanager
+def _wish_to_stop() -> "Iterator[Callable[[], bool]]":
+    """Turn the first Ctrl-C or SIGTERM into a wish that is asked for between steps; a second one interrupts."""
+    import signal
+
+    wishes: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def wish(number: int, _: object) -> None:
+        wishes.append(number)
+        signal.signal(number, signal.default_int_handler)
+
+    for number in numbers:
+        signal.signal(number, wish)
+    try:
+        yield lambda: bool(wishes)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def backtest(given: argparse.Namespace) -> int:
@@ -244,8 +310,16 @@ def replay(given: argparse.Namespace) -> int:
         if result.divergence is None:
             print(f"{result.events} events, {result.commands} commands, all the same; hash {result.command_hash}")
         else:
-            print(f"diverged after {result.events} events: {result.divergence.first_difference}")
+            print(_divergence_text(result.divergence))
     return OK if result.divergence is None else FAILED
+
+
+def _divergence_text(found: "Divergence") -> str:
+    """Return the first diverging command with the event that led to it, a line each."""
+    head, _, rest = found.first_difference.partition(": recorded ")
+    recorded, _, replayed = rest.partition(", replayed ")
+    rows = [f"diverged at {head}", f"  event     {found.event}", f"  recorded  {recorded}", f"  replayed  {replayed}"]
+    return "\n".join([*rows, "Every event before it gave the recorded commands; --json prints the last of them."])
 
 
 def ask(given: argparse.Namespace) -> int:
@@ -267,7 +341,10 @@ def ask(given: argparse.Namespace) -> int:
             args[name] = msgspec.json.decode(value, type=float | bool)
         except (msgspec.DecodeError, msgspec.ValidationError):
             args[name] = value
-    answer = put(Path(given.dir), given.action, args, WallClock(), ASK_PATIENCE_NS)
+    folder = Path(given.dir)
+    if not folder.is_dir():
+        raise OperatorError(f"{folder}: no such folder; name the folder of the running program with --dir")
+    answer = put(folder, given.action, args, WallClock(), ASK_PATIENCE_NS)
     if given.json:
         print(_json(answer))
     else:

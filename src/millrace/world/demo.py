@@ -16,27 +16,41 @@ from millrace.config.settings import Settings
 from millrace.core.clock import Clock
 from millrace.core.commands import Alert, Command, RecordFill
 from millrace.core.events import Event, Operator
+from millrace.core.failure import OperatorError
 from millrace.shell.mailbox import Answer, Mailbox
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
 from millrace.strategies.slots.operate import REFUSED
-from millrace.world.run_folder import Run
+from millrace.world.run_folder import JOURNAL_GLOB, LEDGER, Run
 
 FIRST_NS = 1_767_225_600 * 1_000_000_000
 """Where the demo's market begins: 2026-01-01 00:00 UTC."""
 _FRAME_NS = 250_000_000
-_RECENT = 12
+_SLICE_NS = 60_000_000_000
+"""Simulated time between two looks at the wish to stop; at the highest speed a frame holds hours."""
+_RECENT = 40
+_MANIFEST = "manifest.json"
+_OPENS = {"A": "sell", "B": "buy"}
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What the terminal shows: simulated and real time, the grid's status, and the newest fills and alerts."""
+    """What the terminal shows: simulated and real time, the grid's status, and the newest fills and alerts.
+
+    `speed` is what was asked for, `sim_seconds / seconds` what was reached. `held` is what the opening balances would
+    be worth now; past `price_limit_sec` a price is too old to act on.
+    """
 
     number: int
+    directory: str
+    continued: bool
     sim_ns: int
     sim_seconds: float
     seconds: float
+    speed: float
     price: float
+    price_limit_sec: float
     equity: float
+    held: float
     status: dict[str, Any]
     fills: tuple[str, ...]
     alerts: tuple[str, ...]
@@ -74,24 +88,34 @@ class Demo:
         self._alerts: deque[str] = deque(maxlen=_RECENT)
         self.run.simulation.sequencer.listen(self._listen)
 
-    def play(self, speed: float, seconds: float | None, show: Callable[[Frame], None]) -> DemoResult:
-        """Let simulated time pass `speed` times as fast as real time, for `seconds` or until interrupted."""
+    def play(
+        self,
+        speed: float,
+        seconds: float | None,
+        show: Callable[[Frame], None],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> DemoResult:
+        """Let simulated time pass `speed` times as fast as real time, for `seconds` or until `stopped` says so.
+
+        Whoever wants to stop is asked between steps, never within one: what is closed is whole. Anything raised leaves
+        the folder as a kill would, and the next start recovers it.
+        """
         clock, simulation = self._clock, self.run.simulation
         began_ns, first_sim_ns = clock.monotonic_ns(), simulation.now_ns
         passed_ns = 0
-        try:
-            while seconds is None or passed_ns < seconds * 1e9:
-                passed_ns = clock.monotonic_ns() - began_ns
-                simulation.run_until(first_sim_ns + round(passed_ns * speed))
-                self._serve()
-                self._tell(self.run.keep())
-                self._told.clear()
-                show(self.frame(first_sim_ns, passed_ns))
-                clock.sleep_until(clock.now_ns() + _FRAME_NS)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.run.close()
+        while not stopped() and (seconds is None or passed_ns < seconds * 1e9):
+            passed_ns = clock.monotonic_ns() - began_ns
+            until_ns = first_sim_ns + round(passed_ns * speed)
+            while simulation.now_ns < until_ns and not stopped():
+                simulation.run_until(min(until_ns, simulation.now_ns + _SLICE_NS))
+                if clock.monotonic_ns() - began_ns - passed_ns > _FRAME_NS:
+                    break
+            self._serve()
+            self._tell(self.run.keep())
+            self._told.clear()
+            show(self.frame(speed, first_sim_ns, passed_ns))
+            clock.sleep_until(clock.now_ns() + max(0, _FRAME_NS - (clock.monotonic_ns() - began_ns - passed_ns)))
+        self.run.close()
         return DemoResult(
             directory=str(self.run.folder),
             seconds=passed_ns / 1e9,
@@ -113,21 +137,27 @@ class Demo:
             ok = not text.startswith(REFUSED)
             self._mailbox.answer(request.name, Answer(ok, text, standing.level.name, standing.reasons))
 
-    def frame(self, first_sim_ns: int, passed_ns: int) -> Frame:
+    def frame(self, speed: float, first_sim_ns: int, passed_ns: int) -> Frame:
         """Return what there is to see now."""
         simulation, program = self.run.simulation, self.run.program
         facts, engine = program.instrument, simulation.engine
         price = facts.price(engine.market(facts.id).last_ticks)
         base = engine.total(facts.id.venue, facts.base) or 0
         quote = engine.total(facts.id.venue, facts.quote) or 0
+        opening = self.run.settings.venue
         self._frames += 1
         return Frame(
             number=self._frames,
+            directory=str(self.run.folder),
+            continued=self.run.restart,
             sim_ns=simulation.now_ns,
             sim_seconds=(simulation.now_ns - first_sim_ns) / 1e9,
             seconds=passed_ns / 1e9,
+            speed=speed,
             price=price,
+            price_limit_sec=self.run.settings.slots.stale_price_max_age_sec,
             equity=facts.quote_float(quote) + facts.base_float(base) * price,
+            held=opening.quote_balance + opening.base_balance * price,
             status=self.run.status(),
             fills=tuple(self._fills),
             alerts=tuple(self._alerts),
@@ -145,9 +175,11 @@ class Demo:
         for command in commands:
             if isinstance(command, RecordFill) and command.lots:
                 price = facts.quote_float(command.cost) / facts.volume(command.lots)
+                place, side = command.position, command.side.value
+                done = "opens" if _OPENS.get(place.leg) == side else "closes"
                 self._fills.append(
-                    f"{clock_text(command.ts_ns)}  {command.position.group:>7} {command.position.leg}"
-                    f"  {command.side.value:<4} {facts.volume(command.lots):>10,.2f} at {price:.5f}"
+                    f"{clock_text(command.ts_ns)}  {place.group:<7} {place.leg}  {side:<4}"
+                    f" {facts.volume(command.lots):>9,.8g} at {price:.5f}  {done}"
                 )
             elif isinstance(command, Alert):
                 self._told.append(command)
@@ -162,10 +194,23 @@ def clock_text(ts_ns: int) -> str:
 
 def put_aside(folder: Path) -> Path | None:
     """Move an earlier run out of the way, keeping it; returns where it went, None when there was none."""
-    if not folder.exists():
+    refuse_foreign(folder)
+    if not folder.is_dir() or not any(folder.iterdir()):
         return None
+    folder = folder.resolve()
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     shutil.move(folder, aside)
     return aside
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise OperatorError for a folder that is in use for something else; an empty one or none at all is fine."""
+    if folder.exists() and not folder.is_dir():
+        raise OperatorError(f"{folder} is a file; name a folder with --dir")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    ours = [folder / _MANIFEST, folder / LEDGER, *folder.glob(JOURNAL_GLOB)]
+    if not any(path.exists() for path in ours):
+        raise OperatorError(f"{folder} holds other files and no run; name an empty or a new folder with --dir")
