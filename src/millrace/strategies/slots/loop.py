@@ -19,7 +19,8 @@ from millrace.strategies.slots.transitions import carry_out, reduce, sync
 from millrace.strategies.slots.turn import Turn
 
 _MIN_DRAIN_DRIFT_PCT = 0.05
-_ON_ITS_WAY_SEC = 60.0
+_ON_ITS_WAY_SEC = 300.0
+_CALLS_OF_TWO = 2
 _LEGS: tuple[TradeId, TradeId] = ("B", "A")
 
 
@@ -35,6 +36,7 @@ def run_loop(grid: Grid, turn: Turn) -> None:
     grid.dirty.clear()
     grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
     grid.floors.begin_loop()
+    turn.calls_left = grid.settings.max_api_calls_per_loop - _calls_on_their_way(grid, turn)
     _exits_first(grid, turn, chosen)
     _drain(grid, turn, chosen, skip_drifted=True)
     for slot in sorted(chosen, key=_oldest_entry):
@@ -75,12 +77,13 @@ def _cancel_again(grid: Grid, turn: Turn, slot: Slot) -> None:
         key = slot.sent.get(local_id)
         if key is not None:
             turn.out.append(Cancel(grid.name, key, "cancel_again"))
+            turn.calls_left -= 1
     slot.cancel_again.clear()
 
 
 def _tick(grid: Grid, turn: Turn, slot: Slot) -> None:
     """Show the slot the price, if the loop can still place what a refresh would take off, and the time."""
-    if grid.scheduler.has_room and entry_block(grid, turn, slot) is None:
+    if grid.scheduler.has_room and turn.calls_left >= _CALLS_OF_TWO and entry_block(grid, turn, slot) is None:
         next_id = slot.state.next_order_id
         reduce(grid, turn, slot, PriceTick(turn.price, turn.now), paced=False)
         if slot.state.next_order_id > next_id:
@@ -102,7 +105,7 @@ def _drain(grid: Grid, turn: Turn, chosen: list[Slot], *, skip_drifted: bool) ->
     for _, _, local_id, slot, order in waiting:
         if skip_drifted and _drifted(grid, slot, order):
             continue
-        if not grid.scheduler.has_room:
+        if not grid.scheduler.has_room or turn.calls_left < 1:
             return
         reprice_entry(grid, turn, slot, order)
         place(grid, turn, slot, local_id, paced=True)
@@ -118,11 +121,7 @@ def _drifted(grid: Grid, slot: Slot, order: Order) -> bool:
 
 
 def _arm(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
-    """Open empty slots and re-arm empty legs with the calls that the next loop's worth of budget still carries.
-
-    Both are free of the entry cap (slots 4.2 rule 4), but an entry that waits for its call leaves at an old price.
-    """
-    empty = [slot for slot in chosen if slot.is_empty()]
+    """Open empty slots and re-arm empty legs; both are free of the entry cap (slots 4.2 rule 4), not of the calls."""
     legs = [
         (slot, leg)
         for slot in chosen
@@ -130,14 +129,15 @@ def _arm(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
         for leg in _LEGS
         if slot.state.leg_order(leg) is None and not slot.is_cancelling(leg)
     ]
-    if empty or legs:
-        last = turn.placed + grid.settings.max_api_calls_per_loop - _calls_on_their_way(grid, turn)
-        _bootstrap(grid, turn, empty, last)
-        _repair(grid, turn, legs, last)
+    _bootstrap(grid, turn, [slot for slot in chosen if slot.is_empty()])
+    _repair(grid, turn, legs)
 
 
 def _calls_on_their_way(grid: Grid, turn: Turn) -> int:
-    """Return how many orders and cancels the venue has not answered; an order without news for a minute is not one."""
+    """Return how many orders and cancels the venue has not answered; one without news for minutes is not on its way.
+
+    An entry that has to wait for its call leaves at an old price, so a loop sends no more than can leave by the next.
+    """
     since = turn.now - _ON_ITS_WAY_SEC
     return sum(
         order.state == "pending" and order.local_id in slot.sent and order.placed_at > since
@@ -146,14 +146,14 @@ def _calls_on_their_way(grid: Grid, turn: Turn) -> int:
     ) + sum(len(slot.state.cancelling) for slot in grid.slots.values())
 
 
-def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot], last: int) -> None:
+def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot]) -> None:
     """Open empty slots: most round trips first, then lowest id, a few per loop (slots 5.2)."""
     empty.sort(key=lambda slot: (-slot.state.total_round_trips, slot.slot_id))
     for place_in_line, slot in enumerate(empty):
         blocked = entry_block(grid, turn, slot)
         if blocked is not None:
             opening = Opening([], {"A": blocked, "B": blocked})
-        elif place_in_line >= max(2, grid.scheduler.cap) or turn.placed + 2 > last:
+        elif place_in_line >= max(2, grid.scheduler.cap) or turn.calls_left < _CALLS_OF_TWO:
             opening = Opening([], {"A": WaitReason.BOOTSTRAP_PENDING, "B": WaitReason.BOOTSTRAP_PENDING})
         else:
             base, quote = _free(turn)
@@ -161,7 +161,7 @@ def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot], last: int) -> None:
         _open(grid, turn, slot, opening)
 
 
-def _repair(grid: Grid, turn: Turn, legs: list[tuple[Slot, TradeId]], last: int) -> None:
+def _repair(grid: Grid, turn: Turn, legs: list[tuple[Slot, TradeId]]) -> None:
     """Re-arm empty legs, longest waiting first; the first that cannot be paid ends its side's in this loop."""
     behind = grid.scheduler.behind(turn.now)
     legs.sort(key=lambda row: (row[0].state.leg(row[1]).cooldown_until, ENTRY_SIDE[row[1]] != behind))
@@ -174,7 +174,7 @@ def _repair(grid: Grid, turn: Turn, legs: list[tuple[Slot, TradeId]], last: int)
             opening = Opening([], {leg: WaitReason.COOLDOWN})
         elif leg not in repair_legs(slot.state, grid.cfg(slot), exhausted, *_free(turn)):
             opening = Opening([], {leg: WaitReason.UNFUNDED})
-        elif turn.placed >= last:
+        elif turn.calls_left < 1:
             opening = Opening([], {leg: WaitReason.SCHEDULER_DEFER})
         else:
             opening = add_entry(slot.state, leg, grid.cfg(slot), grid.sizes(slot, turn))

@@ -81,6 +81,7 @@ def _cancel(grid: Grid, turn: Turn, slot: Slot, action: act.Cancel) -> None:
     key = slot.sent.get(action.local_id)
     if key is not None:
         turn.out.append(Cancel(grid.name, key, action.reason))
+        turn.calls_left -= 1
         return
     ended = ev.OrderEnded(action.local_id, "", "canceled", 0.0, 0.0, 0.0, turn.now)
     apply(slot.state, ended, grid.cfg(slot), grid.sizes(slot, turn))

@@ -10,14 +10,18 @@ from millrace.core.permission import Standing
 from millrace.core.strategy import View
 
 _SECOND = 1e9
+_NO_LIMIT = 2**31
 
 
 class Turn:
-    """Everything a rule may read while it runs. `now` is float seconds, `price` USD per unit (0: none seen yet)."""
+    """Everything a rule may read while it runs. `now` is float seconds, `price` USD per unit (0: none seen yet).
+
+    `calls_left` is how many calls a loop may still add to those on their way; news are not held to it.
+    """
 
     __slots__ = (
-        "base_reserved", "instrument", "market", "now", "now_ns", "out", "placed", "price", "quote_reserved", "stale",
-        "standing", "ticks", "view",
+        "base_reserved", "calls_left", "instrument", "market", "now", "now_ns", "out", "placed", "price",
+        "quote_reserved", "stale", "standing", "ticks", "view",
     )  # fmt: skip
 
     def __init__(self, view: View, strategy: str, instrument: Instrument, stale_ns: int) -> None:
@@ -32,6 +36,7 @@ class Turn:
         self.standing: Standing = view.standing(strategy, instrument.id)
         self.out: list[Intent] = []
         self.placed = 0
+        self.calls_left = _NO_LIMIT
         self.base_reserved: Money = 0
         self.quote_reserved: Money = 0
 
@@ -66,4 +71,5 @@ class Turn:
                 return False
             self.quote_reserved += cost
         self.placed += 1
+        self.calls_left -= 1
         return True
