@@ -18,7 +18,7 @@ from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import DirectionLabel
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
-from millrace.strategies.slots.order_size import EntrySizes, FloorCount, base_usd, whole_units
+from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
@@ -215,10 +215,9 @@ class Grid:
         units = chosen.order_size_doge
         if chosen.order_size_doge_compound:
             units += whole_units(slot.compound_units)
-        mode = chosen.order_size_mode if self.is_sticky(slot) else "USD"
         return EntrySizes(
             cfg=self.cfg(slot),
-            mode=mode,
+            mode=self.size_mode(slot),
             floor_mode=chosen.entry_floor_mode,
             base_usd=self.base_usd(slot),
             base_units=units,
@@ -227,6 +226,10 @@ class Grid:
             floors=self.floors,
             caution=turn.standing.multiplier,
         )
+
+    def size_mode(self, slot: Slot) -> SizeMode:
+        """Return the mode in force for the slot: sizes in DOGE are for sticky slots only (slots 8.2)."""
+        return self.settings.order_size_mode if self.is_sticky(slot) else "USD"
 
     def base_usd(self, slot: Slot) -> float:
         """Return the slot's base order size in USD mode."""

@@ -33,7 +33,7 @@ def place_exits(grid: Grid, turn: Turn, slot: Slot) -> None:
         record = slot.record(local_id)
         if record is None or is_entry(record):
             continue
-        if turn.price > 0.0 and (turn.price > record.price) == (record.side == "sell"):
+        if turn.price > record.price if record.side == "sell" else 0.0 < turn.price < record.price:
             record.price = clear_of_market(record.trade_id, record.price, turn.price, grid.cfg(slot))
         place(grid, turn, slot, local_id, paced=False)
 

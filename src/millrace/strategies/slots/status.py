@@ -11,7 +11,8 @@ from msgspec import structs
 from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
-from millrace.strategies.slots.model import phase
+from millrace.strategies.slots.legs import fresh_entry_price
+from millrace.strategies.slots.model import TradeId, WaitReason, phase
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
@@ -147,7 +148,7 @@ def _unrealised(slot: Slot, mark: float) -> float:
 
 
 def _order_size_usd(grid: Grid, slot: Slot, mark: float) -> float:
-    if grid.settings.order_size_mode == "DOGE" and grid.is_sticky(slot):
+    if grid.size_mode(slot) == "DOGE":
         return grid.settings.order_size_doge * mark
     return grid.base_usd(slot)
 
@@ -167,6 +168,15 @@ def _pending_entries(grid: Grid) -> int:
     )
 
 
+def _too_small(grid: Grid, slot: Slot, leg: TradeId) -> dict[str, float]:
+    """Return what a leg below the minimum wants, what the venue asks for (base units), and the price (slots 8.5)."""
+    cfg, price = grid.cfg(slot), fresh_entry_price(slot.state, leg, grid.cfg(slot))
+    in_units = grid.size_mode(slot) == "DOGE"
+    target = grid.settings.order_size_doge if in_units else grid.base_usd(slot) / price if price > 0.0 else 0.0
+    required = max(cfg.min_volume, cfg.min_cost_usd / price) if price > 0.0 else cfg.min_volume
+    return {"target": target, "required": required, "price": price}
+
+
 def _slot(grid: Grid, slot: Slot) -> dict[str, Any]:
     state = slot.state
     return {
@@ -176,6 +186,12 @@ def _slot(grid: Grid, slot: Slot) -> dict[str, Any]:
         "independent_exits": grid.is_sticky(slot),
         "quarantined": slot.quarantined,
         "wait_reason": {leg: reason.value for leg, reason in sorted(slot.wait.items())},
+        "too_small": {
+            leg: _too_small(grid, slot, leg)
+            for leg, reason in sorted(slot.wait.items())
+            if reason is WaitReason.MIN_SIZE_WAIT
+        },
+        "order_size_mode": grid.size_mode(slot),
         "cycle_a": state.a.cycle,
         "cycle_b": state.b.cycle,
         "total_profit": state.total_profit,
