@@ -82,10 +82,15 @@ class Sequencer:
         return not (self._journal_down or self._executor.in_trouble)
 
     def close(self) -> None:
-        """Write what waits, sync and close the journal; raises WorldError when it cannot be written."""
+        """Write what waits, sync and close the journal; raises WorldError when that cannot be."""
         self.settle()
         if self._journal is not None:
             self._journal.close()
+        if self._unwritten:
+            raise WorldError(
+                f"the last {len(self._unwritten)} records were not written to the journal; the next start learns from"
+                " the venue what became of the orders"
+            )
 
     # One event
 
