@@ -154,7 +154,7 @@ def test_text_has_every_table_with_and_without_rich(monkeypatch, with_rich):
     text = report_text(report)
     for table in tables(report):
         assert table.title in text
-    for words in ("151.2000", "near_open_order_cap", "A resting order takes", "sticky: 80 slots", "command hash 00"):
+    for words in ("151.20", "near_open_order_cap", "A resting order takes", "sticky: 80 slots", "command hash 00"):
         assert words in text
     assert max(len(line) for line in text.splitlines()) <= 130
 

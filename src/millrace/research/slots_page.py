@@ -1,7 +1,7 @@
 """A run's report as one HTML file that needs nothing else: the drawing library stands inside it, no network is asked.
 
-Four pictures answer four questions: did it beat holding, where did it trade, how long does capital wait per bucket, and
-how close did it come to the cap of open orders. Long series are thinned with their extremes kept, and the caption says
+Pictures answer questions: did it beat holding, where did it trade, how long does capital wait per bucket, and how close
+did it come to the cap of open orders. Long series are thinned with their extremes kept, and the caption says
 so. Colours are told apart by people who do not see red from green.
 """
 
@@ -12,11 +12,12 @@ from statistics import median
 from typing import Any
 
 import plotly.graph_objects as go
+from msgspec import structs
 from plotly.offline import get_plotlyjs
 
 from millrace.research.decimate import MOST_POINTS, decimate
 from millrace.research.slots_report import FillPoint, RoundTrip, SlotsRunReport, hold_equity
-from millrace.research.slots_tables import Table, duration, notes, tables, title
+from millrace.research.slots_tables import duration, notes, tables, title
 
 _NS = 1e9
 _BLUE, _ORANGE, _GREEN, _PURPLE, _GREY, _SKY, _BLACK, _YELLOW = (
@@ -41,6 +42,7 @@ _BUCKET_COLORS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _YELLOW, _BLACK, _GREY)
 _TICKS_SEC = (1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000)
 _TICK_TEXTS = ("1 s", "10 s", "1 min", "10 min", "1 h", "6 h", "1 d", "7 d", "30 d")
 _CAUTION, _STOP = 20, 10
+_LOW_CHART = 240
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:1180px;padding:20px;color:#1d2126;background:#fff}
 h1{font-size:21px;margin:0 0 4px}h2{font-size:16px;margin:28px 0 6px}.sub{color:#59616b;margin:0 0 10px}
@@ -56,6 +58,7 @@ def report_page(report: SlotsRunReport) -> str:
     """Return the whole page."""
     charts = [
         ("Equity against holding the opening balances", equity_chart(report), _equity_caption(report)),
+        ("Grid minus holding", gain_chart(report), "Below zero, doing nothing would have been better."),
         ("Fills on price", fills_chart(report), _thinned(len(report.fills), "fills")),
         (
             "Fill time per bucket",
@@ -64,12 +67,14 @@ def report_page(report: SlotsRunReport) -> str:
         ),
         ("Open orders and headroom", headroom_chart(report), _thinned(len(report.headroom), "samples")),
     ]
-    shown, *rest = tables(report)
+    totals, *rest = tables(report)
+    half = (len(totals.rows) + 1) // 2
     parts = [
         f"<h1>Slot grid on {escape(report.instrument)}</h1><p class=sub>{escape(title(report))}</p>",
-        _table(shown),
+        f"<h2>{escape(totals.title)}</h2>",
+        _side_by_side(_rows(totals.columns, totals.rows[:half]), _rows(totals.columns, totals.rows[half:])),
         *(f"<h2>{escape(name)}</h2>{_chart(chart)}<p class=caption>{escape(text)}</p>" for name, chart, text in charts),
-        "<div class=tables>" + "".join(f"<div>{_table(table)}</div>" for table in rest) + "</div>",
+        _side_by_side(*(f"<h2>{escape(table.title)}</h2>{_rows(table.columns, table.rows)}" for table in rest)),
         *(f"<h2>{escape(name)}</h2><ul>{_items(lines)}</ul>" for name, lines in notes(report)),
         f"<p class=sub>command hash <code>{escape(report.totals.command_hash)}</code></p>",
         f"<p class=sub>configuration <code>{escape(report.config_digest)}</code></p>",
@@ -88,13 +93,20 @@ def equity_chart(report: SlotsRunReport) -> Any:
     points = decimate(report.equity, lambda point: point.equity)
     times = [_time(point.ts_ns) for point in points]
     held = [hold_equity(report, point.price) for point in points]
-    return _figure(
-        [
-            _line("grid", times, [point.equity for point in points], _BLUE),
-            _line("holding", times, held, _GREY),
-        ],
-        f"equity ({report.quote})",
-    )
+    lines = [
+        _line("grid", times, [point.equity for point in points], _BLUE),
+        _line("holding", times, held, _GREY),
+    ]
+    return _over_time(report, lines, f"equity ({report.quote})")
+
+
+def gain_chart(report: SlotsRunReport) -> Any:
+    """Return equity of the run minus that of holding, over time."""
+    points = decimate(report.equity, lambda point: point.equity - hold_equity(report, point.price))
+    gains = [point.equity - hold_equity(report, point.price) for point in points]
+    line = _line("grid minus holding", [_time(point.ts_ns) for point in points], gains, _BLUE)
+    figure = _over_time(report, [line], f"gain ({report.quote})")
+    return figure.update_layout(height=_LOW_CHART, showlegend=False)
 
 
 def fills_chart(report: SlotsRunReport) -> Any:
@@ -107,7 +119,7 @@ def fills_chart(report: SlotsRunReport) -> Any:
         fills = [fill for fill in report.fills if fill.side == side and fill.role == role]
         if fills:
             traces.append(_marks(f"{side} {role} ({len(fills):,})", decimate(fills, _fill_price, most), symbol, color))
-    return _figure(traces, f"price ({report.quote} per {report.base})")
+    return _over_time(report, traces, f"price ({report.quote} per {report.base})")
 
 
 def fill_time_chart(trips: Sequence[RoundTrip]) -> Any:
@@ -129,23 +141,34 @@ def fill_time_chart(trips: Sequence[RoundTrip]) -> Any:
         traces.append(trace.update(line_shape="hv"))
     figure = _figure(traces, "completed round trips (%)", "time from entry fill to exit fill (logarithmic)")
     figure.update_yaxes(range=[0, 102])
+    figure.update_layout(legend={"font": {"size": 12}})
     return figure.update_xaxes(type="log", tickvals=_TICKS_SEC, ticktext=_TICK_TEXTS)
 
 
 def headroom_chart(report: SlotsRunReport) -> Any:
     """Return open orders and headroom over time, with the edges of the caution and stop bands."""
-    orders = decimate(report.headroom, lambda point: point.open_orders)
-    rooms = decimate(report.headroom, lambda point: point.headroom)
-    figure = _figure(
-        [
+    lines = []
+    if report.headroom:
+        last = structs.replace(report.headroom[-1], ts_ns=max(report.last_ns, report.headroom[-1].ts_ns))
+        points = [*report.headroom, last]
+        orders = decimate(points, lambda point: point.open_orders)
+        rooms = decimate(points, lambda point: point.headroom)
+        lines = [
             _line("open orders", [_time(p.ts_ns) for p in orders], [p.open_orders for p in orders], _BLUE),
             _line("headroom to the safe cap", [_time(p.ts_ns) for p in rooms], [p.headroom for p in rooms], _ORANGE),
-        ],
-        "orders",
-    )
-    for level, name in ((_CAUTION, "caution below 20"), (_STOP, "stop below 10")):
-        figure.add_hline(y=level, line_dash="dot", line_color=_GREY, line_width=1, annotation_text=name)
-    return figure
+        ]
+    figure = _over_time(report, [line.update(line_shape="hv") for line in lines], "orders")
+    for level, name, place in ((_CAUTION, "caution below 20", "top left"), (_STOP, "stop below 10", "bottom left")):
+        figure.add_hline(
+            y=level,
+            line_dash="dot",
+            line_color=_BLACK,
+            line_width=1,
+            annotation_text=name,
+            annotation_position=place,
+            annotation_bgcolor="rgba(255,255,255,0.85)",
+        )
+    return figure.update_yaxes(rangemode="tozero")
 
 
 def _fill_price(fill: FillPoint) -> float:
@@ -172,6 +195,11 @@ def _marks(name: str, fills: Sequence[FillPoint], symbol: str, color: str) -> An
     )
 
 
+def _over_time(report: SlotsRunReport, traces: list[Any], y_title: str) -> Any:
+    """Return a chart over the whole run, so that the same place on every chart is the same time."""
+    return _figure(traces, y_title).update_xaxes(range=[_time(report.first_ns), _time(report.last_ns)])
+
+
 def _figure(traces: list[Any], y_title: str, x_title: str = "time (UTC)") -> Any:
     figure = go.Figure(traces)
     figure.update_layout(
@@ -196,10 +224,14 @@ def _chart(figure: Any) -> str:
     return html
 
 
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return f"<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table>"
+def _side_by_side(*parts: str) -> str:
+    return "<div class=tables>" + "".join(f"<div>{part}</div>" for part in parts) + "</div>"
+
+
+def _rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _items(lines: list[str]) -> str:

@@ -55,7 +55,10 @@ class HeadroomPoint(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts and sums of the whole run; the record's lists may be shorter samples of it."""
+    """Counts and sums of the whole run; the record's lists may be shorter samples of it.
+
+    `open_profit` is what the waiting exits would bring at the last price, before fees.
+    """
 
     bars: int
     events: int
@@ -67,6 +70,7 @@ class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
     violations: int
     wall_seconds: float
     command_hash: str
+    open_profit: float = 0.0
 
 
 class SlotsRunReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import ceil
 from statistics import fmean, median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from millrace.core.events import Scalar
 from millrace.research.slots_report import RoundTrip, SlotsRunReport, summary
@@ -16,7 +16,24 @@ _NS = 1e9
 _P95 = 0.95
 _UNITS = ((120.0, 1.0, "s"), (7_200.0, 60.0, "min"), (172_800.0, 3_600.0, "h"))
 _DAY_SEC = 86_400.0
-_BUCKET_COLUMNS = ("multiplier", "reason", "median_fill_sec", "p95_fill_sec", "n_completed", "n_censored")
+_AGES = (
+    ("fresh_0_1h", "up to 1 h"),
+    ("aging_1_6h", "1 to 6 h"),
+    ("stale_6_24h", "6 to 24 h"),
+    ("old_1_7d", "1 to 7 d"),
+    ("ancient_7d_plus", "over 7 d"),
+)
+_CAPACITY = (
+    ("open_orders_current", "open orders"),
+    ("open_orders_safe_cap", "safe cap"),
+    ("open_order_headroom", "headroom"),
+    ("status_band", "band"),
+    ("blocked_risk_hint", "hints"),
+    ("estimated_slots_remaining", "slots that would still fit"),
+    ("partial_fill_open_events_1d", "partial fills in a day"),
+    ("partial_fill_cancel_events_1d", "partly filled and cancelled in a day"),
+    ("dust_base", "dust (base units)"),
+)
 
 
 class Table(NamedTuple):
@@ -47,8 +64,6 @@ def totals_table(report: SlotsRunReport) -> Table:
     """Return totals and summary with their units."""
     totals, found, quote = report.totals, summary(report), report.quote
     rows: list[tuple[str, Scalar, str]] = [
-        ("net profit of round trips", totals.net_profit, quote),
-        ("fees", totals.fees, quote),
         ("opening equity", found["opening_equity"], quote),
         ("closing equity", found["closing_equity"], quote),
         ("holding instead", found["hold_equity"], quote),
@@ -56,20 +71,23 @@ def totals_table(report: SlotsRunReport) -> Table:
         ("return", found["return_pct"], "%"),
         ("return of holding", found["hold_return_pct"], "%"),
         ("worst drawdown", found["max_drawdown"], quote),
+        ("net profit of round trips", totals.net_profit, quote),
+        ("open profit of waiting exits", totals.open_profit, quote),
+        ("fees", totals.fees, quote),
         ("round trips", totals.round_trips, ""),
         ("mean net per round trip", found["mean_net_per_trip"], quote),
         ("winning round trips", found["winning_trips_pct"], "%"),
         ("fills", totals.fills, ""),
         ("most open orders", totals.max_open_orders, ""),
         ("invariant violations", totals.violations, ""),
-        ("bars", totals.bars, ""),
+        ("rows of data", totals.bars, ""),
         ("events", totals.events, ""),
         ("wall time", totals.wall_seconds, "s"),
     ]
     return Table(
         "Totals",
         ("figure", "value", "unit"),
-        [(name, number(value, 4 if "net" in name or name == "fees" else 2), unit) for name, value, unit in rows],
+        [(name, number(value, 4 if name.startswith("mean") else 2), unit) for name, value, unit in rows],
     )
 
 
@@ -95,35 +113,64 @@ def duration(seconds: float) -> str:
     return f"{seconds / _DAY_SEC:.1f} d"
 
 
-def fields_table(title: str, values: dict[str, Any]) -> Table:
-    """Return a flat object as a table; lists and objects are written out."""
-    return Table(title, ("field", "value"), [(name, _plain(value)) for name, value in values.items()])
-
-
 def _plain(value: object) -> str:
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(part) for part in value) or "none"
+    if isinstance(value, float):
         return number(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items()) or "none"
-    return ", ".join(_plain(part) for part in value) or "none" if isinstance(value, list | tuple) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def buckets_table(report: SlotsRunReport) -> Table:
-    """Return the sizer's buckets, one row each."""
+    """Return what the sizer knew of each bucket at the end: median and p95 count exits that still wait."""
     rows = [
-        (bucket, *(number(row.get(name)) for name in _BUCKET_COLUMNS)) for bucket, row in report.sizer_buckets.items()
+        (
+            bucket,
+            f"x{row['multiplier']:.2f}",
+            str(row["reason"]).replace("insufficient_samples", "too few").replace("_", " "),
+            _known(row["median_fill_sec"]),
+            _known(row["p95_fill_sec"]),
+            number(row["n_completed"]),
+            number(row["n_censored"]),
+        )
+        for bucket, row in report.sizer_buckets.items()
     ]
-    return Table("Sizer buckets", ("bucket", *(name.replace("_", " ") for name in _BUCKET_COLUMNS)), rows)
+    columns = ("bucket", "size", "reason", "median", "p95", "completed", "waiting")
+    return Table("Sizer at the end", columns, rows)
+
+
+def _known(seconds: Scalar) -> str:
+    return duration(seconds) if isinstance(seconds, int | float) and seconds > 0 else "-"
+
+
+def capacity_table(report: SlotsRunReport) -> Table:
+    """Return open orders, headroom and partial fills as of the end."""
+    health = report.capacity_fill_health
+    rows = [(label, _plain(health[name])) for name, label in _CAPACITY if name in health]
+    return Table("Orders and headroom at the end", ("figure", "value"), rows)
+
+
+def waiting_table(report: SlotsRunReport) -> Table:
+    """Return how long the exits of the end have waited, and how much capital they hold."""
+    found = report.slot_vintage
+    rows = [
+        (label, _plain(found[name]), f"{found.get(f'{name}_pct', 0.0):.0f} %") for name, label in _AGES if name in found
+    ]
+    if "stuck_capital_usd" in found:
+        rows.append(("capital in them", _plain(found["stuck_capital_usd"]), f"{found['stuck_capital_pct']:.0f} %"))
+    if found.get("oldest_exit_age_sec"):
+        rows.append(("oldest", duration(found["oldest_exit_age_sec"]), ""))
+    return Table("Exits that wait at the end, by age", ("age", "exits", "share"), rows)
 
 
 def tables(report: SlotsRunReport) -> list[Table]:
-    """Return the tables of a report in reading order; empty ones are left out."""
+    """Return the tables of a report in reading order; empty ones are left out. The JSON holds every field."""
     found = [
         totals_table(report),
         fill_times_table(report.round_trips),
         buckets_table(report),
-        fields_table("Capacity and fill health", report.capacity_fill_health),
-        fields_table("Vintage", report.slot_vintage),
+        waiting_table(report),
+        capacity_table(report),
     ]
     return [table for table in found if table.rows]
 

@@ -104,6 +104,7 @@ def slots_report(
             fills=record.orders_filled,
             round_trips=status["totals"]["round_trips"],
             net_profit=status["totals"]["profit_usd"],
+            open_profit=status["totals"]["unrealised_usd"],
             fees=instrument.quote_float(sum(fill.fee for fill in record.fills)),
             max_open_orders=record.max_open_orders,
             violations=status["invariant_violations"],
