@@ -160,7 +160,7 @@ def waiting_table(report: SlotsRunReport) -> Table:
         rows.append(("capital in them", _plain(found["stuck_capital_usd"]), f"{found['stuck_capital_pct']:.0f} %"))
     if found.get("oldest_exit_age_sec"):
         rows.append(("oldest", duration(found["oldest_exit_age_sec"]), ""))
-    return Table("Exits that wait at the end, by age", ("age", "exits", "share"), rows)
+    return Table("Exits that wait, by age", ("age", "exits", "share"), rows)
 
 
 def tables(report: SlotsRunReport) -> list[Table]:
