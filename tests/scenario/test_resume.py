@@ -38,6 +38,7 @@ def swap_engine(settings: grid.Settings, assembled: Assembled) -> None:
     again = encode_state(fresh.snapshot())
     assert again == saved, difference(decode_state(saved), decode_state(again))
     assembled.simulation.engine = sequencer.engine = fresh
+    assembled.simulation.executor._board = fresh.board
 
 
 def difference(one: Any, other: Any, path: str = "state") -> str:
@@ -58,12 +59,12 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
     sequencer, plain_feed = simulation.sequencer, simulation.sequencer.feed
     fed = 0
 
-    def feed(event: Event) -> None:
+    def feed(event: Event) -> int | None:
         nonlocal fed
         fed += 1
         if fed % every == 0:
             swap_engine(settings, assembled)
-        plain_feed(event)
+        return plain_feed(event)
 
     sequencer.feed = feed
     for request in requests:
@@ -78,7 +79,7 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
         (SMALL | OFTEN_FILLED, 1, 6),
         (SMALL | OFTEN_FILLED | grid.ACTING_SIZER, 2, 12),
         (SMALL | LEGACY, 2, 12),
-        (SMALL | PART_FILLS | grid.ACTING_SIZER, 5, 12),
+        (SMALL | PART_FILLS | grid.ACTING_SIZER, 11, 8),
         ({"slots.count": 80}, 97, 12),
     ],
     ids=["every event", "sizer acting", "slots that time out", "part fills", "80 slots"],

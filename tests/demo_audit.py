@@ -1,0 +1,141 @@
+"""Looks at a demo's folder from outside, after whatever happened to its programs, and tells what does not agree."""
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from millrace.config.load import load_settings
+from millrace.core.commands import OrderState, Side
+from millrace.core.engine import Engine
+from millrace.core.journal_format import RecordKind
+from millrace.orders.table import OrderTable
+from millrace.shell.journal import journal_records, read_journal
+from millrace.shell.ledger_sqlite import SqliteLedger
+from millrace.shell.manifest import read_manifest
+from millrace.sim.venue import SimVenue
+from millrace.sim.venue_log import Accepted, decode_record
+from millrace.strategies.slots.invariants import duplicate_txids, violations
+from millrace.strategies.slots.slot import Slot
+from millrace.world.assemble import Program, build_program, venue_settings
+from millrace.world.replay import given
+
+NEVER_ANSWERED = (OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN)
+
+
+class Folder(NamedTuple):
+    """A run as its files tell it: the program stepped through the whole journal, the venue rebuilt, the ledger."""
+
+    program: Program
+    venue: SimVenue
+    accepted: Counter[str]
+    ledger: SqliteLedger
+    fills: list[tuple[str, str, str, str, int, int, int]]
+
+    @property
+    def engine(self) -> Engine:
+        return self.program.engine
+
+    @property
+    def orders(self) -> OrderTable:
+        return self.program.orders
+
+    @property
+    def slots(self) -> dict[int, Slot]:
+        return self.program.grid.grid.slots
+
+
+def read_folder(folder: Path) -> Folder:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    settings = load_settings(overrides=given(manifest.config))
+    program = build_program(settings)
+    for step in read_journal(folder):
+        program.engine.step(step.event)
+    records = [
+        decode_record(record.payload) for record in journal_records(folder / "venue") if record.kind is RecordKind.VENUE
+    ]
+    accepted = Counter(record.client_id for record in records if isinstance(record, Accepted))
+    venue = SimVenue.rebuild(venue_settings(settings, program.instrument), iter(records))
+    base = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
+    fills = base.execute("SELECT client_id, grp, leg, side, lots, cost, fee FROM fills ORDER BY number").fetchall()
+    base.close()
+    return Folder(program, venue, accepted, SqliteLedger(folder / "ledger.db"), fills)
+
+
+def disagreements(folder: Path) -> list[str]:
+    """Return every fact on which journal, ledger, venue and slots differ; the last start must have asked the venue."""
+    run = read_folder(folder)
+    try:
+        return [
+            *(f"{client_id} was accepted {count} times" for client_id, count in run.accepted.items() if count > 1),
+            *_orders(run),
+            *_positions(run),
+            *_money(run),
+            *_slots(run),
+        ]
+    finally:
+        run.ledger.close()
+
+
+def _orders(run: Folder) -> list[str]:
+    found = []
+    ledger = {order.client_id: order for order in run.ledger.orders()}
+    found += [f"the venue has {client_id}, the ledger not" for client_id in run.accepted if client_id not in ledger]
+    for client_id, order in ledger.items():
+        there = run.venue.order_status(client_id)
+        ours = (order.cum_lots, order.cum_cost, order.cum_fee)
+        theirs = (0, 0, 0) if there is None else (there.cum_lots, there.cum_cost, there.cum_fee)
+        if ours != theirs:
+            found.append(f"{client_id}: the ledger has {ours}, the venue {theirs}")
+        if there is not None and there.state.is_terminal and order.state is not there.state:
+            found.append(f"{client_id}: {order.state} in the ledger, {there.state} at the venue")
+    answered = {order.client_id for order in run.ledger.orders(live_only=True) if order.state not in NEVER_ANSWERED}
+    resting = {order.client_id for order in run.venue.open_orders(run.program.instrument.id)}
+    if answered != resting:
+        found.append(f"live only in the ledger {answered - resting}, only at the venue {resting - answered}")
+    unfinished = {order.client_id for order in run.orders.unfinished()}
+    live = {order.client_id for order in run.ledger.orders(live_only=True)}
+    if unfinished != live:
+        found.append(f"live only in the journal {unfinished - live}, only in the ledger {live - unfinished}")
+    return found
+
+
+def _positions(run: Folder) -> list[str]:
+    sums: Counter[tuple[str, str]] = Counter()
+    for _, group, leg, side, lots, _, _ in run.fills:
+        sums[group, leg] += Side(side).sign * lots
+    kept = {(row.position.group, row.position.leg): row.lots for row in run.ledger.positions()}
+    if {place: lots for place, lots in sums.items() if lots} != kept:
+        return ["positions are not the sums of the fills"]
+    core = {row.position: row.lots for row in run.ledger.positions() if run.orders.position(row.position) != row.lots}
+    return [f"position {place} is {lots} in the ledger, not in the core" for place, lots in core.items()]
+
+
+def _money(run: Folder) -> list[str]:
+    facts, opening = run.program.instrument, run.venue.settings.opening
+    base, quote = opening[facts.base], opening[facts.quote]
+    for _, _, _, side, lots, cost, fee in run.fills:
+        base += Side(side).sign * facts.base_amount(lots)
+        quote -= Side(side).sign * cost + fee
+    total = {asset: sum(pair) for asset, pair in run.venue.balances().items()}
+    wanted = {facts.base: base, facts.quote: quote}
+    return [] if total == wanted else [f"the venue holds {total}, the fills leave {wanted}"]
+
+
+def _slots(run: Folder) -> list[str]:
+    grid = run.program.grid.grid
+    found = [broken.text for broken in duplicate_txids(slot.state for slot in run.slots.values())]
+    claimed = Counter(key for slot in run.slots.values() for key in slot.sent.values())
+    live = Counter(order.place.key for order in run.orders.unfinished())
+    if claimed != live:
+        found.append(f"slots claim {sorted(claimed - live)} too many and {sorted(live - claimed)} too few orders")
+    for slot in run.slots.values():
+        lots = sum(run.orders.position(grid.position(slot.slot_id, leg)) for leg in ("A", "B"))
+        owned = grid.instrument.volume(lots) - slot.residue_base
+        found += [
+            f"slot {slot.slot_id}: {broken}" for broken in violations(slot.state, grid.cfg(slot), slot.wait, owned)
+        ]
+        if slot.quarantined:
+            found.append(f"slot {slot.slot_id} is in quarantine")
+    return found
