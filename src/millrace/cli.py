@@ -117,7 +117,8 @@ def _run(words: "Sequence[str]") -> int:
     try:
         given = parser().parse_args(words)
     except UsageError as error:
-        return _complain(str(error), USAGE, as_json=as_json)
+        message, _, usage = str(error).partition("\n")
+        return _complain(message if as_json else f"{message}\n{usage}", USAGE, as_json=as_json)
     if given.version:
         from importlib.metadata import version
 
@@ -356,14 +357,14 @@ def ask(given: argparse.Namespace) -> int:
 def explain(given: argparse.Namespace) -> int:
     """Print where settings come from."""
     from millrace.config.explain import explain as explain_one
-    from millrace.config.explain import explain_all, explain_text
+    from millrace.config.explain import explain_all, explain_lines, explain_text
 
     settings = _load(given, "default")
     found = [explain_one(settings, given.key)] if given.key else explain_all(settings)
     if given.json:
         print(_json(found[0] if given.key else found))
     else:
-        print("\n\n".join(explain_text(one) for one in found))
+        print(explain_text(found[0]) if given.key else explain_lines(found))
     return OK
 
 

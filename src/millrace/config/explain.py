@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from millrace.config.knobs import KNOBS, find_knob
+from millrace.config.profiles import PROFILES
 from millrace.config.settings import Settings
 from millrace.core.events import Scalar
 
@@ -59,11 +60,16 @@ def explain_all(settings: Settings) -> list[Explanation]:
 def explain_text(explanation: Explanation) -> str:
     """Return an explanation as lines for a terminal."""
     unit = f" {explanation.unit}" if explanation.unit else ""
-    origin = f"{explanation.layer} {explanation.where}".strip()
+    same = explanation.where.startswith(explanation.layer)
+    origin = explanation.where if same else f"{explanation.layer} {explanation.where}".strip()
+    others = [
+        f"{name} {values[explanation.key]}{unit}" for name, values in PROFILES.items() if explanation.key in values
+    ]
     rows = (
         ("value", f"{explanation.value}{unit}"),
         ("layer", origin),
         ("default", f"{explanation.default}{unit}"),
+        ("in profiles", ", ".join(others) or "the default"),
         ("type", explanation.kind),
         ("bounds", explanation.bounds or "none"),
         ("legacy name", ", ".join(explanation.legacy) or "none"),
@@ -73,6 +79,24 @@ def explain_text(explanation: Explanation) -> str:
         ("environment", "may set it" if explanation.from_environment else "may not set it"),
     )
     return _aligned(explanation.key, rows)
+
+
+def explain_lines(explanations: Iterable[Explanation]) -> str:
+    """Return many explanations, a line each: key, value, unit, who set it, meaning."""
+    rows = [
+        (
+            found.key,
+            str(found.value),
+            found.unit,
+            found.layer if found.available else "not available yet",
+            found.meaning,
+        )
+        for found in explanations
+    ]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
 
 
 def _aligned(title: str, rows: Iterable[tuple[str, str]]) -> str:
