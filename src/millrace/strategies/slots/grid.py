@@ -173,6 +173,11 @@ class Grid:
         elif reason is WaitReason.CAPACITY_BLOCK:
             self.capped.add(slot.slot_id)
 
+    def note_shortage(self, turn: Turn) -> None:
+        """Remember how little was free when an order could not be paid: more than that is a reason to try again."""
+        base, quote = self.free_seen
+        self.free_seen = (min(base, turn.free_base() or 0), min(quote, turn.free_quote() or 0))
+
     def clear_wait(self, slot: Slot, trade_id: TradeId) -> None:
         """Forget why a leg was empty."""
         slot.wait.pop(trade_id, None)

@@ -188,6 +188,8 @@ def _open(grid: Grid, turn: Turn, slot: Slot, opening: Opening) -> None:
         if reason is WaitReason.EXCHANGE_CANCELS and slot.wait.get(leg) is not reason:
             text = f"slot {slot.slot_id} leg {leg}: the venue keeps ending its entries; it waits"
             turn.out.append(Alert(Severity.WARN, "exchange_cancels", text, turn.now_ns))
+        if reason is WaitReason.UNFUNDED:
+            grid.note_shortage(turn)
         grid.set_wait(slot, leg, reason, turn.now_ns)
     carry_out(grid, turn, slot, opening.actions, paced=False)
 

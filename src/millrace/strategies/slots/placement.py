@@ -107,6 +107,7 @@ def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id
     ticks = instrument.ticks(record.price)
     lots = instrument.lots(record.volume)
     if not turn.reserve(side, ticks, lots):
+        grid.note_shortage(turn)
         return False
     attempt = slot.attempts.get(local_id, 0) + 1
     key = f"{instrument.id}/s{slot.slot_id}/{record.trade_id}/c{record.cycle}/o{local_id}/a{attempt}"
