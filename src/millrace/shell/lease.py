@@ -11,14 +11,15 @@ from typing import Final
 
 from millrace.core.failure import WorldError
 
-_NAME: Final = "lock"
+LOCK: Final = "lock"
+"""Name of the file in the folder."""
 
 
 class FolderLease:
     """Holds a folder, which is made when it is absent; raises WorldError when another program holds it."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / _NAME
+        path = folder / LOCK
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -17,6 +17,7 @@ from millrace.core.clock import Clock
 from millrace.core.commands import Alert, Command, RecordFill
 from millrace.core.events import Event, Operator
 from millrace.core.failure import OperatorError
+from millrace.shell.lease import LOCK, FolderLease
 from millrace.shell.mailbox import Answer, Mailbox
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
@@ -198,6 +199,7 @@ def put_aside(folder: Path) -> Path | None:
     if not folder.is_dir() or not any(folder.iterdir()):
         return None
     folder = folder.resolve()
+    FolderLease(folder).close()  # a run that still goes on is not moved from under its program
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
@@ -211,6 +213,6 @@ def refuse_foreign(folder: Path) -> None:
         raise OperatorError(f"{folder} is a file; name a folder with --dir")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    ours = [folder / _MANIFEST, folder / LEDGER, *folder.glob(JOURNAL_GLOB)]
+    ours = [folder / _MANIFEST, folder / LEDGER, folder / LOCK, *folder.glob(JOURNAL_GLOB)]
     if not any(path.exists() for path in ours):
         raise OperatorError(f"{folder} holds other files and no run; name an empty or a new folder with --dir")
