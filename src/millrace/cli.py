@@ -220,7 +220,7 @@ def demo(given: argparse.Namespace) -> int:
         from millrace.world.demo_view import line
 
         def show(frame: "Frame") -> None:
-            if not given.json and frame.number % FRAMES_PER_LINE == 0:
+            if not given.json and frame.number % FRAMES_PER_LINE == 1:
                 print(line(frame), flush=True)
 
         with _wish_to_stop() as stopped:
