@@ -12,7 +12,7 @@ from millrace.config.settings import Settings
 from millrace.core.commands import Book, Command, RecordFill, Submit
 from millrace.core.events import Event, Operator
 from millrace.research.market_files import read_market_file
-from millrace.sim.candles import PrintColumns
+from millrace.sim.candles import PrintColumns, prints_of_bars
 from millrace.sim.market_generator import DAY_NS, day_prints
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.assemble import with_bars
@@ -87,6 +87,20 @@ def generated(seed: int, hours: float, day: int = FIRST_DAY, from_hour: float = 
     rows = zip(*((part.ts_ns, part.ticks, part.lots, part.bar, part.bar_lots) for part in days), strict=True)
     first_ns = day * DAY_NS + round(from_hour * HOUR_NS)
     return between(PrintColumns(*map(np.concatenate, rows)), first_ns, first_ns + round(hours * HOUR_NS))
+
+
+def minutes(seed: int, hours: float, volume: float = 500_000.0) -> PrintColumns:
+    """Return minute bars of a restless market near 0.17 USD, so that prints stand on the loops' own times."""
+    rng = np.random.default_rng(seed)
+    count = round(hours * 60)
+    close = 0.17 * np.exp(np.cumsum(rng.normal(0.0, 0.0012, count)))
+    open_ = np.concatenate(([0.17], close[:-1]))
+    prices = (open_, np.maximum(open_, close) * 1.0008, np.minimum(open_, close) * 0.9992, close)
+    ticks = [np.rint(price * 1e7).astype(np.int64) for price in prices]
+    first_ns = FIRST_DAY * DAY_NS + 20 * HOUR_NS
+    ts_ns = first_ns + np.arange(count, dtype=np.int64) * MINUTE_NS
+    lots = np.rint(rng.uniform(0.1, 1.0, count) * volume * 1e8).astype(np.int64)
+    return prints_of_bars(ts_ns, *ticks, lots, MINUTE_NS)
 
 
 def prepared(settings: Settings, columns: PrintColumns, *, lazy: bool) -> tuple[Assembled, list[tuple[int, Command]]]:

@@ -108,6 +108,18 @@ def test_hard_circumstances(name):
     assert MET[name](outcome), "the circumstance was not met"
 
 
+NO_LATENCY = HARD["no latency"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_everything_at_once_on_the_loops_own_times(seed):
+    """Bars print on loop times; with no latency all of a print's news comes at that time, before the loop."""
+    changes = {"slots.poll_interval_sec": 1.0, "slots.profit_pct": 0.6, "slots.daily_loss_limit_usd": 0.2}
+    settings = grid.settings_for("legacy10", FAST_TIMEOUTS | NO_LATENCY | changes | {"slots.count": 20})
+    outcome = grid.assert_lazy_is_exact(settings, grid.minutes(seed, hours=6))
+    assert outcome.fills > 10
+
+
 def lock_opened(outcome):
     return lock_posted(outcome) and any(
         isinstance(command, Lift) and command.restriction_id == "slots/loss_lock" for _, command in outcome.commands

@@ -2,7 +2,8 @@
 
 This is the strategy's half of exact skipping (design section 9). A slot is looked at in a loop only when it was made
 dirty by news, when its due time has come, or when the price stands outside its bounds, whether or not the engine skips
-events; so skipping cannot change a decision.
+events; so skipping cannot change a decision. Bounds therefore always hold the price at which they were made: only the
+print that leaves them is shown, and where the price has left already, the next loop is due.
 """
 
 from math import ceil, floor, inf
@@ -91,13 +92,14 @@ def _time_out_due_ns(grid: Grid, turn: Turn, slot: Slot) -> int:
 def _left_behind_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
     """Narrow the bounds to where the market leaves an aged exit behind; once it has, the next loop is due."""
     ticks = grid.instrument.ticks(order.price)
-    if order.side == "sell":
+    sells = order.side == "sell"
+    if turn.ticks < ticks if sells else turn.ticks > ticks:
+        return grid.loop_after_ns(turn.now_ns)
+    if sells:
         slot.low_ticks = max(slot.low_ticks, ticks - 1)
-        left = turn.ticks < ticks
     else:
         slot.high_ticks = min(slot.high_ticks, ticks + 1)
-        left = turn.ticks > ticks
-    return grid.loop_after_ns(turn.now_ns) if left else NEVER_NS
+    return NEVER_NS
 
 
 def bootstrap_backlog(grid: Grid) -> int:
