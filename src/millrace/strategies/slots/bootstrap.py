@@ -94,12 +94,18 @@ def repair_legs(
 def _one_side(
     state: SlotState, cfg: SlotConfig, trade_id: TradeId, minimums: float, free: float, reason: str
 ) -> Opening:
-    """Place one entry of so many minimum volumes, checked at its own limit price and against the balance."""
+    """Place one entry of so many minimum volumes, checked at its own limit price and against the balance.
+
+    Two minimums that cannot be paid become one: the quote balance is tested against the venue's minimum cost (slots
+    5.1), which may be far below what the minimum volume costs.
+    """
     other: TradeId = "B" if trade_id == "A" else "A"
     volume = lots_up(minimums * cfg.min_volume, cfg)
     price = fresh_entry_price(state, trade_id, cfg)
     needed = volume if trade_id == "A" else volume * price
     waits: dict[TradeId, WaitReason] = {other: WaitReason.UNFUNDED}
+    if needed > free and minimums > 1.0:
+        return _one_side(state, cfg, trade_id, 1.0, free, reason)
     if needed > free:
         return Opening([], waits | {trade_id: WaitReason.UNFUNDED})
     if not tradeable(volume, price, cfg):
