@@ -4,7 +4,7 @@ import pytest
 
 import grid_runs as grid
 from millrace.core.commands import Alert, Lift, OrderState, Post, RecordOrder, Refuse, Submit
-from millrace.core.events import Print
+from millrace.core.events import Operator, Print, Timer
 from millrace.core.permission import ReasonCode
 from millrace.sim.market_generator import DAY_NS
 
@@ -187,3 +187,18 @@ def test_a_print_at_midnight_does_not_hide_the_moment_at_which_the_loss_lock_ope
     last_ticks = engine.market(assembled.program.instrument.id).last_ticks
     engine.step(Print(assembled.program.instrument.id, midnight_ns, last_ticks, 1))
     assert strategy.interest().deadline_ns == midnight_ns
+
+
+def test_a_paused_grid_is_left_alone():
+    """Entries that drifted away while nothing may replace them once woke every loop until a person resumed."""
+    settings = grid.settings_for("demo", {"slots.count": 20, "slots.poll_interval_sec": 1.0})
+    columns = grid.minutes(1, hours=6)
+    paused_ns = int(columns.ts_ns[0]) + grid.HOUR_NS
+    assembled, _ = grid.prepared(settings, columns, lazy=True)
+    assembled.simulation.line.push(paused_ns, "event", Operator("pause", {}, paused_ns))
+    loops = []
+    assembled.simulation.sequencer.listen(
+        lambda event, _: loops.append(event.ts_ns) if isinstance(event, Timer) else None
+    )
+    assembled.simulation.run_until(int(columns.ts_ns[-1]))
+    assert sum(ts_ns > paused_ns for ts_ns in loops) < 500, "of 18,000 loops"

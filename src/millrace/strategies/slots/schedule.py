@@ -8,6 +8,7 @@ print that leaves them is shown, and where the price has left already, the next 
 
 from math import ceil, floor, inf
 
+from millrace.core.permission import Level
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legacy_recovery import may_orphan
 from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
@@ -27,9 +28,11 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
     grid.rescheduled()
     slot.low_ticks, slot.high_ticks = NO_LOW, NO_HIGH
     due_ns = NEVER_NS
+    # While no entry may leave, none is moved; whatever ends that wakes every slot.
+    stays = turn.standing.level >= Level.REDUCE_ONLY or slot.quarantined
     for order in slot.state.orders:
         if order.local_id in slot.sent:
-            if order.role == "entry":
+            if order.role == "entry" and not stays:
                 due_ns = min(due_ns, _entry_due_ns(grid, turn, slot, order))
         elif not slot.is_cancelling(order.trade_id):
             due_ns = grid.loop_after_ns(turn.now_ns)
