@@ -69,7 +69,8 @@ def slots_of(run: Run) -> list[dict[str, Any]]:
 def assert_sound(folder: Path, changes: Mapping[str, Any] | None = None) -> None:
     """Start once more, so that the venue has been asked, and compare journal, ledger, venue and slots."""
     open_run(folder, changes).close()
-    assert disagreements(folder) == []
+    found = disagreements(folder)
+    assert not found, found
     accepted = Counter(record.client_id for record in venue_records(folder) if isinstance(record, Accepted))
     assert max(accepted.values(), default=0) <= 1, "an intent has two venue orders"
     result = replay(folder)
