@@ -4,7 +4,7 @@ import pytest
 
 import grid_runs as grid
 from millrace.core.commands import Alert, Lift, OrderState, Post, RecordOrder, Refuse, Submit
-from millrace.core.events import Operator, Print, Timer
+from millrace.core.events import Print, Timer
 from millrace.core.permission import ReasonCode
 from millrace.sim.market_generator import DAY_NS
 
@@ -111,12 +111,16 @@ def test_hard_circumstances(name):
 NO_LATENCY = HARD["no latency"]
 
 
+def busy_minutes(seed):
+    changes = {"slots.poll_interval_sec": 1.0, "slots.profit_pct": 0.6, "slots.daily_loss_limit_usd": 0.2}
+    settings = grid.settings_for("legacy10", FAST_TIMEOUTS | NO_LATENCY | changes | {"slots.count": 20})
+    return settings, grid.minutes(seed, hours=6)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_everything_at_once_on_the_loops_own_times(seed):
     """Bars print on loop times; with no latency all of a print's news comes at that time, before the loop."""
-    changes = {"slots.poll_interval_sec": 1.0, "slots.profit_pct": 0.6, "slots.daily_loss_limit_usd": 0.2}
-    settings = grid.settings_for("legacy10", FAST_TIMEOUTS | NO_LATENCY | changes | {"slots.count": 20})
-    outcome = grid.assert_lazy_is_exact(settings, grid.minutes(seed, hours=6))
+    outcome = grid.assert_lazy_is_exact(*busy_minutes(seed))
     assert outcome.fills > 10
 
 
@@ -191,14 +195,11 @@ def test_a_print_at_midnight_does_not_hide_the_moment_at_which_the_loss_lock_ope
 
 def test_a_paused_grid_is_left_alone():
     """Entries that drifted away while nothing may replace them once woke every loop until a person resumed."""
-    settings = grid.settings_for("demo", {"slots.count": 20, "slots.poll_interval_sec": 1.0})
-    columns = grid.minutes(1, hours=6)
-    paused_ns = int(columns.ts_ns[0]) + grid.HOUR_NS
-    assembled, _ = grid.prepared(settings, columns, lazy=True)
-    assembled.simulation.line.push(paused_ns, "event", Operator("pause", {}, paused_ns))
+    settings, columns = busy_minutes(seed=1)
+    assembled, commands = grid.prepared(settings, columns, lazy=True)
     loops = []
-    assembled.simulation.sequencer.listen(
-        lambda event, _: loops.append(event.ts_ns) if isinstance(event, Timer) else None
-    )
+    assembled.simulation.sequencer.listen(lambda event, _: loops.append(event) if isinstance(event, Timer) else None)
     assembled.simulation.run_until(int(columns.ts_ns[-1]))
-    assert sum(ts_ns > paused_ns for ts_ns in loops) < 500, "of 18,000 loops"
+    locked_ns = next(ts_ns for ts_ns, command in commands if isinstance(command, Post))
+    assert locked_ns < columns.ts_ns[-1] - 3 * grid.HOUR_NS
+    assert sum(event.ts_ns > locked_ns for event in loops) < 500, "of more than 10,000"
