@@ -18,9 +18,9 @@ from millrace.strategies.slots.invariants import (
     normalise_flags,
     violations,
 )
-from millrace.strategies.slots.model import Cycle, TradeId, WaitReason
+from millrace.strategies.slots.model import Cycle, Order, TradeId, WaitReason
 from millrace.strategies.slots.order_size import compound_units
-from millrace.strategies.slots.placement import place
+from millrace.strategies.slots.placement import place, reprice_entry
 from millrace.strategies.slots.reducer import apply
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
@@ -55,6 +55,8 @@ def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, 
     cycles = iter(slot.state.completed_cycles[len(slot.state.completed_cycles) - bookings :])
     for action in actions:
         if isinstance(action, act.Place):
+            if bookings:
+                _size_again(grid, turn, slot, action.local_id)
             place(grid, turn, slot, action.local_id, paced=paced)
         elif isinstance(action, act.Book):
             _book(grid, turn, slot, next(cycles))
@@ -65,6 +67,13 @@ def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, 
     normalise_flags(slot.state)
     _explain_empty_legs(grid, turn, slot)
     check(grid, turn, slot)
+
+
+def _size_again(grid: Grid, turn: Turn, slot: Slot, local_id: int) -> None:
+    """Give the entry that follows a booking the size that the booked profit makes (slots 4.2 rule 5, 8.1)."""
+    record = slot.record(local_id)
+    if isinstance(record, Order) and record.role == "entry":
+        reprice_entry(grid, turn, slot, record)
 
 
 def _explain_empty_legs(grid: Grid, turn: Turn, slot: Slot) -> None:
