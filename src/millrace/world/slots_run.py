@@ -175,15 +175,17 @@ def assumptions(settings: Settings, facts: MarketFacts) -> list[str]:
     """Return what the simulation takes for granted, each as a sentence for the report."""
     venue = settings.venue
     data = (
-        "Each bar is played as four prints: open, the nearer extreme, the other extreme, close."
+        "Each bar is played as four prints: open, low, high, close when it closed up, else open, high, low, close."
         if facts.kind == "bars"
         else "Each recorded trade is one print."
     )
+    whose = "a bar's" if facts.kind == "bars" else "a trade's"
     return [
         data,
         "A resting order fills at its limit when a print goes through it by at least one tick.",
-        f"Resting orders take at most {venue.participation:.0%} of a bar's volume per side.",
-        "An order sent at one print can fill from the next; other traders do not react to us.",
+        f"Resting orders take at most {venue.participation:.0%} of {whose} volume per side.",
+        "An order sent at one print can fill from the next; nobody queues before us, and nobody reacts to us.",
+        "The venue allows 225 open orders a pair and counts calls against its rate limit, as Kraken does.",
         (
             f"Travel times: {venue.request_latency_ms} ms there, {venue.response_latency_ms} ms back, up to"
             f" {venue.latency_jitter_ms} ms jitter."
