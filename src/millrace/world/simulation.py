@@ -106,7 +106,11 @@ class Simulation:
         return self.feed.rows + self.sequencer.messages
 
     def feed_event(self, event: Event) -> None:
-        """Give the program an event now; the caller is the operator, the start or a test."""
+        """Give the program an event now; the caller is the operator, the start or a test.
+
+        Where loops are passed over, one of this very moment still comes; an event that must stand before it whether or
+        not loops are passed over goes on the line instead.
+        """
         self.now_ns = max(self.now_ns, event.ts_ns)
         self._step(event)
 
