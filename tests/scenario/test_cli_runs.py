@@ -216,7 +216,7 @@ def test_the_screen_fits_its_terminal(size, last_frame) -> None:
     lines = console.export_text().splitlines()
     assert (len(lines), max(map(len, lines))) == (height, width)
     shown = "\n".join(lines)
-    for words in ("TRADING", "slots", "aggregate", "bullish_B", "newest fills", "against holding", "Ctrl-C stops"):
+    for words in ("TRADING", "slots", "aggregate", "bullish_B", "newest fills", "vs holding", "Ctrl-C stops"):
         assert words in shown
     assert ("│  61 " in shown, "│  71 " in shown) == (True, width < 160)
 

@@ -132,7 +132,7 @@ def _head(frame: Frame) -> Text:
     text.append(f"  at {_pace(frame)}\n", style="dim")
     text.append(f"equity {frame.equity:,.2f} USD, ")
     _money(text, frame.equity - frame.held, 2)
-    text.append(" against holding · realised ")
+    text.append(" vs holding · realised ")
     _money(text, totals["profit_usd"], 2)
     text.append(" · open ")
     _money(text, totals["unrealised_usd"], 2)
