@@ -14,6 +14,7 @@ from millrace.core.commands import Approved, Place, RecordFill, Side, Style, Sub
 from millrace.core.events import ConfigApplied, OrderProgress, Timer
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ids import SubPosition
+from millrace.core.journal_format import RecordKind
 from millrace.shell.journal import read_journal
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.venue_log import Accepted
@@ -27,6 +28,7 @@ POINTS = [
     "after the ledger, before it is sent",
     "sent, not arrived",
     "accepted, no news yet",
+    "cancel sent, not arrived",
     "filled, no news yet",
     "fill journaled, not in the ledger",
     "after the news",
@@ -47,6 +49,7 @@ class Killer:
         self.before(ledger, "commit", self.uncommitted)
         self.before(line, "place", lambda *_: "after the ledger, before it is sent")
         self.before(venue, "place", lambda *_: "sent, not arrived")
+        self.before(venue, "cancel", lambda *_: "cancel sent, not arrived")
         self.after(venue, "place", lambda *_: "accepted, no news yet")
         self.after(venue, "on_print", lambda answers: "filled, no news yet" if progress(answers) else None)
         run.simulation.sequencer.listen(lambda event, _: self.here(progress_point(event)))
@@ -129,6 +132,10 @@ def test_killed_at_every_point_of_the_submit_path(killed, tmp_path: Path, point:
         assert earnings == [
             (slot["state"]["total_profit"], slot["state"]["total_round_trips"]) for slot in killed[1][name]
         ]
+    for order in run.program.orders.unfinished():
+        assert not order.cancel_out, "a cancel that was lost on its way is put off, not forgotten"
+        known = run.venue.order_status(order.client_id) is not None
+        assert known or run.ledger.order(order.client_id).created_ns == run.simulation.now_ns
     first, orders = slots_of(run), run.ledger.orders()
     positions = run.ledger.positions()
     assert {row.position: row.lots for row in positions} == run.program.orders.positions()
@@ -249,9 +256,15 @@ def test_a_torn_record_is_cut_with_a_notice(stopped: Path) -> None:
 
 def test_a_last_record_that_lost_its_end_is_dropped_and_the_snapshots_behind_it_are_not_used(stopped: Path) -> None:
     path = newest(stopped, "journal-*")
-    os.truncate(path, path.stat().st_size - 3)
+    data = path.read_bytes()
+    last = len(data)
+    while data[last + 8 : last + 9] != bytes([RecordKind.EVENT]):
+        last = data.rindex(b"\xf5MR\x1a", 0, last)
+    os.truncate(path, last + 20)
     run = open_run(stopped)
+    name = newest(stopped, "snapshot-*").name
     assert any("record torn" in notice for notice in run.notices)
+    assert any(f"{name}: the journal ends at event" in notice for notice in run.notices)
     run.close()
     assert_sound(stopped)
 
