@@ -172,11 +172,12 @@ def _standing(frame: Frame) -> tuple[str, str]:
     if status["bootstrap_backlog"]:
         opened = status["slot_count"] - status["bootstrap_backlog"]
         return f"TRADING: opening slots, {opened} of {status['slot_count']} so far", "bold green"
-    entries = sum(order["role"] == "entry" for slot in status["slots"] for order in slot["orders"])
-    if not entries:
-        return f"TRADING: no entry on the book, every leg waits for its exit ({mode})", "bold green"
-    room = "" if health["status_band"] == "normal" else f"; headroom {health['open_order_headroom']} slows new entries"
-    return f"TRADING: {entries} entries wait for their price{room} ({mode})", "bold green"
+    entries = [order["at_venue"] for slot in status["slots"] for order in slot["orders"] if order["role"] == "entry"]
+    resting, queued = sum(entries), len(entries) - sum(entries)
+    told = [f"{resting} entries wait for their price" if resting else "every leg waits for its exit"]
+    told += [f"{queued} entries queued"] if queued else []
+    told += [] if health["status_band"] == "normal" else [f"headroom {health['open_order_headroom']} slows new entries"]
+    return f"TRADING: {'; '.join(told)} ({mode})", "bold green"
 
 
 def _when(frame: Frame) -> str:
