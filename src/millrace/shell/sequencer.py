@@ -25,13 +25,19 @@ _RETRY_NS = 1_000_000_000
 
 
 class Sequencer:
-    """The single entrance to the core of one running program; `messages` counts what was not market data."""
+    """The single entrance to the core of one running program; `messages` counts what was not market data.
 
-    def __init__(self, engine: Engine, executor: Executor, journal: Journal | None, first_seq: int = 1) -> None:
+    Without `sync` the journal is synced when it likes: for runs whose ledger is in memory and dies with the program.
+    """
+
+    def __init__(
+        self, engine: Engine, executor: Executor, journal: Journal | None, first_seq: int = 1, *, sync: bool = True
+    ) -> None:
         self.engine = engine
         self.messages = 0
         self._executor = executor
         self._journal = journal
+        self._sync = sync
         self._seq = first_seq - 1
         self._listeners: list[StepListener] = []
         self._queue: deque[Event] = deque()
@@ -134,7 +140,7 @@ class Sequencer:
             return None
         try:
             _append(self._journal, seq, record)
-            if isinstance(record, list):
+            if self._sync and isinstance(record, list):
                 _secure(self._journal, record)
         except WorldError as error:
             return self._journal_failed(error, ts_ns)

@@ -44,7 +44,7 @@ def assemble_backtest(
     ledger = MemoryLedger()
     line = SimulatedLine(venue)
     executor = Executor(ledger, line, call_budget(settings), program.engine.board)
-    sequencer = Sequencer(program.engine, executor, journal)
+    sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)))
     simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)
     return Assembled(program, simulation, venue, ledger)
