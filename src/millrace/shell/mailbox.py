@@ -6,6 +6,7 @@ program, and whoever may write to the run's folder may ask: stopping must be eas
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -53,15 +54,17 @@ class Mailbox:
                 request = msgspec.json.decode(path.read_bytes(), type=Request)
                 path.unlink()
             except (msgspec.DecodeError, OSError) as error:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
                 self.answer(name, Answer(ok=False, message=f"the request cannot be read: {error}"))
                 continue
             found.append(msgspec.structs.replace(request, name=name))
         return found
 
     def answer(self, name: str, answer: Answer) -> None:
-        """Put an answer where the asker looks for it; an asker that has gone is no fault of the program."""
-        _put(self._folder / f"{name}{_ANSWER}", answer)
+        """Put an answer where the asker looks for it; that it cannot be told, on a full disk, stops no program."""
+        with suppress(WorldError):
+            _put(self._folder / f"{name}{_ANSWER}", answer)
 
 
 def ask(run_folder: Path, action: str, args: dict[str, Scalar], clock: Clock, patience_ns: int) -> Answer:
