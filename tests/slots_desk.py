@@ -82,7 +82,7 @@ class Desk:
         self.price = price
         self.commands: list[Command] = []
         self.sent: dict[str, Place] = {}
-        self.filled: dict[str, tuple[int, int, int]] = {}
+        self.cancels_refused: set[str] = set()
         if money is not None:
             self.money(*money)
         self.step(Started(restart=False, ts_ns=self.now_ns))

@@ -76,6 +76,9 @@ def _at_venue(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     if state is OrderState.UNKNOWN:
         text = f"{update.place.key}: {update.text}"
         turn.out.append(Alert(Severity.WARN, "order_unknown", text, turn.now_ns))
+        if slot.state.order(local_id) is None and slot.state.recovery(-local_id) is None:
+            # It was to leave the book; asking once more can do no harm, and its leg waits for the answer.
+            slot.cancel_again.add(local_id)
     elif update.d_lots:
         _part_filled(grid, turn, slot, local_id, update)
     elif update.previous is state and update.text in CANCEL_PUT_OFF:

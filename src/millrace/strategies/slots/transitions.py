@@ -97,6 +97,15 @@ def _cancel(grid: Grid, turn: Turn, slot: Slot, action: act.Cancel) -> None:
     slot.forget(action.local_id)
 
 
+def _cancel_strays(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Cancel what is at the venue without a record: an evicted recovery that the venue had not named yet, too."""
+    for local_id in [known for known in slot.attempts if slot.record(known) is None]:
+        if local_id in slot.sent:
+            turn.out.append(Cancel(grid.name, slot.sent[local_id], "recovery_cap_evict_priority"))
+        else:
+            slot.forget(local_id)
+
+
 def _rename(grid: Grid, slot: Slot, old_id: int, new_id: int) -> None:
     """Follow an exit that became a recovery: the order at the venue stays, its local name changes."""
     key = slot.sent.pop(old_id, None)
@@ -111,6 +120,8 @@ def _rename(grid: Grid, slot: Slot, old_id: int, new_id: int) -> None:
 
 
 def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
+    if cycle.cause == "eviction":
+        _cancel_strays(grid, turn, slot)
     if cycle.cause in ("eviction", "release"):
         slot.residue_base += cycle.volume if cycle.trade_id == "B" else -cycle.volume
     slot.compound_units += compound_units(cycle.net_profit, cycle.exit_price)

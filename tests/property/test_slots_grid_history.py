@@ -1,0 +1,164 @@
+"""Whatever venue, market and operator do to the grid, its books and its promises hold (slots 3, 4, 7.6, 24)."""
+
+import json
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from millrace.core.commands import Alert, Refuse, Severity
+from millrace.core.events import EndStatus, RejectReason
+from slots_desk import Desk, doge, submits
+
+KINDS = [
+    "loop", "loop", "loop", "wait", "accept", "fill", "fill", "part", "end", "reject", "lose", "stale", "pause",
+    "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "unhalt",
+]  # fmt: skip
+STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 200)), max_size=60)
+REFUSALS = [reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_CLIENT_ID]
+
+
+class Story:
+    """A desk and the steps that a list of numbers makes of it."""
+
+    def __init__(self, desk):
+        self.desk = desk
+
+    def play(self, what, number):
+        desk = self.desk
+        ids = list(desk.sent)
+        chosen = ids[number % len(ids)] if ids else None
+        if what == "loop":
+            desk.loop(round(desk.price * (1.0 + (number - 100) / 4_000.0), 7))
+        elif what == "stale":
+            desk.wait(70.0)
+            desk.loop(fresh=False)
+        elif what == "wait":
+            desk.wait(number)
+            desk.print(desk.price)
+        elif what in {"pause", "resume"}:
+            desk.ask(what)
+        elif what in {"halt", "unhalt"}:
+            desk.ask_engine(what)
+        elif what == "money":
+            desk.money(1e6, 1e6)
+        elif what == "broke":
+            desk.money(number, number / 10.0)
+        elif what == "restart":
+            self.desk = desk.restarted()
+        elif chosen is not None:
+            self._order(what, number, chosen)
+
+    def _order(self, what, number, chosen):
+        desk = self.desk
+        place = desk.sent[chosen]
+        state = desk.orders._orders[chosen].state.value
+        done = desk.orders._orders[chosen].cum_lots
+        if what == "accept":
+            desk.accept(chosen)
+        elif what == "fill":
+            desk.fill(chosen)
+        elif what in {"part", "end"}:
+            share = max(done, place.lots * (number % 100) // 100)
+            volume = desk.facts.volume(share - share % desk.facts.lot)
+            if what == "part" and volume > 0.0:
+                desk.fill(chosen, volume)
+            elif what == "end":
+                status = EndStatus.EXPIRED if number % 2 else EndStatus.CANCELLED
+                desk.end(chosen, volume, status)
+        elif what == "reject" and state in {"sent", "unknown"} and not done:
+            desk.reject(chosen, REFUSALS[number % len(REFUSALS)])
+        elif what == "lose" and state != "unknown":
+            desk.lose(chosen)
+        elif what == "cancel_refused":
+            desk.cancels_refused.add(chosen)
+            desk.refuse_cancel(chosen, ["rate_limit", "lost", "unknown order"][number % 3])
+        elif what == "late" and done:
+            desk.step(desk.progress(chosen, desk.facts.volume(done)))
+
+
+def assert_promises(desk):
+    grid = desk.grid
+    assert grid.violations == 0, desk.alerts("invariant_violation")
+    sent = {}
+    for slot in grid.slots.values():
+        state = slot.state
+        for leg in ("A", "B"):
+            orders = [order for order in state.orders if order.trade_id == leg]
+            assert len(orders) <= 1
+            assert bool(orders) != (leg in slot.wait), "an empty leg says why, a taken one does not"
+        sent |= dict.fromkeys(slot.sent.values())
+        records = {order.local_id for order in (*state.orders, *state.cancelling)}
+        records |= {-row.recovery_id for row in state.recovery_orders}
+        for local_id in set(slot.sent) - records:
+            order = desk.orders._keys["slots", slot.sent[local_id]]
+            leaving = order.cancel_out or order.client_id in desk.cancels_refused or local_id in slot.cancel_again
+            assert leaving, "only an evicted recovery on its way off the book is at the venue without a record"
+            records.add(local_id)
+        for kept in (set(slot.attempts), slot.cancel_again, slot.partial_seen):
+            assert kept <= records, "nothing is remembered of what is gone"
+        assert not (state.long_only and state.short_only)
+    assert set(grid.keys) == set(sent)
+    live = {desk.orders._orders[found].place.key for found in desk.sent}
+    assert live <= set(grid.keys), "no order of ours goes untracked"
+    reserved_twice = [command for command in desk.commands if isinstance(command, Refuse)]
+    assert all("exceeds_open_position" not in command.reasons for command in reserved_twice)
+    assert not [alert for alert in desk.commands if isinstance(alert, Alert) and alert.severity is Severity.PAGE], (
+        "nothing here deserves a page"
+    )
+    json.dumps(desk.status(), allow_nan=False)
+
+
+GRIDS = pytest.mark.parametrize(
+    ("decimals", "changes"),
+    [
+        (0, {"order_size_doge": 120.0}),
+        (2, {"order_size_doge": 120.0, "reentry_base_cooldown_sec": 0.0}),
+        (8, {"order_size_mode": "USD", "order_size_usd": 25.0}),
+        (8, {"sticky_mode_enabled": False, "order_size_usd": 25.0, "s1_orphan_after_sec": 60.0,
+             "s2_orphan_after_sec": 60.0, "reentry_base_cooldown_sec": 0.0}),
+        (2, {"sticky_mode_enabled": False, "order_size_usd": 25.0, "s1_orphan_after_sec": 60.0,
+             "s2_orphan_after_sec": 60.0, "recovery_evict_books": True, "max_recovery_slots": 1,
+             "reentry_base_cooldown_sec": 0.0, "daily_loss_limit_usd": 0.0}),
+    ],
+    ids=["whole units", "no cooldown", "USD", "timeouts", "evictions"],
+)  # fmt: skip
+
+
+@GRIDS
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=STEPS)
+def test_any_history_keeps_the_books_and_the_promises(decimals, changes, steps):
+    story = Story(Desk(3, facts=doge(decimals), **changes).open())
+    for step in steps:
+        story.play(*step)
+        assert_promises(story.desk)
+    assert_exits_go(story.desk)
+
+
+@GRIDS
+@pytest.mark.parametrize("seed", range(8))
+def test_a_long_history_does_too(decimals, changes, seed):
+    chance = Random(seed)
+    story = Story(Desk(3, facts=doge(decimals), **changes).open())
+    for _ in range(200):
+        story.play(chance.choice(KINDS), chance.randrange(201))
+        assert_promises(story.desk)
+    assert_exits_go(story.desk)
+    assert len(submits(story.desk.commands)) > 8
+
+
+def assert_exits_go(desk):
+    """With money, a price and permission, no exit stays behind."""
+    desk.ask_engine("unhalt")
+    desk.money(1e6, 1e6)
+    desk.ask("resume")
+    desk.loop()
+    desk.loop()
+    for slot in desk.grid.slots.values():
+        exits = [order for order in slot.state.orders if order.role == "exit"]
+        exits += slot.state.recovery_orders
+        for record in exits:
+            local_id = record.local_id if hasattr(record, "local_id") else -record.recovery_id
+            assert local_id in slot.sent, "no exit is ever left behind"
