@@ -290,3 +290,22 @@ def test_a_full_recovery_list_keeps_the_exit_and_wakes_nobody():
     desk.loops(2)
     assert len(state.recovery_orders) == 1, "its place was free again"
     assert state.recovery_orders[0].recovery_id == 2
+
+
+@pytest.mark.parametrize("entries_per_loop", [1, 2])
+def test_alternating_fills_keep_both_sides_alive_in_a_flat_market(entries_per_loop):
+    """P4: with pacing at its tightest, neither side's entries wait for ever behind the other's."""
+    desk = Desk(10, reentry_base_cooldown_sec=0.0, max_entry_adds_per_loop=entries_per_loop).open()
+    fills = {"A": 0, "B": 0}
+    for _ in range(400):
+        for leg in ("A", "B"):
+            for client_id in desk.find(leg)[:3]:
+                desk.fill(client_id)
+                desk.accept()
+                fills[leg] += 1
+        desk.loop()
+        desk.accept()
+        assert abs(fills["A"] - fills["B"]) <= 20
+    assert min(fills.values()) > 300
+    assert desk.grid.scheduler.deferred_total > 100, "the pacing must have bitten"
+    assert desk.grid.violations == 0
