@@ -37,22 +37,22 @@ def use_up(desk):
 
 def test_fairness_breaks_ties_of_equal_age_between_deferred_entries():
     desk = Desk(2, reentry_base_cooldown_sec=0.0, max_entry_adds_per_loop=1).open()
-    desk.fill(desk.one("A", 1))
-    desk.fill(desk.one("B", 2))
+    desk.fill(desk.one("A", 2))
+    desk.fill(desk.one("B", 1))
     desk.accept()
     desk.loop()
-    filler = desk.one("B", 1)
-    for slot, leg in ((2, "B"), (1, "A")):
+    filler = desk.one("B", 2)
+    for slot, leg in ((1, "B"), (2, "A")):
         use_up(desk)
         assert submits(desk.fill(desk.one(leg, slot))) == []
     desk.fill(filler)
-    # Buys lead: the exits of A and of slot 1's B entry against one sell. The deferred sell entry of slot 1 goes first.
+    # Three buys stand against two sells, so the deferred sell entry goes before the buy entry of a lower slot.
     assert desk.grid.scheduler.behind(desk.now_ns / SECOND_NS) == "sell"
     (first,) = submits(desk.loop())
-    assert (first.position.group, first.position.leg) == ("slot1", "A")
+    assert (first.position.group, first.position.leg) == ("slot2", "A")
     desk.accept()
     (second,) = submits(desk.loop())
-    assert (second.position.group, second.position.leg) == ("slot2", "B")
+    assert (second.position.group, second.position.leg) == ("slot1", "B")
 
 
 def test_slots_open_lowest_id_first_two_a_loop_with_both_sides_at_once():

@@ -75,6 +75,11 @@ def test_what_the_cautious_board_shrinks_is_lifted_too():
     assert sizes(mode="DOGE", caution=0.1).volume("B", 0.2) == 50.5
 
 
+def test_a_valid_base_that_nothing_shrank_is_not_lifted_to_the_margin():
+    assert sizes(mode="DOGE", units=50.2).volume("A", 0.2) == 50.2
+    assert sizes(mode="DOGE", units=50.2, multiplier=0.999).volume("A", 0.2) == 50.5
+
+
 def test_a_bigger_multiplier_is_no_reason_to_lift():
     assert sizes(usd=4.0, multiplier=2.0).volume("A", 0.2) is None
     assert sizes(usd=6.0, multiplier=2.0).volume("A", 0.2) == 60.0

@@ -111,6 +111,12 @@ def test_the_record_is_due_so_that_a_quiet_night_is_not_skipped():
     assert desk.strategy.interest().deadline_ns == (desk.now_ns // DAY_NS + 1) * DAY_NS
 
 
+def test_a_restart_just_before_midnight_books_the_day_all_the_same():
+    desk = Desk().open()
+    desk.loop()
+    assert len(books(at_midnight(desk.restarted()), "vintage_day")) == 1
+
+
 def test_a_restart_books_no_day_twice_and_misses_the_days_it_was_away():
     desk = Desk().open()
     at_midnight(desk)
