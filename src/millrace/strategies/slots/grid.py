@@ -28,7 +28,9 @@ from millrace.strategies.slots.volatility import profit_target_pct
 _SECOND_NS = 1_000_000_000
 _PPM_PER_PCT = 1e4
 RETRY_NS = 300 * _SECOND_NS
-"""A leg that waits for money, size or capacity is tried again after this long without news."""
+"""A leg that waits for money, or that the venue refused, is tried again after this long without news."""
+RARE_RETRY_NS = 24 * 3_600 * _SECOND_NS
+"""The same for legs that a price (size) or the end of an order (capacity) wakes: only a belt to those braces."""
 SIZER_NS = 300 * _SECOND_NS
 """The sizer's cadence: it is brought up to date at most once per such window, when a size is asked for (slots 14.1)."""
 PAUSE_ID = "pause"
@@ -36,7 +38,7 @@ _LOCK_ID = "loss_lock"
 LOW_HEADROOM = 5
 """Open-order headroom at which the cap guard shows, and after ten minutes tells (slots 9)."""
 _LOW_HEADROOM_NS = 600 * _SECOND_NS
-_FUND_WAITS = (WaitReason.UNFUNDED, WaitReason.MIN_SIZE_WAIT)
+_WOKEN = (WaitReason.MIN_SIZE_WAIT, WaitReason.CAPACITY_BLOCK)
 
 
 class Grid:
@@ -81,6 +83,7 @@ class Grid:
         self.low_headroom_told = False
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
+        self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
         self._outlook: tuple[int, int, int] | None = None
         self._configs: dict[bool, SlotConfig] = {}
 
@@ -103,6 +106,7 @@ class Grid:
         self.entry_pct = self.entry_pct if entry_pct is None else entry_pct
         self.profit_pct = self.profit_pct if profit_pct is None else profit_pct
         self._configs.clear()
+        self.size_answers.clear()
         self._target_loop = -1
 
     def _config(self, *, sticky: bool) -> SlotConfig:
@@ -167,8 +171,8 @@ class Grid:
     def set_wait(self, slot: Slot, trade_id: TradeId, reason: WaitReason, now_ns: int) -> None:
         """Say why a leg is empty, and when it is tried again without news."""
         slot.wait[trade_id] = reason
-        slot.retry_ns[trade_id] = now_ns + RETRY_NS
-        if reason in _FUND_WAITS:
+        slot.retry_ns[trade_id] = now_ns + (RARE_RETRY_NS if reason in _WOKEN else RETRY_NS)
+        if reason is WaitReason.UNFUNDED:
             self.unfunded.add(slot.slot_id)
         elif reason is WaitReason.CAPACITY_BLOCK:
             self.capped.add(slot.slot_id)

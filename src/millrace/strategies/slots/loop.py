@@ -105,7 +105,8 @@ def _drain(grid: Grid, turn: Turn, chosen: list[Slot], *, skip_drifted: bool) ->
     for _, _, local_id, slot, order in waiting:
         if skip_drifted and _drifted(grid, slot, order):
             continue
-        if not grid.scheduler.has_room or turn.calls_left < 1:
+        blocked = entry_block(grid, turn, slot) is not None
+        if not blocked and not (grid.scheduler.has_room and turn.calls_left >= 1):
             return
         reprice_entry(grid, turn, slot, order)
         place(grid, turn, slot, local_id, paced=True)
@@ -149,15 +150,17 @@ def _calls_on_their_way(grid: Grid, turn: Turn) -> int:
 def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot]) -> None:
     """Open empty slots: most round trips first, then lowest id, a few per loop (slots 5.2)."""
     empty.sort(key=lambda slot: (-slot.state.total_round_trips, slot.slot_id))
-    for place_in_line, slot in enumerate(empty):
+    opened = 0
+    for slot in empty:
         blocked = entry_block(grid, turn, slot)
         if blocked is not None:
             opening = Opening([], {"A": blocked, "B": blocked})
-        elif place_in_line >= max(2, grid.scheduler.cap) or turn.calls_left < _CALLS_OF_TWO:
+        elif opened >= max(2, grid.scheduler.cap) or turn.calls_left < _CALLS_OF_TWO:
             opening = Opening([], {"A": WaitReason.BOOTSTRAP_PENDING, "B": WaitReason.BOOTSTRAP_PENDING})
         else:
             base, quote = _free(turn)
             opening = bootstrap(slot.state, grid.cfg(slot), grid.sizes(slot, turn), base, quote)
+            opened += bool(opening.actions)
         _open(grid, turn, slot, opening)
 
 

@@ -11,7 +11,7 @@ from millrace.core.commands import Alert, OrderState, OrderUpdate, Post, Refused
 from millrace.core.events import RejectReason
 from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.events import Fill, OrderEnded, PartFill, RecoveryFill
-from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.grid import RETRY_NS, Grid
 from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
 from millrace.strategies.slots.placement import drop_entry, place, place_exits, reprice_entry
 from millrace.strategies.slots.pricing import clear_of_market
@@ -216,6 +216,8 @@ def _rejected(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     if reason in _WAITS_FOR:
         if isinstance(record, Order) and record.role == "entry":
             drop_entry(grid, turn, slot, record, _WAITS_FOR[reason])
+            # The venue's limits are not ours: neither a price nor the end of an order tells when they pass.
+            slot.retry_ns[record.trade_id] = turn.now_ns + RETRY_NS
         else:
             grid.unfunded.add(slot.slot_id)
     elif reason is RejectReason.POST_ONLY_WOULD_CROSS and slot.attempts.get(local_id, 0) == 1:

@@ -6,12 +6,15 @@ events; so skipping cannot change a decision. Bounds therefore always hold the p
 print that leaves them is shown, and where the price has left already, the next loop is due.
 """
 
+from dataclasses import replace
 from math import ceil, floor, inf
 
 from millrace.core.permission import Level
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legacy_recovery import may_orphan
 from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
+from millrace.strategies.slots.order_size import EntrySizes, FloorCount
+from millrace.strategies.slots.pricing import entry_price
 from millrace.strategies.slots.refresh import refresh_bounds
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
 from millrace.strategies.slots.turn import Turn
@@ -21,6 +24,8 @@ _LEGS: tuple[TradeId, TradeId] = ("A", "B")
 _RETRIED = frozenset(
     {WaitReason.UNFUNDED, WaitReason.MIN_SIZE_WAIT, WaitReason.CAPACITY_BLOCK, WaitReason.EXCHANGE_CANCELS}
 )
+_FARTHEST = 1_000
+"""A leg below the minimum looks for the price that ends its wait up to so many times higher or lower."""
 
 
 def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
@@ -65,10 +70,47 @@ def _empty_leg_due_ns(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> int:
     if slot.quarantined or reason is WaitReason.PAUSED or slot.is_cancelling(leg):
         return NEVER_NS
     next_loop_ns = grid.loop_after_ns(turn.now_ns)
+    if reason is WaitReason.MIN_SIZE_WAIT and turn.ticks > 0:
+        _wait_for_size(grid, turn, slot, leg)
     if reason in _RETRIED:
         return max(next_loop_ns, grid.loop_at_ns(slot.retry_ns.get(leg, 0)))
     cooldown_ns = round(slot.state.leg(leg).cooldown_until * _SECOND_NS)
     return max(next_loop_ns, grid.loop_at_ns(cooldown_ns))
+
+
+def _wait_for_size(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> None:
+    """Narrow the bounds to the nearest prices at which the leg's size would be valid.
+
+    Slots of equal size ask the same question in the same loop, so answers at one price are remembered.
+    """
+    sizes, losses = grid.sizes(slot, turn), slot.state.leg(leg).consecutive_losses
+    question = (turn.ticks, leg, losses, grid.is_sticky(slot), sizes.base_usd, sizes.base_units, sizes.multiplier(leg))
+    if question not in grid.size_answers:
+        if any(turn.ticks != asked[0] for asked in grid.size_answers):
+            grid.size_answers.clear()
+        grid.size_answers[question] = _valid_prices(grid, turn, sizes, leg, losses)
+    low_ticks, high_ticks = grid.size_answers[question]
+    slot.low_ticks = max(slot.low_ticks, low_ticks)
+    slot.high_ticks = min(slot.high_ticks, high_ticks)
+
+
+def _valid_prices(grid: Grid, turn: Turn, sizes: EntrySizes, leg: TradeId, losses: int) -> tuple[int, int]:
+    """Return the nearest ticks below and above at which the size is valid; size is monotone in price, so bisect."""
+    sizes = replace(sizes, floors=FloorCount())  # what is only asked must not count as lifted
+
+    def is_valid(ticks: int) -> bool:
+        return sizes.volume(leg, entry_price(leg, grid.instrument.price(ticks), losses, sizes.cfg)) is not None
+
+    def nearest(far: int, none: int) -> int:
+        near, valid = turn.ticks, far
+        if is_valid(near) or not is_valid(far):
+            return none
+        while abs(valid - near) > 1:
+            middle = (near + valid) // 2
+            near, valid = (near, middle) if is_valid(middle) else (middle, valid)
+        return valid
+
+    return nearest(max(1, turn.ticks // _FARTHEST), NO_LOW), nearest(turn.ticks * _FARTHEST, NO_HIGH)
 
 
 def _time_out_due_ns(grid: Grid, turn: Turn, slot: Slot) -> int:
