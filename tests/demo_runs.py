@@ -22,7 +22,7 @@ from millrace.world.run_folder import Run
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
-LIVELY = {"slots.count": 12, "slots.entry_pct": 0.05, "slots.refresh_pct": 0.1, "slots.profit_pct": 0.6}
+LIVELY = {"run.seed": 1, "slots.count": 12, "slots.entry_pct": 0.05, "slots.refresh_pct": 0.1, "slots.profit_pct": 0.6}
 Wrap = Callable[[LedgerStore], LedgerStore]
 
 

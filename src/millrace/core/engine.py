@@ -58,6 +58,7 @@ _ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderU
 _MARKET_EVENTS = (Print, Quote, MarketBlock)
 _GLOBAL = Scope(ScopeKind.GLOBAL)
 _HALT_ID = "operator/halt"
+_KEY_PREFIX = "key/"
 STORAGE_ID = "storage/"
 """Opens the ids of restrictions that stand while a part of the storage cannot be written."""
 _ROUTING_LIMIT = 10_000
@@ -164,7 +165,10 @@ class Engine:
             text = str(event.args.get("reason", "operator"))
             self._post(self._halt(_HALT_ID, ReasonCode.OPERATOR_HALT, text), out)
         elif event.action == "unhalt":
-            self._lift(Lift(_HALT_ID, str(event.args.get("reason", "operator")), event.ts_ns), out)
+            # A halt that the engine posted itself is lifted by its id, so that nobody lifts one unseen.
+            restriction_id = str(event.args.get("id", _HALT_ID))
+            if restriction_id == _HALT_ID or restriction_id.startswith(_KEY_PREFIX):
+                self._lift(Lift(restriction_id, str(event.args.get("reason", "operator")), event.ts_ns), out)
 
     def _order_news(self, event: OrderEvent, out: list[Command]) -> None:
         self._market.advance(self.now_ns)
@@ -229,7 +233,7 @@ class Engine:
 
     def _halt_key(self, key: str, out: list[Command]) -> None:
         text = f"{key} came back with another payload"
-        self._post(self._halt(f"key/{key}", ReasonCode.INTENT_KEY_REUSE, text), out)
+        self._post(self._halt(f"{_KEY_PREFIX}{key}", ReasonCode.INTENT_KEY_REUSE, text), out)
 
     def _halt(
         self, restriction_id: str, reason: ReasonCode, text: str, recovery: Recovery = Recovery.OPERATOR

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from millrace import __version__
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import Setting, Settings
 from millrace.core.engine import Engine
@@ -19,6 +18,7 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.shell.code_version import code_version
 from millrace.shell.manifest import Manifest
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
@@ -114,7 +114,7 @@ def balance_event(venue: SimVenue, ts_ns: int) -> BalanceReport:
 def manifest(settings: Settings) -> Manifest:
     """Return what a journal needs to be replayed."""
     return Manifest(
-        code_version=__version__,
+        code_version=code_version(),
         config_digest=settings.digest,
         config=settings.flat(),
         instruments=(instrument_facts(settings.run.instrument),),

@@ -13,6 +13,7 @@ from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
 from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError
+from millrace.shell.code_version import code_version
 from millrace.shell.journal import JournalStep, read_journal
 from millrace.shell.manifest import read_manifest
 from millrace.world.assemble import build_program
@@ -51,6 +52,8 @@ def replay(folder: Path) -> ReplayResult:
     engine = build_program(load_settings(overrides=given(manifest.config))).engine
     before: deque[str] = deque(maxlen=_EVENTS_BEFORE)
     notices: list[str] = []
+    if manifest.code_version != code_version():
+        notices.append(f"the journal was made by other code ({manifest.code_version}); this is {code_version()}")
     events = commands = 0
     for step in read_journal(folder, on_torn=lambda torn: notices.append(str(torn))):
         events += 1
