@@ -1,5 +1,9 @@
 """Golden D: the oracle grid on our engine, whole and skipping, with accounting and order records."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import grid_oracle
 from millrace.core.commands import OrderState, Side
 
@@ -21,3 +25,14 @@ def test_skipping_quotes_changes_no_command():
     _, _, skipped, _ = grid_oracle.run(columns)
     _, _, shown, _ = grid_oracle.run(columns, lazy=False)
     assert skipped.command_hash == shown.command_hash
+
+
+def test_a_million_quotes_fit_in_300_megabytes():
+    script = (
+        "import resource, grid_oracle\n"
+        "assert grid_oracle.run(grid_oracle.quotes())[0].fills == 1_498\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    tests = Path(grid_oracle.__file__).parent
+    done = subprocess.run([sys.executable, "-c", script], cwd=tests, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 300
