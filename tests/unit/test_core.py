@@ -213,6 +213,10 @@ def test_a_key_that_comes_back_with_another_payload_halts_everything(engine: Eng
     assert post.restriction.reason is ReasonCode.INTENT_KEY_REUSE
     assert engine.standing("scripted", DOGE.id).level is Level.HALT
     assert isinstance(strategy.shown[-1], Refused)
+    assert engine.step(Operator("unhalt", {}, 3)) == [], "a halt of the engine's own is lifted by its id only"
+    assert engine.step(Operator("unhalt", {"id": "storage/journal"}, 3)) == []
+    engine.step(Operator("unhalt", {"id": post.restriction.id}, 4))
+    assert engine.standing("scripted", DOGE.id).level is Level.OPEN
 
 
 def test_a_reducing_order_may_not_exceed_what_is_open(engine: Engine, strategy: Scripted) -> None:
