@@ -25,7 +25,8 @@ from millrace.shell.sequencer import Sequencer
 from millrace.sim.candles import QuoteColumns
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.world.feed import Feed
-from millrace.world.simulation import SimulatedLine, Simulation
+from millrace.world.line import SimulatedLine
+from millrace.world.simulation import Simulation
 
 LEVELS = 80
 STEP = 0.0025
@@ -138,7 +139,7 @@ def run(columns: QuoteColumns, *, lazy: bool = True) -> tuple[GridOracle, SimVen
     line = SimulatedLine(venue)
     ledger = MemoryLedger()
     free_pace = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9)
-    executor = Executor(ledger, line, CallBudget(free_pace), engine.board)
+    executor = Executor(ledger, line, CallBudget(free_pace), engine.board, engine.orders)
     simulation = Simulation(
         Sequencer(engine, executor, None), executor, line, Feed(DOGE.id, iter((columns,))), lazy=lazy
     )

@@ -43,6 +43,8 @@ from millrace.core.events import (
     OrderRejected,
     OrderUnknown,
     Print,
+    QueryAnswered,
+    QueryFailed,
     Quote,
     Started,
     StorageRecovered,
@@ -55,12 +57,16 @@ from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.strategy import Strategy
 
 _ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused)
+_Trouble = StorageTrouble | StorageRecovered | QueryFailed | QueryAnswered | IntentKeyReused
+_TROUBLES = (StorageTrouble, StorageRecovered, QueryFailed, QueryAnswered, IntentKeyReused)
 _MARKET_EVENTS = (Print, Quote, MarketBlock)
 _GLOBAL = Scope(ScopeKind.GLOBAL)
 _HALT_ID = "operator/halt"
 _KEY_PREFIX = "key/"
 STORAGE_ID = "storage/"
 """Opens the ids of restrictions that stand while a part of the storage cannot be written."""
+UNKNOWN_ID = "unknown/"
+"""Opens the ids of restrictions that stand while a venue cannot say what became of an order."""
 _ROUTING_LIMIT = 10_000
 
 
@@ -146,19 +152,28 @@ class Engine:
             self._market.open_orders(event)
         elif isinstance(event, ConfigApplied):
             self.config_digest = event.digest
-        elif isinstance(event, StorageTrouble):
-            restriction_id = f"{STORAGE_ID}{event.part}"
-            self._post(self._halt(restriction_id, ReasonCode.STORAGE_TROUBLE, event.text, Recovery.AUTO), out)
-        elif isinstance(event, StorageRecovered):
-            self._lift(Lift(f"{STORAGE_ID}{event.part}", "written again", event.ts_ns), out)
-        elif isinstance(event, IntentKeyReused):
-            for key in event.keys:
-                self._halt_key(key, out)
+        elif isinstance(event, _TROUBLES):
+            self._trouble(event, out)
         elif isinstance(event, Operator):
             self._operator(event, out)
         elif isinstance(event, Started) and event.restart:
             out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
         self._show(event, out)
+
+    def _trouble(self, event: _Trouble, out: list[Command]) -> None:
+        """Restrict what a failing part or venue makes unsafe, and lift that when it works again."""
+        if isinstance(event, StorageTrouble):
+            restriction_id = f"{STORAGE_ID}{event.part}"
+            self._post(self._halt(restriction_id, ReasonCode.STORAGE_TROUBLE, event.text, Recovery.AUTO), out)
+        elif isinstance(event, StorageRecovered):
+            self._lift(Lift(f"{STORAGE_ID}{event.part}", "written again", event.ts_ns), out)
+        elif isinstance(event, QueryFailed):
+            self._post(self._venue_halt(event), out)
+        elif isinstance(event, QueryAnswered):
+            self._lift(Lift(f"{UNKNOWN_ID}{event.client_id}", "the venue answered", event.ts_ns), out)
+        else:
+            for key in event.keys:
+                self._halt_key(key, out)
 
     def _operator(self, event: Operator, out: list[Command]) -> None:
         if event.action == "halt":
@@ -239,6 +254,18 @@ class Engine:
         self, restriction_id: str, reason: ReasonCode, text: str, recovery: Recovery = Recovery.OPERATOR
     ) -> Restriction:
         return Restriction(restriction_id, _GLOBAL, Level.HALT, reason, text, "engine", self.now_ns, recovery=recovery)
+
+    def _venue_halt(self, event: QueryFailed) -> Restriction:
+        return Restriction(
+            f"{UNKNOWN_ID}{event.client_id}",
+            Scope(ScopeKind.VENUE, event.venue),
+            Level.HALT,
+            ReasonCode.UNKNOWN_ORDER,
+            event.text,
+            "engine",
+            self.now_ns,
+            recovery=Recovery.AUTO,
+        )
 
     def _post(self, restriction: Restriction, out: list[Command]) -> None:
         if self.board.post(restriction):

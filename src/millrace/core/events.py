@@ -206,6 +206,22 @@ class IntentKeyReused(_Event, frozen=True, gc=False, tag="key_reused"):
     ts_ns: int
 
 
+class QueryFailed(_Event, frozen=True, gc=False, tag="query_failed"):
+    """The venue cannot say what became of an order: nothing may be sent there until it does (runtime 2.15 rule 3)."""
+
+    client_id: str
+    venue: str
+    text: str
+    ts_ns: int
+
+
+class QueryAnswered(_Event, frozen=True, gc=False, tag="query_answered"):
+    """What became of the order is known again."""
+
+    client_id: str
+    ts_ns: int
+
+
 MarketEvent = Print | Quote | MarketBlock
 OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
 Event = (
@@ -227,4 +243,6 @@ Event = (
     | StorageTrouble
     | StorageRecovered
     | IntentKeyReused
+    | QueryFailed
+    | QueryAnswered
 )

@@ -10,6 +10,7 @@ from millrace.core.commands import Approved, Command, OrderUpdate, Place, Refuse
 from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
+from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import Restriction, Standing
 from millrace.core.strategy import SeriesSpec
 
@@ -73,6 +74,10 @@ class Orders(Restorable, Protocol):
 
     def apply(self, event: OrderEvent) -> tuple[OrderUpdate, list[Command]] | None:
         """Apply a venue's news: the update and the facts for the ledger; None when it changes nothing."""
+        ...
+
+    def open_order(self, client_id: str) -> OpenOrder | None:
+        """Return an order that has not ended; None for any other."""
         ...
 
     def position(self, position: SubPosition) -> Lots:

@@ -36,6 +36,7 @@ from millrace.core.events import (
 )
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money
+from millrace.core.order_truth import OpenOrder
 from millrace.orders.states import next_state
 
 Applied = tuple[OrderUpdate, list[Command]]
@@ -58,16 +59,6 @@ class _Order(msgspec.Struct, gc=False):
     def rest(self) -> Lots:
         """Lots that may still fill."""
         return max(self.place.lots - self.cum_lots, 0)
-
-
-class OpenOrder(msgspec.Struct, frozen=True, gc=False):
-    """An order that has not ended, as far as we know; `cancel_out` while a cancel is on its way."""
-
-    client_id: str
-    place: Place
-    state: OrderState
-    cum_lots: Lots
-    cancel_out: bool
 
 
 class _Saved(msgspec.Struct):
@@ -127,11 +118,12 @@ class OrderTable:
 
     def unfinished(self) -> list[OpenOrder]:
         """Return the orders that have not ended, in the order in which they were made."""
-        return [
-            OpenOrder(order.client_id, order.place, order.state, order.cum_lots, order.cancel_out)
-            for order in self._orders.values()
-            if not order.state.is_terminal
-        ]
+        return [_described(order) for order in self._orders.values() if not order.state.is_terminal]
+
+    def open_order(self, client_id: str) -> OpenOrder | None:
+        """Return an order that has not ended; None for any other."""
+        order = self._orders.get(client_id)
+        return None if order is None or order.state.is_terminal else _described(order)
 
     # What we do
 
@@ -310,6 +302,10 @@ class OrderTable:
         for order in saved.orders:
             self._take(order)
         self._ended.update(dict.fromkeys(saved.ended))
+
+
+def _described(order: _Order) -> OpenOrder:
+    return OpenOrder(order.client_id, order.place, order.state, order.venue_order_id, order.cum_lots, order.cancel_out)
 
 
 def _update(

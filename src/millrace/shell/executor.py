@@ -5,6 +5,9 @@ command that is carried out twice places one order (runtime 2.15). Waiting order
 status queries, entries (slots 4.4). The executor takes `Approved` orders only, and those come from the restriction
 board, which is asked again when an order has waited and the board has changed since (design section 5.1).
 
+What the venue does not answer is asked about until it is known (`unanswered`). An entry that waited longer than
+`valid_for_ns` for its call ends without having been sent.
+
 While facts cannot be written, orders are refused, cancels leave all the same, and the facts wait in their order. What
 is certain without asking the venue is collected as news, which the sequencer gives to the core before anything else.
 """
@@ -22,6 +25,7 @@ from millrace.core.events import (
     OpenOrdersReport,
     OrderAccepted,
     OrderEnded,
+    OrderEvent,
     OrderProgress,
     OrderRejected,
     OrderUnknown,
@@ -33,13 +37,18 @@ from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
 from millrace.core.permission import Level
-from millrace.core.ports import Board
+from millrace.core.ports import Board, Orders
+from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
 
 _URGENT = 0
+_QUERY = 1
 _ENTRY = 3
 _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
+_TOO_OLD = "too old to send"
+_UNSENT = frozenset({_WITHDRAWN, _TOO_OLD})
+_PATIENCE = Patience()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KNOWN = "the ledger holds this order already; the venue must say what became of it"
@@ -50,11 +59,15 @@ class VenuePort(Protocol):
     """The way to one venue; answers come back as events."""
 
     def place(self, approved: Approved, now_ns: int) -> None:
-        """Send an order."""
+        """Send an order. A refusal that answers an earlier send of the same order may not be reported any more."""
         ...
 
     def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
         """Send a cancel."""
+        ...
+
+    def ask_order(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
+        """Ask what became of an order; the answer comes back as a `StatusAnswer`."""
         ...
 
     def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
@@ -65,12 +78,24 @@ class VenuePort(Protocol):
 class Executor:
     """Outbox of one venue account."""
 
-    def __init__(self, ledger: LedgerStore, port: VenuePort, budget: CallBudget, board: Board) -> None:
+    def __init__(
+        self,
+        ledger: LedgerStore,
+        port: VenuePort,
+        budget: CallBudget,
+        board: Board,
+        orders: Orders,
+        *,
+        patience: Patience = _PATIENCE,
+        valid_for_ns: int | None = None,
+    ) -> None:
         self.ledger = ledger
         self.budget = budget
         self._port = port
         self._board = board
-        self._outbox: list[tuple[int, int, int, Approved | CancelOrder]] = []
+        self._valid_for_ns = valid_for_ns
+        self._unanswered = Unanswered(orders, patience)
+        self._outbox: list[tuple[int, int, int, Approved | CancelOrder | Query]] = []
         self._count = 0
         self._backlog: list[Command] = []
         self._ledger_down = False
@@ -80,6 +105,11 @@ class Executor:
     def waiting(self) -> int:
         """Number of calls that wait for the budget."""
         return len(self._outbox)
+
+    @property
+    def unanswered(self) -> int:
+        """Number of orders that the venue owes an answer about."""
+        return len(self._unanswered)
 
     @property
     def in_trouble(self) -> bool:
@@ -104,7 +134,8 @@ class Executor:
             if isinstance(command, Submit):
                 self._submit(command.order, written, now_ns)
             elif isinstance(command, CancelOrder) and not self._withdraw(command, now_ns):
-                self._enqueue(_URGENT, now_ns, command)
+                self._unanswered.unwanted(command)
+                self._enqueue(now_ns, command)
 
     def _write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
         """Commit the facts of a step; None when they have to wait, and then none of its orders may leave."""
@@ -138,7 +169,7 @@ class Executor:
         if written is None:
             self._refuse(order, _UNWRITTEN, now_ns)
         elif order.client_id in written.new_client_ids:
-            self._enqueue(_URGENT if order.order.reduces else _ENTRY, now_ns, order)
+            self._enqueue(now_ns, order)
         elif order.order.key in written.reused_keys:
             self._refuse(order, _REUSED, now_ns)
         else:
@@ -153,35 +184,67 @@ class Executor:
             if isinstance(call, Approved) and call.client_id == cancel.client_id:
                 del self._outbox[place]
                 heapq.heapify(self._outbox)
-                nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
-                self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
+                self._end_unsent(cancel.client_id, _WITHDRAWN, now_ns)
                 return True
         return False
 
-    def _enqueue(self, priority: int, now_ns: int, call: Approved | CancelOrder) -> None:
+    def _end_unsent(self, client_id: str, why: str, now_ns: int) -> None:
+        self._news.append(OrderEnded(OrderProgress(client_id, 0, 0, 0, now_ns), EndStatus.CANCELLED, why))
+
+    def _enqueue(self, now_ns: int, call: Approved | CancelOrder | Query) -> None:
         self._count += 1
-        heapq.heappush(self._outbox, (priority, self._count, now_ns, call))
+        heapq.heappush(self._outbox, (_priority(call), self._count, now_ns, call))
 
     # Sending
 
     def pump(self, now_ns: int) -> int | None:
-        """Send what the budget allows now; returns the time of the next try, None when nothing waits."""
+        """Send what the budget allows now; returns when there is more to do, None when nothing is awaited."""
+        self._follow(self._unanswered.due(now_ns), now_ns)
+        send_ns, ask_ns = self._send(now_ns), self._unanswered.next_ns
+        return ask_ns if send_ns is None else send_ns if ask_ns is None else min(send_ns, ask_ns)
+
+    def _follow(self, follows: Follows, now_ns: int) -> None:
+        self._news += follows.news
+        for call in follows.calls:
+            self._enqueue(now_ns, call)
+
+    def _send(self, now_ns: int) -> int | None:
         while self._outbox:
             priority, _, queued_ns, call = self._outbox[0]
-            if isinstance(call, Approved) and not self._may_leave(call):
+            if isinstance(call, Approved) and self._dropped(call, queued_ns, now_ns):
                 heapq.heappop(self._outbox)
-                self._refuse(call, _RESTRICTED, now_ns)
                 continue
             earliest = self.budget.earliest_ns(now_ns, urgent=priority == _URGENT)
             if earliest > now_ns:
                 return earliest
             heapq.heappop(self._outbox)
             self.budget.take(now_ns, waited_ns=now_ns - queued_ns)
-            if isinstance(call, CancelOrder):
-                self._port.cancel(call.instrument, call.client_id, now_ns)
-            else:
-                self._port.place(call, now_ns)
+            self._leave(call, now_ns)
         return None
+
+    def _leave(self, call: Approved | CancelOrder | Query, now_ns: int) -> None:
+        if isinstance(call, CancelOrder):
+            self._unanswered.cancelled(call, now_ns)
+            self._port.cancel(call.instrument, call.client_id, now_ns)
+        elif isinstance(call, Query):
+            self._unanswered.asked(call.client_id, now_ns)
+            self._port.ask_order(call.instrument, call.client_id, now_ns)
+        else:
+            self._unanswered.placed(call, now_ns)
+            self._port.place(call, now_ns)
+
+    def _dropped(self, approved: Approved, queued_ns: int, now_ns: int) -> bool:
+        """Tell whether an order that waited may not leave any more; the core is told why."""
+        if self._unanswered.is_watched(approved.client_id) and not self._unanswered.may_resend(approved):
+            return True
+        if not self._may_leave(approved):
+            self._refuse(approved, _RESTRICTED, now_ns)
+            return True
+        limit_ns = None if approved.order.reduces else self._valid_for_ns
+        if limit_ns is None or now_ns - queued_ns <= limit_ns:
+            return False
+        self._end_unsent(approved.client_id, _TOO_OLD, now_ns)
+        return True
 
     def _may_leave(self, approved: Approved) -> bool:
         """Ask the board again when it changed since it approved: yes or no, never another size (design 5.1)."""
@@ -192,21 +255,45 @@ class Executor:
         return level < Level.REDUCE_ONLY or (level is Level.REDUCE_ONLY and order.reduces)
 
     def poll(self, instrument: InstrumentId, now_ns: int) -> bool:
-        """Ask for the open orders if the budget allows it now and no cancel or exit waits; False: skipped."""
-        urgent_waits = bool(self._outbox) and self._outbox[0][0] == _URGENT
+        """Ask for the open orders if the budget allows it now and no cancel, exit or question waits; False: skipped."""
+        urgent_waits = bool(self._outbox) and self._outbox[0][0] < _ENTRY
         if urgent_waits or self.budget.earliest_ns(now_ns, urgent=False) > now_ns:
             return False
         self.budget.take(now_ns)
         self._port.ask_open_orders(instrument, now_ns)
         return True
 
-    def heard(self, event: Event) -> None:
-        """Take what an answer says about our pace."""
+    def answered(self, answer: StatusAnswer, now_ns: int) -> None:
+        """Take the venue's answer to a question about an order; what follows is news and calls."""
+        if answer.refused:
+            self.budget.rate_limited(now_ns)
+        else:
+            self.budget.succeeded()
+        self._follow(self._unanswered.answered(answer, now_ns), now_ns)
+
+    def heard(self, event: Event) -> bool:
+        """Take what an event that the core has seen says about our pace and our requests; True: `pump` is due."""
+        self._pace(event)
+        if not isinstance(event, OrderEvent):
+            return False
+        before_ns = self._unanswered.next_ns
+        self._follow(self._unanswered.heard(event), event.ts_ns)
+        due_ns = self._unanswered.next_ns
+        return bool(self._news) or (due_ns is not None and (before_ns is None or due_ns < before_ns))
+
+    def _pace(self, event: Event) -> None:
         if isinstance(event, OrderAccepted | OpenOrdersReport) or (
-            isinstance(event, OrderEnded) and event.reason != _WITHDRAWN
+            isinstance(event, OrderEnded) and event.reason not in _UNSENT
         ):
             self.budget.succeeded()
         elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
         ):
             self.budget.rate_limited(event.ts_ns)
+
+
+def _priority(call: Approved | CancelOrder | Query) -> int:
+    """Return a call's rank: cancels and exits, questions, entries (slots 4.4)."""
+    if isinstance(call, Query):
+        return _QUERY
+    return _ENTRY if isinstance(call, Approved) and not call.order.reduces else _URGENT

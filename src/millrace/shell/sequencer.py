@@ -18,6 +18,7 @@ from millrace.core.failure import WorldError
 from millrace.core.ledger import FACTS
 from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
+from millrace.shell.unanswered import StatusAnswer
 
 StepListener = Callable[[Event, list[Command]], None]
 _UNWRITTEN_LIMIT = 200_000
@@ -64,6 +65,13 @@ class Sequencer:
         if not self._pump_owed:
             return None
         return self.pump(self.engine.now_ns)
+
+    def answer(self, answer: StatusAnswer, now_ns: int) -> int | None:
+        """Take the venue's answer about one order; what it changes reaches the core as events."""
+        self._executor.answered(answer, now_ns)
+        self._queue.extend(self._executor.take_news())
+        self._drain()
+        return self.pump(now_ns)
 
     def pump(self, now_ns: int) -> int | None:
         """Let calls leave that waited for the budget; returns when to come back, None when nothing waits."""
@@ -112,7 +120,7 @@ class Sequencer:
         self._seq += 1
         self.messages += not event.is_market
         commands = self.engine.step(event)
-        self._executor.heard(event)
+        self._pump_owed |= self._executor.heard(event)
         if commands:
             self._carry_out(commands, event.ts_ns)
         for listener in self._listeners:

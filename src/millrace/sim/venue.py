@@ -32,6 +32,7 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import PPM, Instrument, InstrumentId, Lots, Money, Ticks
+from millrace.core.order_truth import VenueOrder
 from millrace.sim.balances import Balances, need
 from millrace.sim.latency import Latency
 from millrace.sim.matching import Pair, RestingOrder, RestingSide
@@ -85,22 +86,6 @@ class Delivery(NamedTuple):
 
     ts_ns: int
     event: Event
-
-
-class VenueOrder(msgspec.Struct, frozen=True, gc=False):
-    """What the venue answers when it is asked about an order."""
-
-    instrument: InstrumentId
-    client_id: str
-    venue_order_id: str
-    side: Side
-    lots: Lots
-    limit_ticks: Ticks
-    state: OrderState
-    cum_lots: Lots
-    cum_cost: Money
-    cum_fee: Money
-    reason: str
 
 
 class SimVenue:

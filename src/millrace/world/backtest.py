@@ -23,7 +23,8 @@ from millrace.world.assemble import (
     venue_settings,
 )
 from millrace.world.feed import Feed
-from millrace.world.simulation import SimulatedLine, Simulation
+from millrace.world.line import SimulatedLine
+from millrace.world.simulation import Simulation
 
 
 class Assembled(NamedTuple):
@@ -43,7 +44,7 @@ def assemble_backtest(
     venue = SimVenue(venue_settings(settings, program.instrument))
     ledger = MemoryLedger()
     line = SimulatedLine(venue)
-    executor = Executor(ledger, line, call_budget(settings), program.engine.board)
+    executor = Executor(ledger, line, call_budget(settings), program.engine.board, program.orders)
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)))
     simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)

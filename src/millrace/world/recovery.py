@@ -10,28 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from millrace.core.codec import encode_commands
-from millrace.core.commands import Command, OrderState
+from millrace.core.commands import Command
 from millrace.core.engine import Engine
 from millrace.core.events import (
-    CancelRefused,
-    EndStatus,
     Event,
-    OrderAccepted,
-    OrderEnded,
-    OrderProgress,
     OrderRejected,
     RejectReason,
 )
 from millrace.core.failure import WorldError
 from millrace.core.journal_format import RecordKind
 from millrace.core.ledger import LedgerStore
-from millrace.orders.table import OpenOrder, OrderTable
+from millrace.core.order_truth import UNCONFIRMED, differences
+from millrace.orders.table import OrderTable
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
-from millrace.sim.venue import SimVenue, VenueOrder
+from millrace.sim.venue import SimVenue
 
-_ENDED = {OrderState.CANCELLED: EndStatus.CANCELLED, OrderState.EXPIRED: EndStatus.EXPIRED}
-_UNCONFIRMED = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
 _BATCH = 10_000
 
 
@@ -113,28 +107,14 @@ def reconcile(orders: OrderTable, venue: SimVenue, prefix: str, now_ns: int) -> 
     for order in unfinished:
         status = venue.order_status(order.client_id)
         if status is not None:
-            events += _differences(order, status, now_ns)
-        elif order.state in _UNCONFIRMED and not order.cum_lots:
+            events += differences(order, status, now_ns)
+        elif order.state in UNCONFIRMED and not order.cum_lots:
             events.append(OrderRejected(order.client_id, RejectReason.LOST, "the venue never had it", now_ns))
         else:
             raise WorldError(
                 f"the venue does not know order {order.client_id} any more, which it had accepted; find out what became"
                 " of it before trading"
             )
-    return events
-
-
-def _differences(order: OpenOrder, found: VenueOrder, now_ns: int) -> list[Event]:
-    events: list[Event] = []
-    if order.state in _UNCONFIRMED:
-        events.append(OrderAccepted(order.client_id, found.venue_order_id, now_ns))
-    progress = OrderProgress(order.client_id, found.cum_lots, found.cum_cost, found.cum_fee, now_ns)
-    if found.state in _ENDED:
-        return [*events, OrderEnded(progress, _ENDED[found.state], found.reason)]
-    if found.cum_lots > order.cum_lots:
-        events.append(progress)
-    if order.cancel_out and not found.state.is_terminal:
-        events.append(CancelRefused(order.client_id, RejectReason.LOST.value, now_ns))
     return events
 
 

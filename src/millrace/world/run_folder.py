@@ -14,8 +14,8 @@ from msgspec import structs
 
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
-from millrace.core.engine import STORAGE_ID
-from millrace.core.events import Started, StorageRecovered
+from millrace.core.engine import STORAGE_ID, UNKNOWN_ID
+from millrace.core.events import QueryAnswered, Started, StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ledger import LedgerStore
 from millrace.shell.disk import Disk
@@ -39,8 +39,9 @@ from millrace.world.assemble import (
     venue_settings,
 )
 from millrace.world.feed import Feed
+from millrace.world.line import SimulatedLine
 from millrace.world.recovery import Restored, check_agreement, reconcile, restore_engine
-from millrace.world.simulation import SimulatedLine, Simulation
+from millrace.world.simulation import Simulation
 from millrace.world.venue_store import VenueStore
 
 LEDGER = "ledger.db"
@@ -111,7 +112,7 @@ class Run:
         opened.callback(store.close)
         self.venue = store.venue
         line = SimulatedLine(self.venue, program.client_prefix)
-        executor = Executor(self.ledger, line, call_budget(settings), program.engine.board)
+        executor = Executor(self.ledger, line, call_budget(settings), program.engine.board, program.orders)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         now_ns = max(first_ns, program.engine.now_ns, self.venue.now_ns)
@@ -135,6 +136,8 @@ class Run:
         for restriction in engine.board.active():
             if restriction.id.startswith(STORAGE_ID):
                 simulation.feed_event(StorageRecovered(restriction.id.removeprefix(STORAGE_ID), now_ns))
+            elif restriction.id.startswith(UNKNOWN_ID):
+                simulation.feed_event(QueryAnswered(restriction.id.removeprefix(UNKNOWN_ID), now_ns))
         simulation.feed_event(balance_event(self.venue, now_ns))
         simulation.feed_event(Started(restart=self.restart, ts_ns=now_ns))
         if simulation.sequencer.settle():

@@ -7,73 +7,13 @@ it, as far as the call budget allows. With `lazy` the market data and loops that
 and the same commands come out (design section 9).
 """
 
-import heapq
-from typing import Any
-
-from millrace.core.commands import Approved
-from millrace.core.events import Event, OpenOrdersReport, Timer
-from millrace.core.instrument import InstrumentId, Ticks
+from millrace.core.events import Event, Timer
+from millrace.core.instrument import Ticks
 from millrace.core.strategy import Bound, Field, Interest
 from millrace.shell.executor import Executor
 from millrace.shell.sequencer import Sequencer
-from millrace.sim.venue import Delivery, SimVenue
 from millrace.world.feed import Feed
-
-_NEVER_NS = 2**63 - 1
-_POLL = "open orders"
-"""Names the poll where the venue draws a travel time per order."""
-
-
-class SimulatedLine:
-    """The connection between program and venue: requests and answers in flight.
-
-    `client_prefix` tells this installation's orders at the venue from others'.
-    """
-
-    def __init__(self, venue: SimVenue, client_prefix: str = "") -> None:
-        self.venue = venue
-        self._client_prefix = client_prefix
-        self._heap: list[tuple[int, int, str, Any]] = []
-        self._count = 0
-
-    def push(self, ts_ns: int, kind: str, payload: Any) -> None:
-        """Put something on its way; equal times keep their order."""
-        self._count += 1
-        heapq.heappush(self._heap, (ts_ns, self._count, kind, payload))
-
-    def place(self, approved: Approved, now_ns: int) -> None:
-        """Send an order (the executor's port)."""
-        self.push(self.venue.arrival_ns(approved.client_id, now_ns), "place", approved)
-
-    def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
-        """Send a cancel (the executor's port)."""
-        self.push(self.venue.arrival_ns(client_id, now_ns), "cancel", (instrument, client_id))
-
-    def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
-        """Ask how many orders are open (the executor's port)."""
-        self.push(self.venue.arrival_ns(_POLL, now_ns), "open_orders", instrument)
-
-    def count_open_orders(self, instrument: InstrumentId, ts_ns: int) -> None:
-        """Put the venue's answer to `ask_open_orders` on its way back."""
-        found = self.venue.open_orders(instrument)
-        ours = sum(order.client_id.startswith(self._client_prefix) for order in found)
-        back_ns = ts_ns + self.venue.settings.response_latency_ns
-        self.push(back_ns, "event", OpenOrdersReport(instrument, ours, len(found) - ours, back_ns))
-
-    def answer(self, deliveries: list[Delivery]) -> None:
-        """Put the venue's answers on their way back."""
-        for ts_ns, event in deliveries:
-            self.push(ts_ns, "event", event)
-
-    @property
-    def next_ns(self) -> int:
-        """When the next thing arrives."""
-        return self._heap[0][0] if self._heap else _NEVER_NS
-
-    def pop(self) -> tuple[int, str, Any]:
-        """Take what arrives next: time, kind, payload."""
-        ts_ns, _, kind, payload = heapq.heappop(self._heap)
-        return ts_ns, kind, payload
+from millrace.world.line import NEVER_NS, SimulatedLine
 
 
 class Simulation:
@@ -96,9 +36,9 @@ class Simulation:
         self.line = line
         self.feed = feed
         self._lazy = lazy
-        self._pump_ns = _NEVER_NS
+        self._pump_ns = NEVER_NS
         self._poll_every_ns = poll_ns
-        self._poll_ns = 0 if poll_ns else _NEVER_NS
+        self._poll_ns = 0 if poll_ns else NEVER_NS
 
     @property
     def events(self) -> int:
@@ -119,7 +59,7 @@ class Simulation:
         while True:
             interest = self._interest()
             timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
-            timer_ns = _NEVER_NS if timer is None else timer
+            timer_ns = NEVER_NS if timer is None else timer
             message_ns = min(self.line.next_ns, self._pump_ns, self._poll_ns)
             until_ns = min(message_ns, timer_ns, end_ns)
             if self._market(until_ns, interest):
@@ -190,19 +130,21 @@ class Simulation:
             self._poll()
             return
         if self._pump_ns <= self.line.next_ns:
-            now_ns, self._pump_ns = self._pump_ns, _NEVER_NS
+            now_ns, self._pump_ns = self._pump_ns, NEVER_NS
             self._schedule_pump(self.sequencer.pump(now_ns))
             return
         ts_ns, kind, payload = self.line.pop()
         if kind == "event":
             self._step(payload)
-        elif kind == "place":
-            self.line.answer(self.line.venue.place(payload, ts_ns))
-        elif kind == "open_orders":
-            self.line.count_open_orders(payload, ts_ns)
+        elif kind == "refusal":
+            refusal, attempt = payload
+            if self.line.is_current(refusal.client_id, attempt):
+                self._step(refusal)
+        elif kind == "status":
+            self.now_ns = max(self.now_ns, ts_ns)
+            self._schedule_pump(self.sequencer.answer(payload, ts_ns))
         else:
-            instrument, client_id = payload
-            self.line.answer(self.line.venue.cancel(instrument, client_id, ts_ns))
+            self.line.arrive(kind, payload, ts_ns)
 
     def _poll(self) -> None:
         """Ask for the open orders; a poll that the budget has no room for is left out, the next comes soon."""

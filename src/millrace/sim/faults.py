@@ -1,0 +1,101 @@
+"""What goes wrong on the line between program and venue, drawn from a hash instead of a generator.
+
+Each draw depends on the seed, what is drawn for, the order and the number of the attempt, and on nothing else, so one
+seed is one history whatever else happens (runtime 2.21 rule 6). A request may be lost, refused for its pace before the
+venue takes it, or overtaken by a later one; an answer may be lost, delayed, doubled or overtaken, or the connection is
+reset after the venue has acted. A request never arrives twice and never later than `LATEST_REQUEST_NS`: a venue settles
+within a bounded time, and without that no client could tell absent from late.
+"""
+
+from enum import StrEnum
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from millrace.core.instrument import PPM
+
+_MS = 1_000_000
+_WORD = 8
+LATEST_REQUEST_NS = 1_000 * _MS
+"""How much later than usual a request may arrive; less than the venue's settle time of 2 s (runtime 2.15 rule 3)."""
+
+
+class Fault(StrEnum):
+    """What happens to one call, or to one piece of news that nobody asked for."""
+
+    NONE = "none"
+    REQUEST_LOST = "request_lost"
+    REQUEST_OVERTAKEN = "request_overtaken"
+    RATE_LIMITED = "rate_limited"
+    ANSWER_LOST = "answer_lost"
+    ANSWER_DELAYED = "answer_delayed"
+    ANSWER_TWICE = "answer_twice"
+    ANSWER_OVERTAKEN = "answer_overtaken"
+    RESET = "reset"
+
+
+CALL_FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
+NEWS_FAULTS = (Fault.ANSWER_DELAYED, Fault.ANSWER_TWICE, Fault.ANSWER_OVERTAKEN)
+
+
+class FaultMenu(msgspec.Struct, frozen=True, gc=False):
+    """How often something goes wrong, until when, and which faults may be chosen.
+
+    `share_ppm` of the calls and `news_share_ppm` of the news meet one of the faults, each as likely as the others.
+    """
+
+    seed: int
+    share_ppm: int = 300_000
+    news_share_ppm: int = 300_000
+    until_ns: int = 2**63 - 1
+    longest_delay_ns: int = 30_000 * _MS
+    overtaking_ns: int = LATEST_REQUEST_NS
+    call_faults: tuple[Fault, ...] = CALL_FAULTS
+    news_faults: tuple[Fault, ...] = NEWS_FAULTS
+
+
+class Fate(NamedTuple):
+    """What happens: the fault, and by how much what it holds up is late (the second copy, when it comes twice)."""
+
+    fault: Fault
+    late_ns: int = 0
+
+
+_GOOD = Fate(Fault.NONE)
+
+
+class Faults:
+    """The draws of one line."""
+
+    __slots__ = ("_key", "_menu")
+
+    def __init__(self, menu: FaultMenu) -> None:
+        if menu.overtaking_ns > LATEST_REQUEST_NS:
+            raise ValueError(f"a request may be {LATEST_REQUEST_NS} ns late, not {menu.overtaking_ns}")
+        self._menu = menu
+        self._key = blake2b(str(menu.seed).encode(), digest_size=32).digest()
+
+    def of_call(self, purpose: str, client_id: str, attempt: int, now_ns: int) -> Fate:
+        """Return what happens to a request and its answer; `attempt` counts the calls of this purpose and order."""
+        return self._draw(purpose, client_id, attempt, now_ns, self._menu.share_ppm, self._menu.call_faults)
+
+    def of_news(self, client_id: str, number: int, now_ns: int) -> Fate:
+        """Return what happens to the order's `number`-th piece of news that answers no request."""
+        return self._draw("news", client_id, number, now_ns, self._menu.news_share_ppm, self._menu.news_faults)
+
+    def _draw(
+        self, purpose: str, client_id: str, attempt: int, now_ns: int, share_ppm: int, faults: tuple[Fault, ...]
+    ) -> Fate:
+        if now_ns >= self._menu.until_ns or not faults:
+            return _GOOD
+        text = f"{client_id}/{attempt}".encode()
+        digest = blake2b(text, key=self._key, person=purpose.encode(), digest_size=3 * _WORD).digest()
+        chance, choice, length = (
+            int.from_bytes(digest[at : at + _WORD], "little") for at in range(0, 3 * _WORD, _WORD)
+        )
+        if chance % PPM >= share_ppm:
+            return _GOOD
+        fault = faults[choice % len(faults)]
+        longest_ns = self._menu.longest_delay_ns if fault is Fault.ANSWER_DELAYED else self._menu.overtaking_ns
+        return Fate(fault, length % (longest_ns + 1))

@@ -1,0 +1,198 @@
+"""The connection between program and venue: requests and answers in flight, with what goes wrong on the way.
+
+Without a `FaultMenu` everything arrives, once and in order. With one, each call and each piece of news draws its fate
+(`sim.faults`). Balances are the venue's own statement, not an answer to a call, and meet no fault.
+
+A refusal answers one request. When the same order has been sent again since, it is dropped here, as a client drops the
+response to a request that it has given up.
+"""
+
+import heapq
+from collections import Counter
+from typing import Any
+
+from msgspec import structs
+
+from millrace.core.commands import Approved
+from millrace.core.events import (
+    BalanceReport,
+    CancelRefused,
+    Event,
+    OpenOrdersReport,
+    OrderAccepted,
+    OrderEnded,
+    OrderProgress,
+    OrderRejected,
+    OrderUnknown,
+    RejectReason,
+)
+from millrace.core.instrument import InstrumentId
+from millrace.shell.unanswered import StatusAnswer
+from millrace.sim.faults import Fate, Fault, FaultMenu, Faults
+from millrace.sim.venue import Delivery, SimVenue
+
+NEVER_NS = 2**63 - 1
+_POLL = "open orders"
+"""Names the poll where the venue draws a travel time per order."""
+_GOOD = Fate(Fault.NONE)
+_PACE = RejectReason.RATE_LIMIT
+_TOO_FAST = "refused on the way: too many requests"
+_RESET = "connection reset before the answer"
+_UNANSWERED = frozenset({Fault.ANSWER_LOST, Fault.RESET})
+
+
+class SimulatedLine:
+    """The connection to one venue; it is the executor's port.
+
+    `client_prefix` tells this installation's orders at the venue from others'. `fates` counts what went wrong.
+    """
+
+    def __init__(self, venue: SimVenue, client_prefix: str = "", faults: FaultMenu | None = None) -> None:
+        self.venue = venue
+        self.fates: Counter[Fault] = Counter()
+        self._client_prefix = client_prefix
+        self._faults = None if faults is None else Faults(faults)
+        self._drawn: Counter[tuple[str, str]] = Counter()
+        self._heap: list[tuple[int, int, str, Any]] = []
+        self._count = 0
+
+    def push(self, ts_ns: int, kind: str, payload: Any) -> None:
+        """Put something on its way; equal times keep their order."""
+        self._count += 1
+        heapq.heappush(self._heap, (ts_ns, self._count, kind, payload))
+
+    @property
+    def next_ns(self) -> int:
+        """When the next thing arrives."""
+        return self._heap[0][0] if self._heap else NEVER_NS
+
+    def pop(self) -> tuple[int, str, Any]:
+        """Take what arrives next: time, kind, payload."""
+        ts_ns, _, kind, payload = heapq.heappop(self._heap)
+        return ts_ns, kind, payload
+
+    # Requests (the executor's port)
+
+    def place(self, approved: Approved, now_ns: int) -> None:
+        """Send an order."""
+        client_id = approved.client_id
+        fate, arrival_ns = self._request("place", client_id, now_ns)
+        attempt = self._drawn["place", client_id]
+        if fate.fault is Fault.RATE_LIMITED:
+            back_ns = self._back_ns(arrival_ns)
+            self.push(back_ns, "refusal", (OrderRejected(client_id, _PACE, _TOO_FAST, back_ns), attempt))
+        elif fate.fault is not Fault.REQUEST_LOST:
+            self.push(arrival_ns, "place", (approved, fate, attempt))
+
+    def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
+        """Send a cancel."""
+        fate, arrival_ns = self._request("cancel", client_id, now_ns)
+        if fate.fault is Fault.RATE_LIMITED:
+            back_ns = self._back_ns(arrival_ns)
+            self.push(back_ns, "event", CancelRefused(client_id, _PACE.value, back_ns))
+        elif fate.fault is not Fault.REQUEST_LOST:
+            self.push(arrival_ns, "cancel", (instrument, client_id, fate))
+
+    def ask_order(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:  # noqa: ARG002  the port's shape
+        """Ask what became of an order."""
+        fate, arrival_ns = self._request("query", client_id, now_ns)
+        if fate.fault is Fault.RATE_LIMITED:
+            self.push(self._back_ns(arrival_ns), "status", StatusAnswer(client_id, None, now_ns, refused=True))
+        elif fate.fault is not Fault.REQUEST_LOST:
+            self.push(arrival_ns, "query", (client_id, now_ns, fate))
+
+    def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
+        """Ask how many orders are open."""
+        self.push(self.venue.arrival_ns(_POLL, now_ns), "open_orders", instrument)
+
+    def _request(self, purpose: str, client_id: str, now_ns: int) -> tuple[Fate, int]:
+        """Return what happens to a call and when it arrives."""
+        arrival_ns = self.venue.arrival_ns(client_id, now_ns)
+        if self._faults is None:
+            return _GOOD, arrival_ns
+        self._drawn[purpose, client_id] += 1
+        fate = self._faults.of_call(purpose, client_id, self._drawn[purpose, client_id], now_ns)
+        self.fates[fate.fault] += 1
+        return fate, arrival_ns + (fate.late_ns if fate.fault is Fault.REQUEST_OVERTAKEN else 0)
+
+    # Arrivals at the venue
+
+    def arrive(self, kind: str, payload: Any, ts_ns: int) -> None:
+        """Hand a request to the venue and put its answers on their way back."""
+        if kind == "place":
+            approved, fate, attempt = payload
+            deliveries = self.venue.place(approved, ts_ns)
+            self._answer_call(deliveries, fate, attempt, approved.client_id)
+        elif kind == "cancel":
+            instrument, client_id, fate = payload
+            self._answer_call(self.venue.cancel(instrument, client_id, ts_ns), fate, 0, "")
+        elif kind == "query":
+            client_id, asked_ns, fate = payload
+            self._tell_status(client_id, asked_ns, fate, ts_ns)
+        else:
+            self._count_open_orders(payload, ts_ns)
+
+    def is_current(self, client_id: str, attempt: int) -> bool:
+        """Tell whether an order has not been sent again since this attempt."""
+        return self._drawn["place", client_id] == attempt
+
+    def answer(self, deliveries: list[Delivery]) -> None:
+        """Put news that nobody asked for on its way."""
+        for ts_ns, event in deliveries:
+            self._tell(ts_ns, event)
+
+    def _answer_call(self, deliveries: list[Delivery], fate: Fate, attempt: int, reset_id: str) -> None:
+        """Put the answer to a call on its way, and what the venue tells beside it."""
+        for ts_ns, event in deliveries:
+            if isinstance(event, OrderProgress | BalanceReport):
+                self._tell(ts_ns, event)
+            elif fate.fault in _UNANSWERED:
+                if fate.fault is Fault.RESET and reset_id:
+                    self.push(ts_ns, "event", OrderUnknown(reset_id, _RESET, ts_ns))
+            else:
+                kind = "refusal" if isinstance(event, OrderRejected) else "event"
+                self._deliver(ts_ns, event, fate, kind, attempt)
+
+    def _tell(self, ts_ns: int, event: Event) -> None:
+        if self._faults is None or not isinstance(event, OrderProgress | OrderEnded | OrderAccepted):
+            self.push(ts_ns, "event", event)
+            return
+        self._drawn["news", event.client_id] += 1
+        fate = self._faults.of_news(event.client_id, self._drawn["news", event.client_id], ts_ns)
+        self.fates[fate.fault] += 1
+        self._deliver(ts_ns, event, fate, "event", 0)
+
+    def _deliver(self, ts_ns: int, event: Event, fate: Fate, kind: str, attempt: int) -> None:
+        times = [ts_ns]
+        if fate.fault in {Fault.ANSWER_DELAYED, Fault.ANSWER_OVERTAKEN}:
+            times = [ts_ns + fate.late_ns]
+        elif fate.fault is Fault.ANSWER_TWICE:
+            times = [ts_ns, ts_ns + fate.late_ns]
+        for at_ns in times:
+            told = event if at_ns == ts_ns else _told_at(event, at_ns)
+            self.push(at_ns, kind, told if kind == "event" else (told, attempt))
+
+    def _tell_status(self, client_id: str, asked_ns: int, fate: Fate, ts_ns: int) -> None:
+        if fate.fault in _UNANSWERED:
+            return
+        answer = StatusAnswer(client_id, self.venue.order_status(client_id), asked_ns)
+        late = fate.fault in {Fault.ANSWER_DELAYED, Fault.ANSWER_OVERTAKEN}
+        self.push(self._back_ns(ts_ns) + (fate.late_ns if late else 0), "status", answer)
+        if fate.fault is Fault.ANSWER_TWICE:
+            self.push(self._back_ns(ts_ns) + fate.late_ns, "status", answer)
+
+    def _count_open_orders(self, instrument: InstrumentId, ts_ns: int) -> None:
+        found = self.venue.open_orders(instrument)
+        ours = sum(order.client_id.startswith(self._client_prefix) for order in found)
+        back_ns = self._back_ns(ts_ns)
+        self.push(back_ns, "event", OpenOrdersReport(instrument, ours, len(found) - ours, back_ns))
+
+    def _back_ns(self, ts_ns: int) -> int:
+        return ts_ns + self.venue.settings.response_latency_ns
+
+
+def _told_at(event: Event, ts_ns: int) -> Event:
+    """Return the event as of when we learn of it: what is late has no older time than what came before it."""
+    if isinstance(event, OrderEnded):
+        return structs.replace(event, progress=structs.replace(event.progress, ts_ns=ts_ns))
+    return structs.replace(event, ts_ns=ts_ns)
