@@ -127,7 +127,7 @@ class Buyer:
 
 
 def number_of(key: str) -> int:
-    return int(key.split("/")[0])
+    return int(key.split("/", maxsplit=1)[0])
 
 
 class World(NamedTuple):
@@ -167,8 +167,16 @@ def engine_of(buyer: Buyer) -> Engine:
     return Engine((DOGE,), (buyer,), MarketView(), orders, Account(), RestrictionBoard())
 
 
+FREE_PACE = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9, refill_ns=1)
+
+
 def make_world(
-    count: int, menu: FaultMenu | None, folder: Path | None = None, burst: int = 5, **executor: Any
+    count: int,
+    menu: FaultMenu | None,
+    folder: Path | None = None,
+    burst: int = 5,
+    pace: CallBudgetSettings = FREE_PACE,
+    **executor: Any,
 ) -> World:
     """Return a started world; with a folder it writes its journal there."""
     buyer = Buyer(count, burst)
@@ -187,7 +195,6 @@ def make_world(
     venue = SimVenue(settings, log.append)
     line = SimulatedLine(venue, faults=menu)
     ledger = MemoryLedger()
-    pace = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9, refill_ns=1)
     parts = Executor(ledger, line, CallBudget(pace), engine.board, engine.orders, **executor)
     sequencer = Sequencer(engine, parts, None if folder is None else Journal(folder))
     one = np.array([1], np.int64)

@@ -39,6 +39,7 @@ from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
+from millrace.shell.unanswered import Patience
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.recovery import check_agreement
 
@@ -47,6 +48,8 @@ SECOND = 1_000_000_000
 LEG = SubPosition("script", DOGE.id, "g", "B")
 LOTS = 60 * 10**8
 FREE = CallBudgetSettings(calls_per_loop=10**6, metronome=False, bucket_calls=10**6)
+PATIENCE = Patience(answer_ns=2**60)
+"""The line of these tests answers only what they tell it to: nothing is ever asked about."""
 WAYS = ["event", "commands", "sync", "read-only", "ledger"]
 
 
@@ -153,7 +156,7 @@ def make_desk(folder: Path, rules: CallBudgetSettings = FREE) -> Desk:
     engine = engine_with(strategy)
     ledger, disk = FaultyLedger(MemoryLedger()), FaultyDisk()
     line = Line(ledger)
-    executor = Executor(ledger, line, CallBudget(rules), engine.board, engine.orders)
+    executor = Executor(ledger, line, CallBudget(rules), engine.board, engine.orders, patience=PATIENCE)
     sequencer = Sequencer(engine, executor, Journal(folder, disk))
     steps: list[tuple[Event, list, Level]] = []
     desk = Desk(engine, sequencer, executor, ledger, disk, line, strategy, steps, folder)
@@ -393,7 +396,8 @@ def test_an_order_that_still_waits_is_withdrawn_and_its_cancel_stays_here(tmp_pa
     assert desk.executor.waiting == 0
     desk.want("cancel:A", 5)
     assert desk.sequencer.pump(29 * SECOND) == 30 * SECOND
-    assert desk.sequencer.pump(30 * SECOND) is None
+    desk.sequencer.pump(30 * SECOND)
+    assert desk.executor.waiting == 0
     assert desk.sent() == ["place:A", "cancel:A"]
     assert_whole(desk)
 
@@ -404,7 +408,8 @@ def test_an_order_that_waited_is_asked_about_again_when_the_board_has_changed(tm
     filled(desk, "A", LOTS, 3)
     desk.want("entry:B exit:X", 4)
     desk.want("halt:REDUCE_ONLY", 5)
-    assert desk.sequencer.pump(30 * SECOND) is None, "the exit may leave, and then the entry's turn ends"
+    desk.sequencer.pump(30 * SECOND)
+    assert desk.executor.waiting == 0, "the exit may leave, and then the entry's turn ends"
     assert desk.sent() == ["place:A", "place:X"]
     assert desk.strategy.states["B"] is OrderState.REJECTED
     rejected = next(event for event, _, _ in desk.steps if isinstance(event, OrderRejected))
@@ -446,7 +451,8 @@ def test_a_rate_limit_answer_slows_us_down_and_a_success_ends_it(desk: Desk, eve
         desk.tell(CancelRefused(desk.id_of("A"), RejectReason.RATE_LIMIT.value, 3 * SECOND))
     desk.want("entry:B", 4)
     assert "place:B" not in desk.sent()
-    assert desk.sequencer.pump(8 * SECOND) is None
+    desk.sequencer.pump(8 * SECOND)
+    assert desk.executor.waiting == 0
     assert desk.sent()[-1] == "place:B"
     assert desk.executor.budget.status(9 * SECOND)["consecutive_rate_errors"] == 1
     accepted(desk, "B", 9)

@@ -13,6 +13,7 @@ from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
 from millrace.sim.candles import PrintColumns
+from millrace.sim.faults import FaultMenu
 from millrace.sim.venue import SimVenue
 from millrace.world.assemble import (
     Program,
@@ -37,13 +38,18 @@ class Assembled(NamedTuple):
 
 
 def assemble_backtest(
-    settings: Settings, columns: PrintColumns, *, lazy: bool = True, journal: Journal | None = None
+    settings: Settings,
+    columns: PrintColumns,
+    *,
+    lazy: bool = True,
+    journal: Journal | None = None,
+    faults: FaultMenu | None = None,
 ) -> Assembled:
-    """Return a program on a recording, not started."""
+    """Return a program on a recording, not started; with `faults` calls to the venue go wrong."""
     program = build_program(settings)
     venue = SimVenue(venue_settings(settings, program.instrument))
     ledger = MemoryLedger()
-    line = SimulatedLine(venue)
+    line = SimulatedLine(venue, faults=faults)
     executor = Executor(ledger, line, call_budget(settings), program.engine.board, program.orders)
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)))

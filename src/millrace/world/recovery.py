@@ -20,7 +20,7 @@ from millrace.core.events import (
 from millrace.core.failure import WorldError
 from millrace.core.journal_format import RecordKind
 from millrace.core.ledger import LedgerStore
-from millrace.core.order_truth import UNCONFIRMED, differences
+from millrace.core.order_truth import differences
 from millrace.orders.table import OrderTable
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
@@ -108,7 +108,7 @@ def reconcile(orders: OrderTable, venue: SimVenue, prefix: str, now_ns: int) -> 
         status = venue.order_status(order.client_id)
         if status is not None:
             events += differences(order, status, now_ns)
-        elif order.state in UNCONFIRMED and not order.cum_lots:
+        elif order.never_seen:
             events.append(OrderRejected(order.client_id, RejectReason.LOST, "the venue never had it", now_ns))
         else:
             raise WorldError(
