@@ -8,13 +8,22 @@ import pytest
 import faulty_line as toy
 from millrace.capacity.call_budget import CallBudgetSettings
 from millrace.core.codec import EMPTY_HASH, encode_commands
-from millrace.core.commands import Approved
-from millrace.core.events import OrderEnded, OrderEvent, OrderUnknown, QueryAnswered, QueryFailed
+from millrace.core.commands import Approved, Place, Side, Style
+from millrace.core.events import (
+    OrderEnded,
+    OrderEvent,
+    OrderRejected,
+    OrderUnknown,
+    QueryAnswered,
+    QueryFailed,
+    RejectReason,
+)
+from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, ReasonCode
 from millrace.shell.journal import read_journal
-from millrace.shell.unanswered import Follows, Patience, Unanswered
+from millrace.shell.unanswered import Follows, Patience, StatusAnswer, Unanswered
 from millrace.sim.faults import CALL_FAULTS, Fault, FaultMenu
-from millrace.sim.venue_log import Accepted, Executed
+from millrace.sim.venue_log import Accepted, Executed, Rejected
 from millrace.world.recovery import check_agreement
 
 INTENTS = 10_000
@@ -163,6 +172,37 @@ def test_an_entry_that_waited_too_long_is_not_sent_and_wanted_anew():
     assert dropped
     assert not {event.client_id for event in dropped} & sent
     assert_as_wanted(world)
+
+
+def test_news_takes_back_a_resend_that_waits_for_its_call():
+    pace = CallBudgetSettings(calls_per_loop=2, metronome=False)
+    world = toy.make_world(1, None, pace=pace)
+    placed: list[str] = []
+    world.line.place = lambda approved, _: placed.append(approved.client_id)
+    asked: list[str] = []
+    world.line.ask_order = lambda _, client_id, __: asked.append(client_id)
+    world.run(3)
+    (first,) = placed
+    sequencer, now_ns = world.simulation.sequencer, world.simulation.now_ns
+    sequencer.answer(StatusAnswer(first, None, now_ns), now_ns)
+    assert placed == [first], "the loop's calls are used up"
+    world.simulation.feed_event(OrderRejected(first, RejectReason.POST_ONLY_WOULD_CROSS, "late", now_ns + 1))
+    world.run(40)
+    assert asked.count(first) == 1, "a question that is settled need not leave"
+    assert placed == [first, world.orders.client_id("buyer", "0/2")]
+
+
+def test_a_refusal_of_an_earlier_send_is_not_told_after_the_next():
+    world = toy.make_world(0, FaultMenu(1, 0, 0))
+    leg = SubPosition("buyer", toy.DOGE.id, "1", "B")
+    crossing = Place(toy.DOGE.id, Side.BUY, toy.LOTS, toy.ASK, Style.POST_ONLY, leg, False, "9/9", "toy")
+    approved = world.engine.board.permit(crossing, world.orders.client_id("buyer", "9/9"), 0, 0)
+    world.line.place(approved, world.simulation.now_ns)
+    world.run(0.04)
+    world.line.place(approved, world.simulation.now_ns)
+    world.run(1)
+    assert sum(isinstance(record, Rejected) for record in world.log) == 2
+    assert sum(isinstance(event, OrderRejected) for event, _ in world.steps) == 1
 
 
 def test_a_blind_resend_would_be_found(monkeypatch):

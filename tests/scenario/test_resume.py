@@ -38,7 +38,8 @@ def swap_engine(settings: grid.Settings, assembled: Assembled) -> None:
     again = encode_state(fresh.snapshot())
     assert again == saved, difference(decode_state(saved), decode_state(again))
     assembled.simulation.engine = sequencer.engine = fresh
-    assembled.simulation.executor._board = fresh.board
+    executor = assembled.simulation.executor
+    executor._board, executor._unanswered._orders = fresh.board, fresh.orders
 
 
 def difference(one: Any, other: Any, path: str = "state") -> str:

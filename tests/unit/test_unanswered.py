@@ -143,7 +143,7 @@ def test_an_answer_from_before_the_resend_says_nothing_about_it(desk):
     desk.wait(SENT_NS + 2_300 * MS)
     assert desk.tell(None, 2_250, 2_300).calls == [desk.approved]
     assert desk.tell(None, 2_250, 2_350) == Follows([], []), "it waits to leave already"
-    assert desk.unanswered.may_resend(desk.approved)
+    assert desk.unanswered.may_send(desk.id)
     desk.unanswered.placed(desk.approved, SENT_NS + 2_400 * MS)
     assert desk.tell(None, 2_250, 9_000) == Follows([], [])
     assert desk.tell(None, 4_399, 9_000) == Follows([], [])
@@ -153,7 +153,7 @@ def test_news_stops_a_resend_that_waits_to_leave(desk):
     desk.wait(SENT_NS + 2_300 * MS)
     desk.tell(None, 2_250, 2_300)
     desk.hear(accepted(desk))
-    assert not desk.unanswered.may_resend(desk.approved)
+    assert not desk.unanswered.may_send(desk.id)
 
 
 def test_three_resends_and_then_it_counts_as_lost(desk):

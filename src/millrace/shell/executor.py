@@ -211,7 +211,7 @@ class Executor:
     def _send(self, now_ns: int) -> int | None:
         while self._outbox:
             priority, _, queued_ns, call = self._outbox[0]
-            if isinstance(call, Approved) and self._dropped(call, queued_ns, now_ns):
+            if self._dropped(call, queued_ns, now_ns):
                 heapq.heappop(self._outbox)
                 continue
             earliest = self.budget.earliest_ns(now_ns, urgent=priority == _URGENT)
@@ -233,9 +233,15 @@ class Executor:
             self._unanswered.placed(call, now_ns)
             self._port.place(call, now_ns)
 
-    def _dropped(self, approved: Approved, queued_ns: int, now_ns: int) -> bool:
+    def _dropped(self, call: Approved | CancelOrder | Query, queued_ns: int, now_ns: int) -> bool:
+        """Tell whether a call that waited need not or may not leave any more."""
+        if isinstance(call, Query):
+            return not self._unanswered.is_asking(call.client_id)
+        return isinstance(call, Approved) and self._outdated(call, queued_ns, now_ns)
+
+    def _outdated(self, approved: Approved, queued_ns: int, now_ns: int) -> bool:
         """Tell whether an order that waited may not leave any more; the core is told why."""
-        if self._unanswered.is_watched(approved.client_id) and not self._unanswered.may_resend(approved):
+        if not self._unanswered.may_send(approved.client_id):
             return True
         if not self._may_leave(approved):
             self._refuse(approved, _RESTRICTED, now_ns)

@@ -132,7 +132,7 @@ class Unanswered:
     def asked(self, client_id: str, now_ns: int) -> None:
         """Note that a question left."""
         watch = self._watches.get(client_id)
-        if watch is None or not watch.ladder_ns or watch.resending:
+        if watch is None:
             return
         watch.asked += 1
         if watch.asked < len(LADDER_NS):
@@ -140,17 +140,15 @@ class Unanswered:
         else:
             watch.due_ns = now_ns + LADDER_NS[-1]
 
-    def is_watched(self, client_id: str) -> bool:
-        """Tell whether the order has left before and is unanswered."""
-        return client_id in self._watches
+    def is_asking(self, client_id: str) -> bool:
+        """Tell whether the order is still one to ask about."""
+        watch = self._watches.get(client_id)
+        return watch is not None and watch.ladder_ns > 0 and not watch.resending
 
-    def may_resend(self, approved: Approved) -> bool:
-        """Tell whether an order that waits to leave again is still one that the venue never had."""
-        watch = self._watches.get(approved.client_id)
-        if watch is None or not watch.resending:
-            return False
-        order = self._orders.open_order(approved.client_id)
-        return order is not None and order.never_seen
+    def may_send(self, client_id: str) -> bool:
+        """Tell whether the venue still never had an order that waits to leave, for the first time or again."""
+        order, watch = self._orders.open_order(client_id), self._watches.get(client_id)
+        return order is not None and order.never_seen and (watch is None or watch.resending)
 
     # What comes
 
