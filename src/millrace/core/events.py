@@ -224,6 +224,13 @@ class QueryAnswered(_Event, frozen=True, gc=False, tag="query_answered"):
 
 MarketEvent = Print | Quote | MarketBlock
 OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
+VenueEvent = (
+    OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused | OpenOrdersReport
+)
+"""News of our orders; what else a venue reports is not an answer to a call."""
+VENUE_EVENTS = (
+    OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused, OpenOrdersReport,
+)  # fmt: skip
 Event = (
     Print
     | Quote

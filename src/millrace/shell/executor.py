@@ -25,13 +25,13 @@ from millrace.core.events import (
     OpenOrdersReport,
     OrderAccepted,
     OrderEnded,
-    OrderEvent,
     OrderProgress,
     OrderRejected,
     OrderUnknown,
     RejectReason,
     StorageRecovered,
     StorageTrouble,
+    VenueEvent,
 )
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
@@ -47,6 +47,8 @@ _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "too old to send"
+_TAKEN = (OrderAccepted, OpenOrdersReport)
+"""News that says that the venue took a call of ours."""
 _UNSENT = frozenset({_WITHDRAWN, _TOO_OLD})
 _PATIENCE = Patience()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
@@ -97,6 +99,7 @@ class Executor:
         self._unanswered = Unanswered(orders, patience)
         self._outbox: list[tuple[int, int, int, Approved | CancelOrder | Query]] = []
         self._count = 0
+        self._send_ns: int | None = None
         self._backlog: list[Command] = []
         self._ledger_down = False
         self._news: list[Event] = []
@@ -197,11 +200,19 @@ class Executor:
 
     # Sending
 
+    @property
+    def next_ns(self) -> int | None:
+        """When `pump` must be called next; None when nothing is awaited."""
+        send_ns, ask_ns = self._send_ns, self._unanswered.next_ns
+        if ask_ns is None or send_ns is None:
+            return ask_ns if send_ns is None else send_ns
+        return min(send_ns, ask_ns)
+
     def pump(self, now_ns: int) -> int | None:
         """Send what the budget allows now; returns when there is more to do, None when nothing is awaited."""
         self._follow(self._unanswered.due(now_ns), now_ns)
-        send_ns, ask_ns = self._send(now_ns), self._unanswered.next_ns
-        return ask_ns if send_ns is None else send_ns if ask_ns is None else min(send_ns, ask_ns)
+        self._send_ns = self._send(now_ns)
+        return self.next_ns
 
     def _follow(self, follows: Follows, now_ns: int) -> None:
         self._news += follows.news
@@ -277,20 +288,18 @@ class Executor:
             self.budget.succeeded()
         self._follow(self._unanswered.answered(answer, now_ns), now_ns)
 
-    def heard(self, event: Event) -> bool:
+    def heard(self, event: VenueEvent) -> bool:
         """Take what an event that the core has seen says about our pace and our requests; True: `pump` is due."""
         self._pace(event)
-        if not isinstance(event, OrderEvent):
+        if isinstance(event, OpenOrdersReport) or not self._unanswered.concerns(event):
             return False
         before_ns = self._unanswered.next_ns
         self._follow(self._unanswered.heard(event), event.ts_ns)
         due_ns = self._unanswered.next_ns
         return bool(self._news) or (due_ns is not None and (before_ns is None or due_ns < before_ns))
 
-    def _pace(self, event: Event) -> None:
-        if isinstance(event, OrderAccepted | OpenOrdersReport) or (
-            isinstance(event, OrderEnded) and event.reason not in _UNSENT
-        ):
+    def _pace(self, event: VenueEvent) -> None:
+        if isinstance(event, _TAKEN) or (isinstance(event, OrderEnded) and event.reason not in _UNSENT):
             self.budget.succeeded()
         elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value

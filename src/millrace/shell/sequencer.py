@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from millrace.core.commands import CancelOrder, Command
 from millrace.core.engine import Engine
-from millrace.core.events import Event, StorageRecovered, StorageTrouble
+from millrace.core.events import VENUE_EVENTS, Event, StorageRecovered, StorageTrouble
 from millrace.core.failure import WorldError
 from millrace.core.ledger import FACTS
 from millrace.shell.executor import Executor
@@ -113,14 +113,16 @@ class Sequencer:
             self._one(self._queue.popleft())
 
     def _one(self, event: Event) -> None:
-        trouble = self._write(self._seq + 1, event, event.ts_ns)
-        if trouble is not None:
-            self._queue.extendleft((event, trouble))
-            return
+        if self._journal is not None:
+            trouble = self._write(self._seq + 1, event, event.ts_ns)
+            if trouble is not None:
+                self._queue.extendleft((event, trouble))
+                return
         self._seq += 1
         self.messages += not event.is_market
         commands = self.engine.step(event)
-        self._pump_owed |= self._executor.heard(event)
+        if isinstance(event, VENUE_EVENTS) and self._executor.heard(event):
+            self._pump_owed = True
         if commands:
             self._carry_out(commands, event.ts_ns)
         for listener in self._listeners:

@@ -98,7 +98,9 @@ class Unanswered:
     @property
     def next_ns(self) -> int | None:
         """When `due` must be called next; None while nothing is unanswered."""
-        earliest = min((watch.due_ns for watch in self._watches.values()), default=_NEVER_NS)
+        if not self._watches:
+            return None
+        earliest = min([watch.due_ns for watch in self._watches.values()])
         return None if earliest == _NEVER_NS else earliest
 
     # What leaves
@@ -170,6 +172,10 @@ class Unanswered:
                 follows.calls.append(Query(watch.instrument, watch.client_id))
                 watch.due_ns = _NEVER_NS
         return follows
+
+    def concerns(self, event: OrderEvent) -> bool:
+        """Tell whether news is of an unanswered order or makes one."""
+        return event.client_id in self._watches or _is_question(event)
 
     def heard(self, event: OrderEvent) -> Follows:
         """Take an order's news, which the core has applied already."""

@@ -36,7 +36,6 @@ class Simulation:
         self.line = line
         self.feed = feed
         self._lazy = lazy
-        self._pump_ns = NEVER_NS
         self._poll_every_ns = poll_ns
         self._poll_ns = 0 if poll_ns else NEVER_NS
 
@@ -60,7 +59,8 @@ class Simulation:
             interest = self._interest()
             timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
             timer_ns = NEVER_NS if timer is None else timer
-            message_ns = min(self.line.next_ns, self._pump_ns, self._poll_ns)
+            pump_ns = self.executor.next_ns
+            message_ns = min(self.line.next_ns, NEVER_NS if pump_ns is None else pump_ns, self._poll_ns)
             until_ns = min(message_ns, timer_ns, end_ns)
             if self._market(until_ns, interest):
                 continue
@@ -69,7 +69,7 @@ class Simulation:
                 return
             self.now_ns = max(self.now_ns, until_ns)
             if message_ns <= timer_ns:
-                self._message()
+                self._message(message_ns, pump_ns)
             else:
                 self._step(Timer(timer_ns))
 
@@ -125,13 +125,13 @@ class Simulation:
                 high = bound.ticks if high is None else min(high, bound.ticks)
         return low, high
 
-    def _message(self) -> None:
-        if self._poll_ns <= min(self._pump_ns, self.line.next_ns):
+    def _message(self, message_ns: int, pump_ns: int | None) -> None:
+        """Take what is due at `message_ns`: a poll goes before a call that may leave, and that before an arrival."""
+        if self._poll_ns == message_ns:
             self._poll()
             return
-        if self._pump_ns <= self.line.next_ns:
-            now_ns, self._pump_ns = self._pump_ns, NEVER_NS
-            self._schedule_pump(self.sequencer.pump(now_ns))
+        if pump_ns == message_ns:
+            self.sequencer.pump(message_ns)
             return
         ts_ns, kind, payload = self.line.pop()
         if kind == "event":
@@ -142,7 +142,7 @@ class Simulation:
                 self._step(refusal)
         elif kind == "status":
             self.now_ns = max(self.now_ns, ts_ns)
-            self._schedule_pump(self.sequencer.answer(payload, ts_ns))
+            self.sequencer.answer(payload, ts_ns)
         else:
             self.line.arrive(kind, payload, ts_ns)
 
@@ -152,11 +152,7 @@ class Simulation:
         self._poll_ns = (self.now_ns // self._poll_every_ns + 1) * self._poll_every_ns
 
     def _step(self, event: Event) -> None:
-        self._schedule_pump(self.sequencer.feed(event))
-
-    def _schedule_pump(self, ts_ns: int | None) -> None:
-        if ts_ns is not None:
-            self._pump_ns = min(self._pump_ns, ts_ns)
+        self.sequencer.feed(event)
 
 
 def _require(condition: bool, bound: Bound) -> None:
