@@ -36,7 +36,7 @@ from millrace.strategies.slots.model import (
 )
 from millrace.strategies.slots.pricing import backoff_multiplier, entry_price, exit_price
 from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.refresh import partial_is_stale, refresh_bounds
+from millrace.strategies.slots.refresh import refresh_bounds
 from millrace.strategies.slots.volatility import VolatilityTarget, profit_target_pct
 from millrace.strategies.slots.volume import UsdSizes, lots_up, tradeable, whole_lots
 
@@ -183,9 +183,7 @@ def test_part_fills_only_move_up_and_stop_refreshes() -> None:
     assert refresh_bounds(state.orders[0], state, CFG) == (0.0, inf)
     state.orders = state.orders[:1]
     assert apply(state, PriceTick(0.3, T + 1.0), CFG, BIG) == []
-    assert not partial_is_stale(state.orders[0], state, CFG, 1800.0)
     apply(state, TimerTick(T + 1800.0), CFG, BIG)
-    assert partial_is_stale(state.orders[0], state, CFG, 1800.0)
     # An end row that is older than the part fill counts as the part fill.
     apply(state, ended(1, 3.0), CFG, BIG)
     assert state.b.dust.volume == 5.0

@@ -6,6 +6,15 @@ RUN_KNOBS: tuple[Knob, ...] = (
     knob("run.instrument", "", "kraken:DOGE/USD", "", "what a run trades, as venue:symbol", spec="design 3"),
     knob("run.seed", "", 1, "", "seed of everything that is drawn in a simulation", low=0, spec="design 3"),
     knob("run.installation", "", "local", "", "tells this installation's orders from another's", spec="design 5.4"),
+    knob(
+        "run.entry_valid_for_sec",
+        "",
+        0.0,
+        "s",
+        "an entry that waited longer for its call is not sent but priced anew; 0 never drops one",
+        low=0,
+        spec="runtime 2.14",
+    ),
     knob("venue.base_balance", "", 10_000.0, "base", "opening balance of the base coin", low=0, spec="design 7"),
     knob("venue.quote_balance", "", 2_000.0, "quote", "opening balance of the quote currency", low=0, spec="design 7"),
     knob(

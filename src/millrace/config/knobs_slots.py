@@ -254,7 +254,7 @@ SIZER: tuple[Knob, ...] = (
     knob("sizer.util_sensitivity", "TP_UTIL_SENSITIVITY", 0.8, "", "slope of the utilisation penalty", low=0),
     knob("sizer.util_floor", "TP_UTIL_FLOOR", 0.4, "", "most utilisation penalty", low=0, high=1),
     knob("sizer.recency_halflife", "TP_RECENCY_HALFLIFE", 100, "cycles", "rank at half weight; 0 or less: off"),
-    knob("sizer.log_updates", "TP_LOG_UPDATES", True, "", "report every update"),
+    knob("sizer.log_updates", "TP_LOG_UPDATES", True, "", "record every update of an acting sizer in the ledger"),
 )
 
 SLOTS_KNOBS: tuple[Knob, ...] = (*SIZE, *PRICES, *LIFE, *LABEL, *CAPACITY, *SIZER)

@@ -33,11 +33,15 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run trades, its seed, and the name that tells its orders from another installation's."""
+    """What a run trades, its seed, and the name that tells its orders from another installation's.
+
+    `entry_valid_for_sec` is how long an entry may wait in the outbox, 0 for ever.
+    """
 
     instrument: str
     seed: int
     installation: str
+    entry_valid_for_sec: float
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,22 +1,8 @@
-"""The failure words and the two families of error.
+"""The two families of error.
 
-Every part answers "what happens when this fails?" with one of six words, so that an operator and a reader see the
-same small vocabulary everywhere (design section 3). Code raises one of two families only: the operator's fault, which
-a person mends in a file or a command, and the world's fault, which a person or time mends outside the program.
+Code raises one of two families only: the operator's fault, which a person mends in a file or a command, and the world's
+fault, which a person or time mends outside the program (design section 8). Anything else that is raised is a bug.
 """
-
-from enum import StrEnum
-
-
-class Failure(StrEnum):
-    """What a part does when it fails."""
-
-    PROPAGATE = "propagate"
-    UNAVAILABLE = "unavailable"
-    DEFER = "defer"
-    FAIL_CLOSED = "fail_closed"
-    DEGRADED = "degraded"
-    FATAL = "fatal"
 
 
 class OperatorError(Exception):

@@ -14,7 +14,6 @@ from millrace.core.instrument import InstrumentId
 PLATFORM_TAG = "311a"
 """Marks an order as one of this platform at any venue."""
 _HASH_DIGITS = 23
-_TAG_DIGITS = 4
 
 
 class SubPosition(NamedTuple):

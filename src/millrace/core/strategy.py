@@ -57,19 +57,6 @@ class SeriesSpec(msgspec.Struct, frozen=True, gc=False):
     bars_kept: int = 0
 
 
-class MarketState(Protocol):
-    """What is known of one instrument's market now."""
-
-    last_ticks: Ticks
-    last_ts_ns: int
-    bid_ticks: Ticks
-    ask_ticks: Ticks
-
-    def samples(self) -> list[Ticks]:
-        """Return the kept samples of the grid up to now, oldest first."""
-        ...
-
-
 class View(Protocol):
     """What a strategy may read. Nothing in it can be changed through it."""
 

@@ -25,7 +25,6 @@ _ROWS_PER_DAY = 1 << 17
 """Room for one day's bars in the numbering of bars; a day has at most one print a second."""
 
 Path = NDArray[np.float64]
-Seconds = NDArray[np.int64]
 
 
 class Regime(msgspec.Struct, frozen=True, gc=False):

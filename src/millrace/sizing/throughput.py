@@ -38,7 +38,8 @@ _NO_DATA = "insufficient_data"
 class ThroughputConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the sizer: the TP_* knobs of slots 21 without their prefix.
 
-    `shadow` computes and reports but leaves sizes alone; `log_updates` is read by whoever reports updates.
+    `shadow` computes and reports but leaves sizes alone; `log_updates` asks the caller to record each
+    update.
     """
 
     enabled: bool = False

@@ -14,11 +14,13 @@ from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
 from millrace.core.ids import ClientIds
 from millrace.core.instrument import Instrument
+from millrace.core.ledger import LedgerStore
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.shell.code_version import code_version
+from millrace.shell.executor import Executor, VenuePort
 from millrace.shell.manifest import Manifest
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
@@ -99,6 +101,13 @@ def call_budget(settings: Settings) -> CallBudget:
             wave_ns=round(slots.private_api_wave_sec * _SECOND_NS),
         )
     )
+
+
+def build_executor(settings: Settings, program: Program, ledger: LedgerStore, port: VenuePort) -> Executor:
+    """Return the outbox of the program's account."""
+    valid_for_ns = round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
+    board, orders = program.engine.board, program.orders
+    return Executor(ledger, port, call_budget(settings), board, orders, valid_for_ns=valid_for_ns)
 
 
 def config_event(settings: Settings, ts_ns: int) -> ConfigApplied:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from millrace.config.settings import Settings
 from millrace.core.events import Started
 from millrace.core.ledger import LedgerStore
-from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
@@ -18,8 +17,8 @@ from millrace.sim.venue import SimVenue
 from millrace.world.assemble import (
     Program,
     balance_event,
+    build_executor,
     build_program,
-    call_budget,
     config_event,
     venue_settings,
 )
@@ -50,7 +49,7 @@ def assemble_backtest(
     venue = SimVenue(venue_settings(settings, program.instrument))
     ledger = MemoryLedger()
     line = SimulatedLine(venue, faults=faults)
-    executor = Executor(ledger, line, call_budget(settings), program.engine.board, program.orders)
+    executor = build_executor(settings, program, ledger, line)
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)))
     simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)

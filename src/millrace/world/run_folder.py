@@ -19,7 +19,6 @@ from millrace.core.events import QueryAnswered, Started, StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ledger import LedgerStore
 from millrace.shell.disk import Disk
-from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
@@ -32,8 +31,8 @@ from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec, s
 from millrace.world.assemble import (
     Program,
     balance_event,
+    build_executor,
     build_program,
-    call_budget,
     config_event,
     manifest,
     venue_settings,
@@ -112,7 +111,7 @@ class Run:
         opened.callback(store.close)
         self.venue = store.venue
         line = SimulatedLine(self.venue, program.client_prefix)
-        executor = Executor(self.ledger, line, call_budget(settings), program.engine.board, program.orders)
+        executor = build_executor(settings, program, self.ledger, line)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         now_ns = max(first_ns, program.engine.now_ns, self.venue.now_ns)

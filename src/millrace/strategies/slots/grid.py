@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import structs
 
-from millrace.core.commands import Lift, Post
+from millrace.core.commands import Book, Lift, Post
+from millrace.core.events import Scalar
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
@@ -274,6 +275,18 @@ class Grid:
         if window != self.sizer_window:
             self.sizer_window = window
             self.feed_sizer(self.sizer, turn, self.direction(turn))
+            if self.settings.throughput.log_updates:
+                turn.out.append(self._sizer_record(window, turn.now_ns))
+
+    def _sizer_record(self, window: int, now_ns: int) -> Book:
+        """Return what the sizer learned as a record for the ledger (TP_LOG_UPDATES)."""
+        payload = self.sizer.status_payload()
+        values: dict[str, Scalar] = {
+            name: payload[name]
+            for name in ("active_regime", "last_update_n", "age_pressure", "util_ratio", "util_penalty")
+        }
+        values |= {name: bucket["multiplier"] for name, bucket in payload["buckets"].items()}
+        return Book(self.name, "sizer_update", f"{self.instrument.id}/{window}", values, now_ns)
 
     def feed_sizer(self, sizer: ThroughputSizer, turn: Turn, regime: int) -> None:
         """Show a sizer the completed cycles and the open exits as they are now (slots 14.1)."""

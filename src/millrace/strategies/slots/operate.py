@@ -17,7 +17,6 @@ from millrace.strategies.slots.turn import Turn
 
 REFUSED = "refused"
 """How the answer to a request that was not carried out begins."""
-ACTIONS = ("pause", "resume", "add_slot", "set_entry_pct", "set_profit_pct")
 _MIN_ENTRY_PCT, _MAX_ENTRY_PCT = 0.05, 50.0
 _FEE_LEGS, _PROFIT_MARGIN_PCT = 2.0, 0.1
 _RATIO_FOR_MORE = 0.90

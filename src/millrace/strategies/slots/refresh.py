@@ -103,18 +103,3 @@ def _target_factor(order: Order, state: SlotState, cfg: SlotConfig) -> float:
         return 1.0 + distance * backoff_multiplier(losses, cfg)
     backed_off = 1.0 - distance * backoff_multiplier(losses, cfg)
     return backed_off if backed_off > 0.0 else 1.0 - distance
-
-
-def partial_is_stale(order: Order, state: SlotState, cfg: SlotConfig, max_age_sec: float) -> bool:
-    """Tell whether a partly filled entry was left alone too long by a market that drifted away (slots 6.4).
-
-    The caller cancels it, and its end comes back as `OrderEnded`.
-    """
-    market = state.market_price
-    if order.role != "entry" or order.executed_volume <= 0.0 or order.state == "cancelling" or market <= 0.0:
-        return False
-    losses = state.leg(order.trade_id).consecutive_losses
-    on_target = cfg.refresh_drift_basis == "target"
-    reference = entry_price(order.trade_id, market, losses, cfg) if on_target else market
-    drifted = abs(order.price - reference) / market * 100.0 > cfg.refresh_pct
-    return drifted and state.now - order.executed_at >= max_age_sec
