@@ -11,6 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
+from millrace.core.permission import Scope
 
 Scalar = str | int | float | bool | None
 
@@ -28,6 +29,32 @@ class RejectReason(StrEnum):
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     LOST = "lost"
     OTHER = "other"
+
+
+class KillSource(StrEnum):
+    """Where the wish to stop comes from (runtime 2.17 rule 1)."""
+
+    FILE = "file"
+    ENVIRONMENT = "environment"
+    CONTROL = "control"
+    AUTOMATIC = "automatic"
+
+
+class BreakerState(StrEnum):
+    """Whether calls of one class may leave: all, none, or one probe at a time (runtime 2.18)."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class MarketPhase(StrEnum):
+    """What a venue says about a market as a whole (runtime 2.20)."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    DELISTED = "delisted"
+    RESOLVED_AGAINST_MAPPING = "resolved_against_mapping"
 
 
 class EndStatus(StrEnum):
@@ -222,6 +249,44 @@ class QueryAnswered(_Event, frozen=True, gc=False, tag="query_answered"):
     ts_ns: int
 
 
+class KillRequested(_Event, frozen=True, gc=False, tag="kill"):
+    """Somebody or something wants a scope to stop; `flatten_orders` also takes its orders off the book."""
+
+    source: KillSource
+    scope: Scope
+    text: str
+    flatten_orders: bool
+    ts_ns: int
+
+
+class BreakerMoved(_Event, frozen=True, gc=False, tag="breaker"):
+    """The breaker of a venue's endpoint class changed its state (runtime 2.18)."""
+
+    venue: str
+    endpoint: str
+    state: BreakerState
+    text: str
+    ts_ns: int
+
+
+class Measured(_Event, frozen=True, gc=False, tag="measured"):
+    """A figure that the shell took and the core may act on; `subject` is the venue or part that it is about."""
+
+    name: str
+    subject: str
+    value: float
+    ts_ns: int
+
+
+class MarketStatus(_Event, frozen=True, gc=False, tag="market_status"):
+    """The venue paused, delisted or resolved a market, or opened it again."""
+
+    instrument: InstrumentId
+    phase: MarketPhase
+    text: str
+    ts_ns: int
+
+
 MarketEvent = Print | Quote | MarketBlock
 OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
 VenueEvent = (
@@ -252,4 +317,8 @@ Event = (
     | IntentKeyReused
     | QueryFailed
     | QueryAnswered
+    | KillRequested
+    | BreakerMoved
+    | Measured
+    | MarketStatus
 )
