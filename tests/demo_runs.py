@@ -17,6 +17,7 @@ from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
 from millrace.sim.venue_log import Accepted, VenueRecord, decode_record
 from millrace.world.demo import FIRST_NS
+from millrace.world.premises import FolderPremises
 from millrace.world.replay import replay
 from millrace.world.run_folder import Run
 
@@ -35,9 +36,8 @@ def open_run(
     def market(ts_ns: int) -> Iterator[PrintColumns]:
         return prints_from(settings.run.seed, ts_ns)
 
-    return Run(
-        folder, settings, SimulatedClock(), market, FIRST_NS, disk=disk, wrap_ledger=wrap or (lambda store: store)
-    )
+    wrap_ledger = wrap or (lambda store: store)
+    return Run(FolderPremises(folder, SimulatedClock(), market, FIRST_NS, disk=disk, wrap_ledger=wrap_ledger), settings)
 
 
 def with_faults(folder: Path, changes: Mapping[str, Any] | None = None) -> tuple[Run, FaultyDisk, FaultyLedger]:

@@ -19,7 +19,8 @@ from millrace.shell.journal import read_journal
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.venue_log import Accepted
 from millrace.world.demo import put_aside
-from millrace.world.run_folder import LEDGER, Run
+from millrace.world.premises import LEDGER
+from millrace.world.run_folder import Run
 
 POINTS = [
     "before the journal",

@@ -342,6 +342,14 @@ def _decoded(directory: Path, record: Record, decode: Callable[[bytes], _T]) -> 
         ) from error
 
 
+def has_segments(directory: Path, disk: Disk | None = None) -> bool:
+    """Tell whether there is a journal in the folder; raises WorldError when that cannot be told."""
+    try:
+        return bool(_segments(directory, RealDisk() if disk is None else disk))
+    except OSError as error:
+        raise WorldError(f"journal {directory} cannot be read: {error.strerror or error}") from error
+
+
 def _from(directory: Path, disk: Disk, after_seq: int) -> list[str]:
     """Return the segments to read: from the one that holds the event after `after_seq`; none is stillborn."""
     try:

@@ -17,12 +17,14 @@ from millrace.core.clock import Clock
 from millrace.core.commands import Alert, Command, RecordFill
 from millrace.core.events import Event, Operator
 from millrace.core.failure import OperatorError
+from millrace.shell.journal import has_segments
 from millrace.shell.lease import LOCK, FolderLease
 from millrace.shell.mailbox import Answer, Mailbox
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
 from millrace.strategies.slots.operate import REFUSED
-from millrace.world.run_folder import JOURNAL_GLOB, LEDGER, Run
+from millrace.world.premises import LEDGER, FolderPremises
+from millrace.world.run_folder import Run
 
 FIRST_NS = 1_767_225_600 * 1_000_000_000
 """Where the demo's market begins: 2026-01-01 00:00 UTC."""
@@ -80,7 +82,7 @@ class Demo:
         def market(ts_ns: int) -> Iterator[PrintColumns]:
             return prints_from(seed, ts_ns)
 
-        self.run = Run(folder, settings, clock, market, FIRST_NS)
+        self.run = Run(FolderPremises(folder, clock, market, FIRST_NS), settings)
         self._clock = clock
         self._mailbox = Mailbox(folder)
         self._told: list[Alert] = []
@@ -213,6 +215,6 @@ def refuse_foreign(folder: Path) -> None:
         raise OperatorError(f"{folder} is a file; name a folder with --dir")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    ours = [folder / _MANIFEST, folder / LEDGER, folder / LOCK, *folder.glob(JOURNAL_GLOB)]
-    if not any(path.exists() for path in ours):
+    ours = [folder / _MANIFEST, folder / LEDGER, folder / LOCK]
+    if not has_segments(folder) and not any(path.exists() for path in ours):
         raise OperatorError(f"{folder} holds other files and no run; name an empty or a new folder with --dir")

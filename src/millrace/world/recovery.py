@@ -22,6 +22,7 @@ from millrace.core.journal_format import RecordKind
 from millrace.core.ledger import LedgerStore
 from millrace.core.order_truth import differences
 from millrace.orders.table import OrderTable
+from millrace.shell.disk import Disk
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
 from millrace.sim.venue import SimVenue
@@ -38,7 +39,7 @@ class Restored(NamedTuple):
 
 
 def restore_engine(
-    engine: Engine, folder: Path, journal: Journal, snapshots: Snapshots, ledger: LedgerStore
+    engine: Engine, folder: Path, disk: Disk, journal: Journal, snapshots: Snapshots, ledger: LedgerStore
 ) -> Restored:
     """Bring the engine to where the journal ends, and the ledger with it.
 
@@ -53,7 +54,7 @@ def restore_engine(
         journal.append_record(RecordKind.NOTE, b"reopened")
         journal.sync()
     seq, count, batch, unwritten = saved.seq, 0, list[Command](), list[Command]()
-    for step in read_journal(folder, after_seq=seq):
+    for step in read_journal(folder, disk, after_seq=seq):
         if step.seq != seq + 1:
             raise WorldError(f"{folder}: events {seq + 1} to {step.seq - 1} are missing from the journal; restore them")
         if unwritten:

@@ -5,7 +5,6 @@ the venue's, not ours: it survives the program as a real exchange would, and the
 could have asked.
 """
 
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,14 @@ from typing import Any
 from msgspec import structs
 
 from millrace.config.settings import Settings
-from millrace.core.clock import Clock
 from millrace.core.engine import STORAGE_ID, UNKNOWN_ID
 from millrace.core.events import QueryAnswered, Started, StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ledger import LedgerStore
-from millrace.shell.disk import Disk
-from millrace.shell.journal import Journal
-from millrace.shell.lease import FolderLease
-from millrace.shell.ledger_sqlite import SqliteLedger
+from millrace.shell.journal import Journal, has_segments
 from millrace.shell.manifest import read_manifest, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
-from millrace.sim.candles import PrintColumns
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec, started
 from millrace.world.assemble import (
@@ -38,88 +32,70 @@ from millrace.world.assemble import (
     venue_settings,
 )
 from millrace.world.feed import Feed
-from millrace.world.line import SimulatedLine
+from millrace.world.premises import Premises
 from millrace.world.recovery import Restored, check_agreement, reconcile, restore_engine
 from millrace.world.simulation import Simulation
-from millrace.world.venue_store import VenueStore
 
-LEDGER = "ledger.db"
-VENUE = "venue"
-JOURNAL_GLOB = "journal-*.mrj"
 _SNAPSHOT_EVENTS = 5_000
 _SNAPSHOT_NS = 300 * 1_000_000_000
 _SECOND_NS = 1_000_000_000
 _LEGS = 2
 _LEAST_SLOTS_PER_LOOP = 2
-Market = Callable[[int], Iterator[PrintColumns]]
-LedgerWrapper = Callable[[LedgerStore], LedgerStore]
 
 
 class Run:
     """An open run; feed it time through `simulation` and call `keep` between whiles.
 
-    Raises WorldError when the folder cannot be continued, and OperatorError when its settings are others; nothing is
-    left open then. `disk` and `wrap_ledger` stand in for the machine's in tests of what happens when it fails.
+    Raises WorldError when the premises cannot be continued, and OperatorError when their settings are others; nothing
+    is left open then.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        settings: Settings,
-        clock: Clock,
-        market: Market,
-        first_ns: int,
-        *,
-        disk: Disk | None = None,
-        wrap_ledger: LedgerWrapper = lambda ledger: ledger,
-    ) -> None:
-        self.folder = folder
+    def __init__(self, premises: Premises, settings: Settings) -> None:
+        self.folder = premises.folder
         self.settings = settings
         self.program: Program = build_program(settings)
         self.startup = StartupTimings()
         self.restart = False
         self.notices: tuple[str, ...] = ()
-        self._clock = clock
+        self._clock = premises.clock
         with ExitStack() as opened:
-            began_ns = clock.monotonic_ns()
-            restored = self._restore(opened, disk, wrap_ledger)
-            self._assemble(opened, restored, market, first_ns)
+            began_ns = self._clock.monotonic_ns()
+            restored = self._restore(opened, premises)
+            self._assemble(opened, restored, premises)
             self._begin(restored, began_ns)
             self._opened = opened.pop_all()
 
-    def _restore(self, opened: ExitStack, disk: Disk | None, wrap_ledger: LedgerWrapper) -> Restored:
-        folder = self.folder
-        opened.callback(FolderLease(folder).close)
-        has_journal = check_folder(folder, self.settings)
+    def _restore(self, opened: ExitStack, premises: Premises) -> Restored:
+        folder, disk = premises.folder, premises.disk
+        opened.callback(premises.occupy().close)
+        has_journal = check_premises(premises, self.settings)
         if not has_journal:
             write_manifest(folder, manifest(self.settings), disk)
-        ledger = SqliteLedger(folder / LEDGER, create=not has_journal)
-        opened.callback(ledger.close)
-        if not has_journal and not _is_empty(ledger):
+        self.ledger = premises.ledger(create=not has_journal)
+        opened.callback(self.ledger.close)
+        if not has_journal and not _is_empty(self.ledger):
             raise WorldError(_missing(folder, "journal", "ledger"))
-        self.ledger = wrap_ledger(ledger)
         self.snapshots = Snapshots(folder, disk)
         self.journal = Journal(folder, disk)
         opened.callback(self.journal.close)
-        restored = restore_engine(self.program.engine, folder, self.journal, self.snapshots, self.ledger)
+        restored = restore_engine(self.program.engine, folder, disk, self.journal, self.snapshots, self.ledger)
         self.restart = restored.seq > 0
         return restored
 
-    def _assemble(self, opened: ExitStack, restored: Restored, market: Market, first_ns: int) -> None:
+    def _assemble(self, opened: ExitStack, restored: Restored, premises: Premises) -> None:
         program, settings = self.program, self.settings
-        store = VenueStore(self.folder / VENUE, venue_settings(settings, program.instrument))
-        opened.callback(store.close)
-        self.venue = store.venue
-        line = SimulatedLine(self.venue, program.client_prefix)
+        line, venue, notices = premises.connect(venue_settings(settings, program.instrument), program.client_prefix)
+        opened.callback(venue.close)
+        self.venue = line.venue
         executor = build_executor(settings, program, self.ledger, line)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
-        now_ns = max(first_ns, program.engine.now_ns, self.venue.now_ns)
-        feed = Feed(program.instrument.id, market(now_ns + 1))
+        now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
+        feed = Feed(program.instrument.id, premises.market(now_ns))
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
         self.simulation = Simulation(sequencer, executor, line, feed, lazy=False, poll_ns=poll_ns)
         self.simulation.now_ns = now_ns
-        self.notices = (*restored.notices, *self.journal.notices, *store.notices)
+        self.notices = (*restored.notices, *self.journal.notices, *notices)
 
     def _begin(self, restored: Restored, began_ns: int) -> None:
         """Tell the core what it missed and that it may trade, and measure it (slots 16)."""
@@ -206,16 +182,17 @@ class Run:
             self.snapshot()
 
 
-def check_folder(folder: Path, settings: Settings) -> bool:
-    """Tell whether the folder has a journal to continue; refuses one made with other settings or half gone.
+def check_premises(premises: Premises, settings: Settings) -> bool:
+    """Tell whether there is a journal to continue; refuses one made with other settings or half gone.
 
     A missing ledger is not a first start (design section 5.5).
     """
-    if not any(folder.glob(JOURNAL_GLOB)):
+    folder = premises.folder
+    if not has_segments(folder, premises.disk):
         return False
-    if not (folder / LEDGER).exists():
+    if not premises.has_ledger():
         raise WorldError(_missing(folder, "ledger", "journal"))
-    saved = read_manifest(folder)
+    saved = read_manifest(folder, premises.disk)
     if saved is None:
         raise WorldError(f"{folder} has a journal and no manifest.json; restore it or move the folder away")
     if saved.config_digest != settings.digest:

@@ -1,0 +1,120 @@
+"""What a run stands on, and what of it outlives the program: a folder, a ledger, a venue, a market.
+
+A program dies, and its disk, its ledger and its venue do not. `Run` therefore opens nothing itself: it is given
+premises, comes back to the same ones after every end, and cannot tell a simulated end from a real one. `FolderPremises`
+are the machine's; the fault world has others, on which it can pull the plug.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from millrace.core.clock import Clock
+from millrace.core.ledger import LedgerStore
+from millrace.shell.disk import Disk, RealDisk
+from millrace.shell.lease import FolderLease
+from millrace.shell.ledger_sqlite import SqliteLedger
+from millrace.sim.candles import PrintColumns
+from millrace.sim.venue import VenueSettings
+from millrace.world.line import SimulatedLine
+from millrace.world.venue_store import VenueStore
+
+LEDGER: Final = "ledger.db"
+VENUE: Final = "venue"
+Market = Callable[[int], Iterator[PrintColumns]]
+"""From a time in ns on, the market's prints in chunks."""
+LedgerWrapper = Callable[[LedgerStore], LedgerStore]
+
+
+class Closing(Protocol):
+    """Something held that is let go of by closing it."""
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class Connection(NamedTuple):
+    """The way to the venue; `venue` is closed when the program ends, `notices` are for a person."""
+
+    line: SimulatedLine
+    venue: Closing
+    notices: tuple[str, ...]
+
+
+class Premises(Protocol):
+    """Where a run lives; every method raises WorldError when what it opens cannot be used.
+
+    Journal and snapshots lie in `folder` of `disk`; `clock` measures how long a start takes; the market of a run that
+    never ran begins at `first_ns`.
+    """
+
+    folder: Path
+    disk: Disk
+    clock: Clock
+    first_ns: int
+
+    def occupy(self) -> Closing:
+        """Hold the premises for this program alone (design section 5.7)."""
+        ...
+
+    def has_ledger(self) -> bool:
+        """Tell whether there is a ledger from before."""
+        ...
+
+    def ledger(self, *, create: bool) -> LedgerStore:
+        """Open the ledger; with `create` one that is absent is made."""
+        ...
+
+    def connect(self, settings: VenueSettings, client_prefix: str) -> Connection:
+        """Reach the venue; orders whose client id starts with the prefix are this installation's."""
+        ...
+
+    def market(self, after_ns: int) -> Iterator[PrintColumns]:
+        """Return the market's prints that are later than this time."""
+        ...
+
+
+class FolderPremises:
+    """A folder on the machine's disk, with SQLite and the simulated venue's own log in it.
+
+    `disk` and `wrap_ledger` stand in for the machine's in tests of what happens when it fails.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        market: Market,
+        first_ns: int,
+        *,
+        disk: Disk | None = None,
+        wrap_ledger: LedgerWrapper = lambda ledger: ledger,
+    ) -> None:
+        self.folder = folder
+        self.disk: Disk = RealDisk() if disk is None else disk
+        self.clock = clock
+        self.first_ns = first_ns
+        self._market = market
+        self._wrap_ledger = wrap_ledger
+
+    def occupy(self) -> FolderLease:
+        """Take the folder's lock, which the system drops when its holder dies."""
+        return FolderLease(self.folder)
+
+    def has_ledger(self) -> bool:
+        """Tell whether the file is there."""
+        return (self.folder / LEDGER).exists()
+
+    def ledger(self, *, create: bool) -> LedgerStore:
+        """Open the SQLite file."""
+        return self._wrap_ledger(SqliteLedger(self.folder / LEDGER, create=create))
+
+    def connect(self, settings: VenueSettings, client_prefix: str) -> Connection:
+        """Return the venue as its log left it."""
+        store = VenueStore(self.folder / VENUE, settings)
+        return Connection(SimulatedLine(store.venue, client_prefix), store, store.notices)
+
+    def market(self, after_ns: int) -> Iterator[PrintColumns]:
+        """Return the prints after this time: the market stands still while nobody runs it."""
+        return self._market(after_ns + 1)
