@@ -10,7 +10,6 @@ from millrace.capacity.call_budget import CallBudgetSettings
 from millrace.core.codec import EMPTY_HASH, encode_commands
 from millrace.core.commands import Approved, Place, Side, Style
 from millrace.core.events import (
-    OrderEnded,
     OrderEvent,
     OrderRejected,
     OrderUnknown,
@@ -168,7 +167,8 @@ def test_an_entry_that_waited_too_long_is_not_sent_and_wanted_anew():
     world.line.place = watched
     world.run_to_the_end(300)
     assert late == []
-    dropped = [event for event, _ in world.steps if isinstance(event, OrderEnded) and event.reason == "too old to send"]
+    refused = [event for event, _ in world.steps if isinstance(event, OrderRejected)]
+    dropped = [event for event in refused if event.reason is RejectReason.TOO_OLD]
     assert dropped
     assert not {event.client_id for event in dropped} & sent
     assert_as_wanted(world)

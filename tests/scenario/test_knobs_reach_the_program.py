@@ -34,6 +34,6 @@ def test_an_acting_sizer_records_its_updates_unless_told_not_to() -> None:
 def test_an_entry_that_waited_too_long_is_not_sent() -> None:
     def unsent(assembled: Assembled) -> int:
         orders = assembled.ledger.orders()
-        return sum(order.state is OrderState.CANCELLED and not order.venue_order_id for order in orders)
+        return sum(order.state is OrderState.REJECTED and not order.venue_order_id for order in orders)
 
     assert unsent(run(**{"run.entry_valid_for_sec": 0.5})) > unsent(run())

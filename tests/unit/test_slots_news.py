@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.core.commands import Refuse, Severity
-from millrace.core.events import EndStatus, RejectReason
+from millrace.core.events import NOT_SENT, EndStatus, RejectReason
 from millrace.core.permission import Level
 from millrace.strategies.slots.model import Order, tracked_position
 from slots_desk import Desk, books, cancels, doge, submits
@@ -105,6 +105,33 @@ def test_refusals_that_make_a_leg_wait(reason, wait, errors):
     assert desk.grid.errors == errors
     assert submits(desk.loops(9)) == [], "no call is spent before something changed"
     assert len(submits(desk.loops(2))) == 1, "after five minutes it is tried again"
+
+
+@pytest.mark.parametrize("reason", sorted(NOT_SENT))
+def test_an_entry_that_never_left_is_priced_anew_in_every_loop_and_nothing_is_counted(reason):
+    desk = Desk(max_consecutive_errors=1)
+    desk.loop()
+    desk.accept(desk.one("B"))
+    for price in (0.2, 0.201, 0.202, 0.203, 0.204):
+        desk.reject(desk.one("A"), reason)
+        (again,) = [place for place in submits(desk.loop(price)) if place.position.leg == "A"]
+        assert desk.facts.price(again.limit_ticks) == pytest.approx(price * 1.002, abs=1e-7)
+    assert desk.grid.errors == 0
+    assert desk.slot().state.a.cancel_times == [], "the venue ended nothing"
+    assert desk.waits() == {}
+
+
+@pytest.mark.parametrize("reason", sorted(NOT_SENT))
+def test_an_entry_that_a_restriction_kept_from_leaving_waits_for_its_end(reason):
+    desk = Desk()
+    desk.loop()
+    desk.accept(desk.one("B"))
+    desk.ask("pause")
+    desk.reject(desk.one("A"), reason)
+    assert submits(desk.loops(3)) == []
+    assert desk.waits() == {"A": "paused"}
+    desk.ask("resume")
+    assert [place.position.leg for place in submits(desk.loop())] == ["A"]
 
 
 @pytest.mark.parametrize("reason", [RejectReason.RATE_LIMIT, RejectReason.LOST])

@@ -28,7 +28,14 @@ class RejectReason(StrEnum):
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     LOST = "lost"
+    OUTBOX_FULL = "outbox_full"
+    RESTRICTION_CHANGED = "restriction_changed"
+    TOO_OLD = "too_old"
     OTHER = "other"
+
+
+NOT_SENT = frozenset({RejectReason.OUTBOX_FULL, RejectReason.RESTRICTION_CHANGED, RejectReason.TOO_OLD})
+"""Reasons of our own executor: the order never left, so no venue refused anything and nobody failed."""
 
 
 class KillSource(StrEnum):

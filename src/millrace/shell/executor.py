@@ -46,15 +46,14 @@ _ENTRY = 3
 _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
-_TOO_OLD = "too old to send"
+_TOO_OLD = "not sent: too old by the time its call came"
 _TAKEN = (OrderAccepted, OpenOrdersReport)
 """News that says that the venue took a call of ours."""
-_UNSENT = frozenset({_WITHDRAWN, _TOO_OLD})
 _PATIENCE = Patience()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KNOWN = "the ledger holds this order already; the venue must say what became of it"
-_RESTRICTED = "not sent: restriction_changed while it waited"
+_RESTRICTED = "not sent: what is restricted changed while it waited"
 
 
 class VenuePort(Protocol):
@@ -170,16 +169,16 @@ class Executor:
 
     def _submit(self, order: Approved, written: CommitResult | None, now_ns: int) -> None:
         if written is None:
-            self._refuse(order, _UNWRITTEN, now_ns)
+            self._refuse(order, RejectReason.LOST, _UNWRITTEN, now_ns)
         elif order.client_id in written.new_client_ids:
             self._enqueue(now_ns, order)
         elif order.order.key in written.reused_keys:
-            self._refuse(order, _REUSED, now_ns)
+            self._refuse(order, RejectReason.LOST, _REUSED, now_ns)
         else:
             self._news.append(OrderUnknown(order.client_id, _KNOWN, now_ns))
 
-    def _refuse(self, order: Approved, text: str, now_ns: int) -> None:
-        self._news.append(OrderRejected(order.client_id, RejectReason.LOST, text, now_ns))
+    def _refuse(self, order: Approved, reason: RejectReason, text: str, now_ns: int) -> None:
+        self._news.append(OrderRejected(order.client_id, reason, text, now_ns))
 
     def _withdraw(self, cancel: CancelOrder, now_ns: int) -> bool:
         """Take an order back that still waits here: it ends without having been sent, and its cancel need not leave."""
@@ -187,12 +186,10 @@ class Executor:
             if isinstance(call, Approved) and call.client_id == cancel.client_id:
                 del self._outbox[place]
                 heapq.heapify(self._outbox)
-                self._end_unsent(cancel.client_id, _WITHDRAWN, now_ns)
+                nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
+                self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
                 return True
         return False
-
-    def _end_unsent(self, client_id: str, why: str, now_ns: int) -> None:
-        self._news.append(OrderEnded(OrderProgress(client_id, 0, 0, 0, now_ns), EndStatus.CANCELLED, why))
 
     def _enqueue(self, now_ns: int, call: Approved | CancelOrder | Query) -> None:
         self._count += 1
@@ -255,12 +252,12 @@ class Executor:
         if not self._unanswered.may_send(approved.client_id):
             return True
         if not self._may_leave(approved):
-            self._refuse(approved, _RESTRICTED, now_ns)
+            self._refuse(approved, RejectReason.RESTRICTION_CHANGED, _RESTRICTED, now_ns)
             return True
         limit_ns = None if approved.order.reduces else self._valid_for_ns
         if limit_ns is None or now_ns - queued_ns <= limit_ns:
             return False
-        self._end_unsent(approved.client_id, _TOO_OLD, now_ns)
+        self._refuse(approved, RejectReason.TOO_OLD, _TOO_OLD, now_ns)
         return True
 
     def _may_leave(self, approved: Approved) -> bool:
@@ -299,7 +296,7 @@ class Executor:
         return bool(self._news) or (due_ns is not None and (before_ns is None or due_ns < before_ns))
 
     def _pace(self, event: VenueEvent) -> None:
-        if isinstance(event, _TAKEN) or (isinstance(event, OrderEnded) and event.reason not in _UNSENT):
+        if isinstance(event, _TAKEN) or (isinstance(event, OrderEnded) and event.reason != _WITHDRAWN):
             self.budget.succeeded()
         elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value

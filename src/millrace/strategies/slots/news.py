@@ -2,13 +2,14 @@
 
 Every update carries cumulative values, so a `Fill` is made only from an order that finished. A refusal is one of four
 things: no money (the leg waits), a price that would cross (priced once more), a limit of the venue (later), or an error
-that counts towards a pause. An unknown outcome stays live until somebody knows better.
+that counts towards a pause. What our own executor did not send is none of them: it is priced anew in the next loop. An
+unknown outcome stays live until somebody knows better.
 """
 
 from typing import Literal
 
 from millrace.core.commands import Alert, OrderState, OrderUpdate, Post, Refused, Severity
-from millrace.core.events import RejectReason
+from millrace.core.events import NOT_SENT, RejectReason
 from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.events import Fill, OrderEnded, PartFill, RecoveryFill
 from millrace.strategies.slots.grid import RETRY_NS, Grid
@@ -39,9 +40,10 @@ _BUSINESS = frozenset(
         RejectReason.POST_ONLY_WOULD_CROSS,
         RejectReason.RATE_LIMIT,
         RejectReason.LOST,
+        *NOT_SENT,
     }
 )
-"""Refusals that belong to trading: tried again, never counted as errors."""
+"""Refusals that belong to trading, and orders that never left: tried again, never counted as errors."""
 
 
 def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
