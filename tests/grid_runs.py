@@ -109,6 +109,7 @@ def prepared(settings: Settings, columns: PrintColumns, *, lazy: bool) -> tuple[
     commands: list[tuple[int, Command]] = []
 
     def listen(event: Event, made: list[Command]) -> None:
+        assert assembled.program.engine.fault is None, assembled.program.engine.fault
         commands.extend((event.ts_ns, command) for command in made)
 
     assembled.simulation.sequencer.listen(listen)

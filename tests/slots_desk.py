@@ -92,6 +92,7 @@ class Desk:
 
     def step(self, event: Event) -> list[Command]:
         made = self.engine.step(event)
+        assert self.engine.fault is None, self.engine.fault
         self.commands += made
         for command in made:
             if isinstance(command, Submit):

@@ -17,8 +17,8 @@ scopes = st.sampled_from(
         *(Scope(ScopeKind.VENUE, name) for name in ("kraken", "bybit")),
         *(Scope(ScopeKind.STRATEGY, name) for name in ("grid", "quote")),
         *(Scope(ScopeKind.MARKET, str(market)) for market in MARKETS),
-        Scope(ScopeKind.LANE, "maker"),
-        Scope(ScopeKind.FAMILY, "f"),
+        *(Scope(ScopeKind.LANE, name) for name in ("grid", "maker")),
+        *(Scope(ScopeKind.FAMILY, name) for name in ("f", "DOGE/USD")),
     ]
 )
 posts = st.builds(
@@ -36,10 +36,11 @@ posts = st.builds(
 )
 lifts = st.builds(lambda number, scope: f"{scope}/{number}", st.integers(0, 1), scopes)
 orders = st.builds(
-    lambda market, strategy, lots, reduces: Place(
-        market, Side.BUY, lots, 1, Style.LIMIT, SubPosition(strategy, market, "g", "l"), reduces, "k", "p"
+    lambda market, group, strategy, lots, reduces: Place(
+        market, Side.BUY, lots, 1, Style.LIMIT, SubPosition(strategy, market, group, "l"), reduces, "k", "p"
     ),
     st.sampled_from(MARKETS),
+    st.sampled_from(["g", "maker/g", "maker/f/g"]),
     st.sampled_from(["grid", "quote"]),
     st.integers(1, 4),
     st.booleans(),
@@ -53,8 +54,8 @@ def covers(restriction: Restriction, order: Place) -> bool:
         ScopeKind.VENUE: scope.name == order.instrument.venue,
         ScopeKind.STRATEGY: scope.name == order.position.strategy,
         ScopeKind.MARKET: scope.name == str(order.instrument),
-        ScopeKind.LANE: False,
-        ScopeKind.FAMILY: False,
+        ScopeKind.LANE: scope.name == order.position.lane,
+        ScopeKind.FAMILY: scope.name == order.position.family,
     }[scope.kind]
 
 
@@ -72,11 +73,11 @@ def test_a4_refusals_name_reasons_and_the_strictest_holds(history, order, covera
             strictest[change.id] = max(strictest.get(change.id, Level.OPEN), change.level)
             changed = board.post(change)
         assert changed == (board.version != version)
-        board.standing(order.position.strategy, order.instrument)
+        board.standing_of(order.position)
     assert {found.id: found.level for found in board.active()} == strictest
     covering = [found for found in board.active() if covers(found, order)]
     level = max((found.level for found in covering), default=Level.OPEN)
-    standing = board.standing(order.position.strategy, order.instrument)
+    standing = board.standing_of(order.position)
     assert standing.level is level
     assert standing.multiplier == min((found.multiplier for found in covering), default=1.0)
     verdict = board.permit(order, "id", coverable, 1)

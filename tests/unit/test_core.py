@@ -305,5 +305,8 @@ def test_a_snapshot_carries_the_whole_core(engine: Engine, strategy: Scripted) -
 def test_an_endless_answer_to_refusals_is_a_fault_not_a_hang(engine: Engine, strategy: Scripted) -> None:
     engine.step(Operator("halt", {}, 2))
     strategy.decide = lambda event, view: [place(str(sys.maxsize))]  # type: ignore[method-assign]
-    with pytest.raises(AssertionError, match="without end"):
-        engine.step(Timer(3))
+    *refusals, post, alert = engine.step(Timer(3))
+    assert {type(command) for command in refusals} == {Refuse}
+    assert post.restriction.reason is ReasonCode.CORE_EXCEPTION
+    assert alert == Alert(Severity.PAGE, "core_exception", "Timer: AssertionError in Engine._route", 3)
+    assert "without end" in str(engine.fault)

@@ -24,12 +24,14 @@ COVERING = [
     Scope(ScopeKind.VENUE, "kraken"),
     Scope(ScopeKind.STRATEGY, "grid"),
     Scope(ScopeKind.MARKET, "kraken:DOGE/USD"),
+    Scope(ScopeKind.LANE, "grid"),
+    Scope(ScopeKind.FAMILY, "DOGE/USD"),
 ]
 NOT_COVERING = [
     Scope(ScopeKind.VENUE, "bybit"),
     Scope(ScopeKind.STRATEGY, "quote"),
     Scope(ScopeKind.MARKET, "kraken:BTC/USD"),
-    Scope(ScopeKind.LANE, "grid"),
+    Scope(ScopeKind.LANE, "quote"),
     Scope(ScopeKind.FAMILY, "grid"),
 ]
 

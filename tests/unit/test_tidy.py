@@ -26,6 +26,8 @@ CHANCE = re.compile(
 SEEDED = {"random.Random", "Random", "np.random.default_rng", "numpy.random.default_rng", "default_rng"}
 EXCUSES = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|\bNotImplementedError\b")
 BROAD = {"Exception", "BaseException"}
+MAY_CATCH_ALL = {"millrace.core.engine"}
+"""The kernel turns what it does not know into a halt, as a command of the same step (runtime 1.4)."""
 
 
 def untidy(modules: dict[str, Module]) -> Iterator[str]:
@@ -81,7 +83,7 @@ def _excuses(module: Module) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(module.text.splitlines(), 1):
         if found := EXCUSES.search(line):
             yield number, f"{found[0]}: finish it or leave it out"
-    if module.folder not in PURE_AND_SIM:
+    if module.folder not in PURE_AND_SIM or module.name in MAY_CATCH_ALL:
         return
     for node in ast.walk(module.tree):
         caught: list[ast.expr | None] = []

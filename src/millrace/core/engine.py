@@ -4,8 +4,11 @@ The engine joins the parts that it was given (market view, order table, account,
 nothing but route: an event in, commands out. It reads no clock and does no I/O; the shell journals the event before and
 carries the commands out after. Live, paper, backtest and replay run this same class.
 
-The path of an order (design section 3): intent -> board -> approved -> command. News comes back as an event, becomes an
-update of one order, and is shown to the strategy that owns it.
+The path of an order (design section 3): intent -> guards' objections -> board -> approved -> command. News comes back
+as an event, becomes an update of one order, and is shown to the guards that read it and the strategy that owns it.
+
+A guard or a step that raises is a bug, and a bug may not trade on: everything halts until an operator lifts that. This
+is the one module that catches what it does not know, so that the halt is a command of this very step.
 """
 
 from collections.abc import Sequence
@@ -50,11 +53,13 @@ from millrace.core.events import (
     StorageRecovered,
     StorageTrouble,
 )
+from millrace.core.guard import CancelScope, Guard, Seen, Verdict, merged
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
-from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing
+from millrace.core.order_truth import OpenOrder
+from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
-from millrace.core.strategy import Strategy
+from millrace.core.strategy import Interest, Strategy
 
 _ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused)
 _Trouble = StorageTrouble | StorageRecovered | QueryFailed | QueryAnswered | IntentKeyReused
@@ -67,6 +72,11 @@ STORAGE_ID = "storage/"
 """Opens the ids of restrictions that stand while a part of the storage cannot be written."""
 UNKNOWN_ID = "unknown/"
 """Opens the ids of restrictions that stand while a venue cannot say what became of an order."""
+EXCEPTION_ID = "core/exception"
+"""Id of the restriction that stands after a step raised."""
+GUARD_ID = "guard/"
+"""Opens the ids of restrictions that stand because a guard raised."""
+_NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
 
 
@@ -81,17 +91,24 @@ class Engine:
         orders: Orders,
         account: Account,
         board: Board,
+        guards: Sequence[Guard] = (),
     ) -> None:
         self.now_ns = 0
         self.command_hash = EMPTY_HASH
         self.config_digest = ""
         self.strategies = tuple(strategies)
+        self.guards = tuple(guards)
+        self.fault: Exception | None = None
         self.board = board
         self.orders = orders
         self.account = account
         self._by_name = {strategy.name: strategy for strategy in strategies}
         self._instruments = {instrument.id: instrument for instrument in instruments}
         self._market = market
+        self._readers: dict[type, tuple[Guard, ...]] = {
+            kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
+        }
+        self._guards_interest: list[Interest] | None = None
         for strategy in strategies:
             for spec in strategy.series():
                 market.keep(spec)
@@ -126,14 +143,55 @@ class Engine:
         """Return the restriction level and multiplier that an order would meet."""
         return self.board.standing(strategy, instrument)
 
+    def restrictions(self) -> list[Restriction]:
+        """Return the restrictions in force."""
+        return self.board.active()
+
+    def positions(self) -> dict[SubPosition, Lots]:
+        """Return every sub-position that is not flat."""
+        return self.orders.positions()
+
+    def unfinished(self) -> list[OpenOrder]:
+        """Return the orders that have not ended."""
+        return self.orders.unfinished()
+
+    def interest(self) -> Interest:
+        """Return when the strategies and guards must be woken."""
+        guards = self._guards_interest
+        if guards is None:
+            guards = self._guards_interest = self._wanted_by_guards()
+        if not guards and len(self.strategies) == 1:
+            return self.strategies[0].interest()
+        return merged([strategy.interest() for strategy in self.strategies], guards)
+
+    def _wanted_by_guards(self) -> list[Interest]:
+        """Return what guards wait for; one that failed is not woken, or its deadline would come for ever."""
+        failed = {restriction.id for restriction in self.board.active()}
+        sound = [guard.interest() for guard in self.guards if f"{GUARD_ID}{guard.name}" not in failed]
+        return [wanted for wanted in sound if wanted != _NOTHING_AWAITED]
+
     # The step
 
     def step(self, event: Event) -> list[Command]:
-        """Apply one event and return the commands that follow from it, in causal order."""
+        """Apply one event and return the commands that follow from it, in causal order.
+
+        A step that raises ends in a halt; what it had decided before stays decided, because the state holds it.
+        """
         self.now_ns = max(self.now_ns, event.ts_ns)
         out: list[Command] = []
+        try:
+            self._apply(event, out)
+        except Exception as error:  # noqa: BLE001  a bug halts
+            self._failed(EXCEPTION_ID, ReasonCode.CORE_EXCEPTION, type(event).__name__, error, out)
+        if out:
+            self.command_hash = chain(self.command_hash, encode_commands(out))
+        return out
+
+    def _apply(self, event: Event, out: list[Command]) -> None:
         if isinstance(event, _MARKET_EVENTS):
             self._market.observe(event)
+            if type(event) in self._readers:
+                self._guards_see(event, out)
             if not isinstance(event, MarketBlock):
                 self._show(event, out)
         elif isinstance(event, _ORDER_EVENTS):
@@ -141,9 +199,6 @@ class Engine:
         else:
             self._market.advance(self.now_ns)
             self._other(event, out)
-        if out:
-            self.command_hash = chain(self.command_hash, encode_commands(out))
-        return out
 
     def _other(self, event: Event, out: list[Command]) -> None:
         if isinstance(event, BalanceReport):
@@ -158,6 +213,7 @@ class Engine:
             self._operator(event, out)
         elif isinstance(event, Started) and event.restart:
             out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
+        self._guards_see(event, out)
         self._show(event, out)
 
     def _trouble(self, event: _Trouble, out: list[Command]) -> None:
@@ -193,8 +249,62 @@ class Engine:
         update, facts = applied
         out.extend(facts)
         self.account.update(update)
+        self._guards_see(update, out)
         owner = self._by_name[update.place.position.strategy]
         self._route(owner, owner.decide(update, self), out)
+
+    def _guards_see(self, seen: Seen, out: list[Command]) -> None:
+        """Show the guards that read its kind what happened, and do what they say."""
+        for guard in self._readers.get(type(seen), ()):
+            self._guards_interest = None
+            try:
+                for verdict in guard.observe(seen, self):
+                    self._verdict(verdict, out)
+            except Exception as error:  # noqa: BLE001  a bug halts
+                self._failed(f"{GUARD_ID}{guard.name}", ReasonCode.GUARD_FAILURE, guard.name, error, out)
+
+    def _verdict(self, verdict: Verdict, out: list[Command]) -> None:
+        if isinstance(verdict, Post):
+            self._post(verdict.restriction, out)
+        elif isinstance(verdict, Lift):
+            self._lift(verdict, out)
+        elif isinstance(verdict, CancelScope):
+            self._cancel_scope(verdict, out)
+        else:
+            out.append(verdict)
+
+    def _cancel_scope(self, wanted: CancelScope, out: list[Command]) -> None:
+        for order in self.orders.unfinished():
+            position = order.place.position
+            if wanted.scope in scopes_of(position):
+                found = self.orders.request_cancel(position.strategy, order.place.key)
+                if found is not None:
+                    out.append(CancelOrder(found[1], found[0], wanted.reason))
+
+    def _objections(self, place: Place, out: list[Command]) -> tuple[str, ...]:
+        """Return why guards would not let an order leave that adds to a position; one that raises halts everything."""
+        found: list[str] = []
+        for guard in self.guards:
+            try:
+                found += guard.objections(place, self)
+            except Exception as error:  # noqa: BLE001  a bug halts
+                self._failed(f"{GUARD_ID}{guard.name}", ReasonCode.GUARD_FAILURE, guard.name, error, out)
+        return tuple(dict.fromkeys(found))
+
+    def _failed(
+        self, restriction_id: str, reason: ReasonCode, culprit: str, error: Exception, out: list[Command]
+    ) -> None:
+        """Halt everything after a bug, and tell a person once.
+
+        Neither says more than a replay would: an error's own text may hold addresses or the order of a set. The error
+        itself is kept in `fault` for the shell to write down.
+        """
+        self.fault = error
+        text = f"{culprit}: {type(error).__name__}{_raised_in(error)}"
+        restriction = self._halt(restriction_id, reason, text)
+        if self.board.post(restriction):
+            out.append(Post(restriction))
+            out.append(Alert(Severity.PAGE, reason.value, text, self.now_ns))
 
     def _show(self, event: Event, out: list[Command]) -> None:
         for strategy in self.strategies:
@@ -237,7 +347,8 @@ class Engine:
             return None
         coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
         client_id = self.orders.client_id(strategy, place.key)
-        verdict = self.board.permit(place, client_id, coverable, self.now_ns)
+        objections = self._objections(place, out) if self.guards and not place.reduces else ()
+        verdict = self.board.permit(place, client_id, coverable, self.now_ns, objections)
         if isinstance(verdict, Approved):
             self.orders.add(verdict)
             self.account.reserve(verdict, self._instruments[place.instrument])
@@ -288,6 +399,7 @@ class Engine:
             "account": self.account.snapshot(),
             "board": self.board.snapshot(),
             "strategies": {strategy.name: strategy.snapshot() for strategy in self.strategies},
+            "guards": {guard.name: guard.snapshot() for guard in self.guards},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -301,3 +413,14 @@ class Engine:
         self.board.restore(state["board"])
         for name, saved in state["strategies"].items():
             self._by_name[name].restore(saved)
+        for guard in self.guards:
+            guard.restore(state["guards"][guard.name])
+        self._guards_interest = None
+
+
+def _raised_in(error: Exception) -> str:
+    """Return the innermost function that raised, without lines or paths: equal wherever this code runs."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" in {trace.tb_frame.f_code.co_qualname}"

@@ -14,15 +14,32 @@ from millrace.core.instrument import InstrumentId
 PLATFORM_TAG = "311a"
 """Marks an order as one of this platform at any venue."""
 _HASH_DIGITS = 23
+_LANE_AND_GROUP = 2
 
 
 class SubPosition(NamedTuple):
-    """The part of a position that one leg owns: strategy, instrument, group (slot or basket), leg."""
+    """The part of a position that one leg owns: strategy, instrument, group (slot or basket), leg.
+
+    The group may open with a lane, or a lane and a family: `slot7`, `parity/basket3`, `cross/EVENT/basket4`. So every
+    order, fill and ledger row says which lane and family it belongs to, and nothing needs a table of them.
+    """
 
     strategy: str
     instrument: InstrumentId
     group: str
     leg: str
+
+    @property
+    def lane(self) -> str:
+        """The lane that traded it; a strategy that names none is one lane of its own name."""
+        lane, slash, _ = self.group.partition("/")
+        return lane if slash else self.strategy
+
+    @property
+    def family(self) -> str:
+        """The markets that stand or fall together with it; by default the same symbol at whatever venue."""
+        parts = self.group.split("/", 2)
+        return parts[1] if len(parts) > _LANE_AND_GROUP else self.instrument.symbol
 
 
 def installation_tag(name: str) -> str:

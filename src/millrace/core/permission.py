@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from millrace.core.ids import SubPosition
+
 
 class Level(IntEnum):
     """How much is still allowed; a higher level allows less."""
@@ -39,6 +41,18 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
         return f"{self.kind.value}:{self.name}" if self.name else self.kind.value
 
 
+def scopes_of(position: SubPosition) -> tuple[Scope, ...]:
+    """Return every scope that covers orders of a sub-position (runtime 2.1 rule 1)."""
+    return (
+        Scope(ScopeKind.GLOBAL),
+        Scope(ScopeKind.VENUE, position.instrument.venue),
+        Scope(ScopeKind.STRATEGY, position.strategy),
+        Scope(ScopeKind.LANE, position.lane),
+        Scope(ScopeKind.MARKET, str(position.instrument)),
+        Scope(ScopeKind.FAMILY, position.family),
+    )
+
+
 class Recovery(StrEnum):
     """Who may lift a restriction (runtime 2.1 rule 3)."""
 
@@ -56,6 +70,7 @@ class ReasonCode(StrEnum):
     STORAGE_TROUBLE = "storage_trouble"
     INTENT_KEY_REUSE = "intent_key_reuse"
     CORE_EXCEPTION = "core_exception"
+    GUARD_FAILURE = "guard_failure"
     INVARIANT_VIOLATION = "invariant_violation"
     CONSECUTIVE_ERRORS = "consecutive_errors"
     UNKNOWN_ORDER = "unknown_order"

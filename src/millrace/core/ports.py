@@ -32,8 +32,17 @@ class Board(Restorable, Protocol):
 
     version: int
 
-    def permit(self, place: Place, client_id: str, coverable_lots: Lots, ts_ns: int) -> Approved | Refused:
-        """Admit or refuse; `coverable_lots` is what a reducing order may still close of its sub-position."""
+    def permit(
+        self, place: Place, client_id: str, coverable_lots: Lots, ts_ns: int, objections: tuple[str, ...] = ()
+    ) -> Approved | Refused:
+        """Admit or refuse; `coverable_lots` is what a reducing order may still close of its sub-position.
+
+        `objections` are the guards' reasons against an order that does not reduce.
+        """
+        ...
+
+    def standing_of(self, position: SubPosition) -> Standing:
+        """Return the effective level and multiplier for orders of a sub-position, lane and family included."""
         ...
 
     def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
@@ -80,8 +89,16 @@ class Orders(Restorable, Protocol):
         """Return an order that has not ended; None for any other."""
         ...
 
+    def unfinished(self) -> list[OpenOrder]:
+        """Return the orders that have not ended, in the order in which they were made."""
+        ...
+
     def position(self, position: SubPosition) -> Lots:
         """Return signed open lots."""
+        ...
+
+    def positions(self) -> dict[SubPosition, Lots]:
+        """Return every sub-position that is not flat."""
         ...
 
     def coverable(self, position: SubPosition, side: Side) -> Lots:

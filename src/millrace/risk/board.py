@@ -11,13 +11,15 @@ from typing import Any, Final
 import msgspec
 
 from millrace.core.commands import Approved, Place, Refused
+from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots
-from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing
+from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing, scopes_of
 
 _UNRESTRICTED: Final = Standing(Level.OPEN, 1.0, ())
 _LENIENCE: Final = (Recovery.OPERATOR, Recovery.PROBATION, Recovery.AUTO)
 _BOARD_FAILURE: Final = (ReasonCode.BOARD_FAILURE.value,)
 _EXCEEDS: Final = (ReasonCode.EXCEEDS_OPEN_POSITION.value,)
+_REASONS: Final = frozenset(reason.value for reason in ReasonCode)
 
 
 class _Saved(msgspec.Struct):
@@ -47,42 +49,54 @@ def refreshed(old: Restriction, new: Restriction) -> Restriction:
 
 
 class RestrictionBoard:
-    """Implements `core.ports.Board`. Lane and family restrictions are kept and shown but cover no order yet."""
+    """Implements `core.ports.Board`."""
 
     def __init__(self) -> None:
         self.version = 0
         self._posted: dict[str, Restriction] = {}
         self._standings: dict[tuple[str, InstrumentId], Standing] = {}
+        self._standings_of: dict[tuple[str, InstrumentId, str, str], Standing] = {}
 
-    def permit(self, place: Place, client_id: str, coverable_lots: Lots, ts_ns: int) -> Approved | Refused:
+    def permit(
+        self, place: Place, client_id: str, coverable_lots: Lots, ts_ns: int, objections: tuple[str, ...] = ()
+    ) -> Approved | Refused:
         """Admit or refuse; `coverable_lots` is what a reducing order may still close of its sub-position.
 
         HALT admits nothing, exits included; REDUCE_ONLY admits reducing orders; at every level a reducing order may
-        not exceed what is open. An order whose numbers cannot be judged is refused with `board_failure`.
+        not exceed what is open, and one that does not reduce may have no objections. An order whose numbers, or whose
+        objections, cannot be judged is refused with `board_failure`.
         """
         if not _can_be_judged(place, coverable_lots):
             return Refused(place, _BOARD_FAILURE, ts_ns)
-        standing = self.standing(place.position.strategy, place.instrument)
+        standing = self.standing_of(place.position)
         if standing.level is Level.HALT or (standing.level is Level.REDUCE_ONLY and not place.reduces):
             return Refused(place, standing.reasons, ts_ns)
-        if place.reduces and place.lots > coverable_lots:
-            return Refused(place, _EXCEEDS, ts_ns)
+        if place.reduces:
+            if place.lots > coverable_lots:
+                return Refused(place, _EXCEEDS, ts_ns)
+        elif objections:
+            return Refused(place, objections if _REASONS.issuperset(objections) else _BOARD_FAILURE, ts_ns)
         return Approved(place, client_id, self.version, ts_ns)
 
     def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
-        """Return the effective level and multiplier, with the reason codes of the restrictions at that level."""
+        """Return the effective level and multiplier, with the reason codes of the restrictions at that level.
+
+        For the strategy's own lane and the instrument's own family; `standing_of` knows others.
+        """
         found = self._standings.get((strategy, instrument))
         if found is None:
-            found = self._standings[strategy, instrument] = self._evaluate(strategy, instrument)
+            found = self._standings[strategy, instrument] = self.standing_of(SubPosition(strategy, instrument, "", ""))
         return found
 
-    def _evaluate(self, strategy: str, instrument: InstrumentId) -> Standing:
-        scopes = {
-            Scope(ScopeKind.GLOBAL),
-            Scope(ScopeKind.VENUE, instrument.venue),
-            Scope(ScopeKind.STRATEGY, strategy),
-            Scope(ScopeKind.MARKET, str(instrument)),
-        }
+    def standing_of(self, position: SubPosition) -> Standing:
+        """Return the same for orders of a sub-position."""
+        key = (position.strategy, position.instrument, position.lane, position.family)
+        found = self._standings_of.get(key)
+        if found is None:
+            found = self._standings_of[key] = self._evaluate(scopes_of(position))
+        return found
+
+    def _evaluate(self, scopes: tuple[Scope, ...]) -> Standing:
         covering = [restriction for restriction in self._posted.values() if restriction.scope in scopes]
         if not covering:
             return _UNRESTRICTED
@@ -116,7 +130,11 @@ class RestrictionBoard:
 
     def _changed(self) -> None:
         self.version += 1
+        self._forget()
+
+    def _forget(self) -> None:
         self._standings.clear()
+        self._standings_of.clear()
 
     def active(self) -> list[Restriction]:
         """Return the restrictions in force, in the order in which they were first posted."""
@@ -133,7 +151,7 @@ class RestrictionBoard:
             _check(restriction)
         self.version = saved.version
         self._posted = {restriction.id: restriction for restriction in saved.posted}
-        self._standings.clear()
+        self._forget()
 
 
 def _can_be_judged(place: Place, coverable_lots: Lots) -> bool:
@@ -143,7 +161,7 @@ def _can_be_judged(place: Place, coverable_lots: Lots) -> bool:
         and place.lots > 0
         and type(place.limit_ticks) is int
         and type(coverable_lots) is int
-        and (not place.reduces or place.position.instrument == place.instrument)
+        and place.position.instrument == place.instrument
     )
 
 

@@ -265,7 +265,7 @@ class Executor:
         order = approved.order
         if approved.board_version == self._board.version:
             return True
-        level = self._board.standing(order.position.strategy, order.instrument).level
+        level = self._board.standing_of(order.position).level
         return level < Level.REDUCE_ONLY or (level is Level.REDUCE_ONLY and order.reduces)
 
     def poll(self, instrument: InstrumentId, now_ns: int) -> bool:

@@ -56,7 +56,7 @@ class Simulation:
     def run_until(self, end_ns: int) -> None:
         """Let everything up to and including `end_ns` happen."""
         while True:
-            interest = self._interest()
+            interest = self.engine.interest()
             timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
             timer_ns = NEVER_NS if timer is None else timer
             pump_ns = self.executor.next_ns
@@ -72,18 +72,6 @@ class Simulation:
                 self._message(message_ns, pump_ns)
             else:
                 self._step(Timer(timer_ns))
-
-    def _interest(self) -> Interest:
-        strategies = self.engine.strategies
-        if len(strategies) == 1:
-            return strategies[0].interest()
-        parts = [strategy.interest() for strategy in strategies]
-        return Interest(
-            tuple(bound for part in parts for bound in part.bounds),
-            min((part.deadline_ns for part in parts if part.deadline_ns is not None), default=None),
-            min((part.heartbeat_ns for part in parts if part.heartbeat_ns is not None), default=None),
-            any(part.all_events for part in parts),
-        )
 
     def _market(self, until_ns: int, interest: Interest) -> bool:
         """Work through market data up to `until_ns`; True when a row was shown and the outlook may have changed."""

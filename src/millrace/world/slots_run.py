@@ -12,7 +12,7 @@ import numpy as np
 from millrace.config.load import fit_to_instrument
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
-from millrace.core.failure import OperatorError
+from millrace.core.failure import OperatorError, WorldError
 from millrace.research.market_files import MarketFacts, MarketFile, read_market_file
 from millrace.research.slots_report import (
     EquityPoint,
@@ -50,7 +50,8 @@ def run_slots(
 ) -> SlotsRunReport:
     """Run the grid over a recording and report it; with `out` the journal goes there, ready for replay.
 
-    Raises OperatorError for a recording that cannot be used or a folder that holds a journal already.
+    Raises OperatorError for a recording that cannot be used or a folder that holds a journal already, and WorldError
+    when a bug stopped trading on the way.
     """
     instrument = instrument_facts(settings.run.instrument)
     market = read_market_file(data, instrument)
@@ -67,6 +68,9 @@ def run_slots(
         progress(part / _SLICES)
     assembled.simulation.run_until(last_ns + _AFTER_NS)
     assembled.simulation.sequencer.close()
+    fault = assembled.program.engine.fault
+    if fault is not None:
+        raise WorldError(f"the run halted on a bug, {fault!r}; its result means nothing, report it") from fault
     wall_seconds = (clock.monotonic_ns() - began_ns) / _SECOND_NS
     return slots_report(settings, assembled, market, record, wall_seconds)
 
