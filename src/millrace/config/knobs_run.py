@@ -9,7 +9,7 @@ RUN_KNOBS: tuple[Knob, ...] = (
     knob(
         "run.entry_valid_for_sec",
         "",
-        0.0,
+        30.0,
         "s",
         "an entry that waited longer for its call is not sent but priced anew; 0 never drops one",
         low=0,

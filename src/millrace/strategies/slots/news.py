@@ -2,8 +2,9 @@
 
 Every update carries cumulative values, so a `Fill` is made only from an order that finished. A refusal is one of four
 things: no money (the leg waits), a price that would cross (priced once more), a limit of the venue (later), or an error
-that counts towards a pause. What our own executor did not send is none of them: it is priced anew in the next loop. An
-unknown outcome stays live until somebody knows better.
+that counts towards a pause. What our own executor did not send is none of them: it is priced anew, at once when it had
+waited too long (that shows when its call has come), else in the next loop. An unknown outcome stays live until somebody
+knows better.
 """
 
 from typing import Literal
@@ -222,7 +223,9 @@ def _rejected(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
             slot.retry_ns[record.trade_id] = turn.now_ns + RETRY_NS
         else:
             grid.unfunded.add(slot.slot_id)
-    elif reason is RejectReason.POST_ONLY_WOULD_CROSS and slot.attempts.get(local_id, 0) == 1:
+    elif reason is RejectReason.TOO_OLD or (
+        reason is RejectReason.POST_ONLY_WOULD_CROSS and slot.attempts.get(local_id, 0) == 1
+    ):
         _price_again(grid, turn, slot, record)
         place(grid, turn, slot, local_id, paced=False)
 
