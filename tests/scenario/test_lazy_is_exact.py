@@ -3,7 +3,7 @@
 import pytest
 
 import grid_runs as grid
-from millrace.core.commands import Alert, Lift, OrderState, Post, RecordOrder, Refuse, Submit
+from millrace.core.commands import Alert, CancelOrder, Lift, OrderState, Post, RecordOrder, Refuse, Submit
 from millrace.core.events import Print, Timer
 from millrace.core.permission import ReasonCode
 from millrace.sim.market_generator import DAY_NS
@@ -86,6 +86,12 @@ HARD = {
     "one side only": {"venue.quote_balance": 0.0},
     "orders at the minimum": {"slots.order_size_doge": 50.0, **grid.ACTING_SIZER},
     "tiny fills": {"venue.participation": 1e-3, "slots.refresh_pct": 0.1, "venue.request_latency_ms": 5_000},
+    "part fills that the market leaves": {
+        "venue.participation": 1e-3,
+        "slots.refresh_pct": 0.1,
+        "slots.order_size_doge": 120.0,
+        "slots.partial_open_max_age_sec": 100.0,
+    },
     "at the cap": {"slots.count": 100, "slots.max_entry_adds_per_loop": 100, "slots.open_order_safety_ratio": 0.5},
     "loops of a second": {"slots.poll_interval_sec": 1.0, "slots.count": 20},
     "a loss ends the day": {
@@ -137,6 +143,12 @@ def lock_posted(outcome):
     )
 
 
+def left_partials(outcome):
+    return sum(
+        isinstance(command, CancelOrder) and command.reason == "stale_partial" for _, command in outcome.commands
+    )
+
+
 def recorded(outcome, state):
     return sum(isinstance(command, RecordOrder) and command.state is state for _, command in outcome.commands)
 
@@ -148,6 +160,7 @@ MET = {
     "one side only": lambda outcome: outcome.fills > 10,
     "orders at the minimum": lambda outcome: outcome.assembled.program.grid.grid.floors.total > 0,
     "tiny fills": lambda outcome: recorded(outcome, OrderState.PARTIAL) > 10,
+    "part fills that the market leaves": lambda outcome: left_partials(outcome) > 10,
     "at the cap": lambda outcome: outcome.assembled.program.grid.grid.low_headroom_told,
     "loops of a second": lambda outcome: outcome.fills > 10,
     "a loss ends the day": lock_opened,

@@ -62,7 +62,6 @@ _SIZING: tuple[Knob, ...] = (
         choices=("none", "entry_reserve"),
         spec="slots 9",
     ),
-    knob("slots.partial_open_max_age_sec", "PARTIAL_OPEN_MAX_AGE_SEC", 1800.0, "s", "age of a partial entry", low=0),
     knob("slots.open_order_drift_alert_threshold", "OPEN_ORDER_DRIFT_ALERT_THRESHOLD", 10, "orders", "alarm", low=1),
     knob("slots.open_order_drift_persist_sec", "OPEN_ORDER_DRIFT_PERSIST_SEC", 600.0, "s", "until alarm", low=1),
     knob("slots.open_order_drift_cooldown_sec", "OPEN_ORDER_DRIFT_COOLDOWN_SEC", 1800.0, "s", "between alarms", low=1),

@@ -163,6 +163,15 @@ LIFE: tuple[Knob, ...] = (
         spec="slots 2.8",
     ),
     knob(
+        "slots.partial_open_max_age_sec",
+        "PARTIAL_OPEN_MAX_AGE_SEC",
+        1800.0,
+        "s",
+        "a part-filled entry that the market left is cancelled after so long without a fill",
+        low=0,
+        spec="slots 6.4",
+    ),
+    knob(
         "slots.quarantine_halt_fraction",
         "QUARANTINE_HALT_FRACTION",
         0.25,

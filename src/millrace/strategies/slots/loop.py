@@ -13,6 +13,7 @@ from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
 from millrace.strategies.slots.placement import entry_block, place, place_exits, reprice_entry
+from millrace.strategies.slots.refresh import is_stale_partial
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import carry_out, reduce, sync
@@ -62,6 +63,7 @@ def _exits_first(grid: Grid, turn: Turn, chosen: list[Slot]) -> None:
     for slot in chosen:
         sync(grid, turn, slot)
         _cancel_again(grid, turn, slot)
+        _cancel_stale_partials(grid, turn, slot)
         place_exits(grid, turn, slot)
     if short - grid.short:
         grid.wake(grid.unfunded)
@@ -79,6 +81,18 @@ def _cancel_again(grid: Grid, turn: Turn, slot: Slot) -> None:
             turn.out.append(Cancel(grid.name, key, "cancel_again"))
             turn.calls_left -= 1
     slot.cancel_again.clear()
+
+
+def _cancel_stale_partials(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Take part-filled entries that the market left off the book, when what remains may be placed anew (slots 6.4)."""
+    max_age_sec = grid.settings.partial_open_max_age_sec
+    for order in slot.state.orders:
+        if not is_stale_partial(order, slot.state, grid.cfg(slot), max_age_sec):
+            continue
+        if turn.calls_left >= 1 and entry_block(grid, turn, slot) is None:
+            order.state = "cancelling"
+            turn.out.append(Cancel(grid.name, slot.sent[order.local_id], "stale_partial"))
+            turn.calls_left -= 1
 
 
 def _tick(grid: Grid, turn: Turn, slot: Slot) -> None:

@@ -295,7 +295,8 @@ def bind(state: SlotState, local_id: int, txid: str) -> bool:
     if record is None:
         return False
     record.txid = txid
-    record.state = "live"
+    if record.state == "pending":
+        record.state = "live"
     return True
 
 

@@ -79,7 +79,8 @@ def _at_venue(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     if state is OrderState.UNKNOWN:
         text = f"{update.place.key}: {update.text}"
         turn.out.append(Alert(Severity.WARN, "order_unknown", text, turn.now_ns))
-        if slot.state.order(local_id) is None and slot.state.recovery(-local_id) is None:
+        record = slot.record(local_id)
+        if record is None or record.state == "cancelling":
             # It was to leave the book; asking once more can do no harm, and its leg waits for the answer.
             slot.cancel_again.add(local_id)
     elif update.d_lots:

@@ -15,19 +15,22 @@ _EDGE = 1e-9
 
 def refresh_one(state: SlotState, cfg: SlotConfig, sizes: Sizes) -> list[Action]:
     """Refresh the first entry that has drifted and may move; returns its cancel and placement, or nothing."""
-    market = state.market_price
-    on_target = cfg.refresh_drift_basis == "target"
     for index, order in enumerate(state.orders):
-        if not _movable(order):
+        if not _movable(order) or not _drifted(order, state, cfg):
             continue
         leg = state.leg(order.trade_id)
-        reference = entry_price(order.trade_id, market, leg.consecutive_losses, cfg) if on_target else market
-        if abs(order.price - reference) / market * 100.0 <= cfg.refresh_pct:
-            continue
         if state.now < leg.refresh_cooldown_until:
             continue
         return _refresh(state, index, leg, cfg, sizes)
     return []
+
+
+def _drifted(order: Order, state: SlotState, cfg: SlotConfig) -> bool:
+    market = state.market_price
+    reference = market
+    if cfg.refresh_drift_basis == "target":
+        reference = entry_price(order.trade_id, market, state.leg(order.trade_id).consecutive_losses, cfg)
+    return abs(order.price - reference) / market * 100.0 > cfg.refresh_pct
 
 
 def _movable(order: Order) -> bool:
@@ -61,6 +64,21 @@ def _refresh(state: SlotState, index: int, leg: Leg, cfg: SlotConfig, sizes: Siz
     return [Cancel(old.local_id, old.txid, "stale_entry"), place_order(new, "refresh_entry")]
 
 
+def is_part_filled(order: Order) -> bool:
+    """Tell whether an order is an entry that has filled in part and is not on its way off the book."""
+    return order.role == "entry" and order.executed_volume > 0.0 and order.state != "cancelling"
+
+
+def is_stale_partial(order: Order, state: SlotState, cfg: SlotConfig, max_age_sec: float) -> bool:
+    """Tell whether the market has left a part-filled entry that nothing touched for so long (slots 6.4).
+
+    The caller cancels it; what becomes of the two parts is decided when its end is told (slots 6.2).
+    """
+    if not is_part_filled(order) or not state.market_price > 0.0:
+        return False
+    return state.now - order.executed_at >= max_age_sec and _drifted(order, state, cfg)
+
+
 def _direction(order: Order, market: float) -> Direction:
     if order.side == "buy":
         return "down" if market < order.price else "up"
@@ -74,8 +92,11 @@ def refresh_bounds(order: Order, state: SlotState, cfg: SlotConfig) -> tuple[flo
     act". (0, inf) for an order that a tick cannot move. The leg's refresh cooldown is ignored, which is on the safe
     side: until `refresh_cooldown_until` no price acts on the leg. The bounds hold until the state changes otherwise.
     """
-    if not _movable(order):
-        return 0.0, float("inf")
+    return drift_bounds(order, state, cfg) if _movable(order) else (0.0, float("inf"))
+
+
+def drift_bounds(order: Order, state: SlotState, cfg: SlotConfig) -> tuple[float, float]:
+    """Return (low, high) in USD: strictly between them an entry's drift is at most `refresh_pct`, movable or not."""
     slack = cfg.refresh_pct / 100.0
     if cfg.refresh_drift_basis == "market":
         factor, half_step = 1.0, 0.0

@@ -15,7 +15,7 @@ from millrace.strategies.slots.legacy_recovery import may_orphan
 from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount
 from millrace.strategies.slots.pricing import entry_price
-from millrace.strategies.slots.refresh import refresh_bounds
+from millrace.strategies.slots.refresh import drift_bounds, is_part_filled, refresh_bounds
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
 from millrace.strategies.slots.turn import Turn
 
@@ -52,8 +52,19 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
 
 
 def _entry_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
-    """Narrow the slot's bounds to the entry's; an entry already outside them is due in a loop instead."""
-    low, high = refresh_bounds(order, slot.state, grid.cfg(slot))
+    """Narrow the slot's bounds to the entry's; an entry already outside them is due in a loop instead.
+
+    One that has filled in part is left alone until it counts as stale (slots 6.4).
+    """
+    if is_part_filled(order):
+        stale_ns = ceil((order.executed_at + grid.settings.partial_open_max_age_sec) * _SECOND_NS)
+        if stale_ns > turn.now_ns:
+            return grid.loop_at_ns(stale_ns)
+        low, high = drift_bounds(order, slot.state, grid.cfg(slot))
+        cooldown_until = 0.0
+    else:
+        low, high = refresh_bounds(order, slot.state, grid.cfg(slot))
+        cooldown_until = slot.state.leg(order.trade_id).refresh_cooldown_until
     scale = 10.0**grid.instrument.price_decimals
     low_ticks = floor(low * scale) if low < inf else NO_HIGH
     high_ticks = ceil(high * scale) if high < inf else NO_HIGH
@@ -61,8 +72,7 @@ def _entry_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
         slot.low_ticks = max(slot.low_ticks, low_ticks)
         slot.high_ticks = min(slot.high_ticks, high_ticks)
         return NEVER_NS
-    cooldown_ns = grid.loop_at_ns(round(slot.state.leg(order.trade_id).refresh_cooldown_until * _SECOND_NS))
-    return max(grid.loop_after_ns(turn.now_ns), cooldown_ns)
+    return max(grid.loop_after_ns(turn.now_ns), grid.loop_at_ns(round(cooldown_until * _SECOND_NS)))
 
 
 def _empty_leg_due_ns(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> int:

@@ -60,6 +60,7 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_factor: float = 0.5
     backoff_max_multiplier: float = 5.0
     reentry_base_cooldown_sec: float = 60.0
+    partial_open_max_age_sec: float = 1800.0
     quarantine_halt_fraction: float = 0.25
     daily_loss_limit_usd: float = 3.0
 
