@@ -10,14 +10,14 @@ import pytest
 
 from demo_runs import MINUTE, as_killed, assert_sound, open_run, slots_of, venue_records
 from millrace.cli import main
-from millrace.core.commands import Approved, Place, RecordFill, Side, Style, Submit
-from millrace.core.events import ConfigApplied, OrderProgress, Timer
+from millrace.core.commands import Alert, Approved, Place, RecordFill, Side, Style, Submit
+from millrace.core.events import ConfigApplied, Operator, OrderProgress, Timer
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ids import SubPosition
 from millrace.core.journal_format import RecordKind
+from millrace.core.permission import Level, ReasonCode
 from millrace.shell.journal import read_journal
 from millrace.shell.ledger_sqlite import SqliteLedger
-from millrace.shell.seals import SEALS
 from millrace.sim.venue_log import Accepted
 from millrace.world.demo import put_aside
 from millrace.world.premises import LEDGER
@@ -212,7 +212,7 @@ def test_a_missing_journal_is_not_a_first_start_either(stopped: Path) -> None:
 def test_a_start_that_ended_before_its_first_event_is_begun_anew(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     open_run(folder).close()
-    for path in [*folder.glob("journal-*"), folder / SEALS, *folder.glob("snapshot-*"), *folder.glob(f"{LEDGER}*")]:
+    for path in [*folder.glob("journal-*"), *folder.glob("snapshot-*"), *folder.glob(f"{LEDGER}*")]:
         path.unlink()
     SqliteLedger(folder / LEDGER, create=True).close()
     run = open_run(folder)
@@ -317,10 +317,21 @@ def place_behind_our_back(folder: Path, prefix: str | None) -> str:
     return client_id
 
 
-def test_an_order_with_our_tag_that_nobody_knows_stops_the_start(stopped: Path) -> None:
+def test_an_order_with_our_tag_that_nobody_knows_leaves_exits_alone_until_a_person_accepts_it(stopped: Path) -> None:
     client_id = place_behind_our_back(stopped, None)
-    with pytest.raises(WorldError, match=f"{client_id}.* with our tag that journal and ledger do not know"):
-        open_run(stopped)
+    run = open_run(stopped)
+    standing = run.program.engine.board.active()
+    assert [(found.id, found.level, found.reason) for found in standing] == [
+        ("strangers/kraken", Level.REDUCE_ONLY, ReasonCode.STRANGE_ORDER)
+    ]
+    assert client_id in standing[0].text
+    run.simulation.run_until(run.simulation.now_ns + 5 * MINUTE)
+    assert client_id in {order.client_id for order in run.venue.open_orders(run.program.instrument.id)}, "untouched"
+    args = {"order": client_id, "operator": "ann", "reason": "placed by hand"}
+    run.simulation.feed_event(Operator("accept_order", args, run.simulation.now_ns))
+    run.simulation.run_until(run.simulation.now_ns + 2 * MINUTE)
+    assert run.program.engine.board.active() == []
+    run.close()
 
 
 def test_an_order_of_another_installation_is_counted_and_left_alone(stopped: Path) -> None:
@@ -334,10 +345,25 @@ def test_an_order_of_another_installation_is_counted_and_left_alone(stopped: Pat
     run.close()
 
 
-def test_an_order_that_the_venue_forgot_stops_the_start(stopped: Path) -> None:
+def test_orders_that_the_venue_forgot_end_after_it_denied_them_twice(stopped: Path) -> None:
     shutil.rmtree(stopped / "venue")
-    with pytest.raises(WorldError, match=r"the venue does not know order \w+ any more, which it had accepted"):
-        open_run(stopped)
+    run = open_run(stopped)
+    forgotten: list[str] = []
+    run.simulation.sequencer.listen(
+        lambda _, commands: forgotten.extend(
+            command.text for command in commands if isinstance(command, Alert) and command.code == "order_forgotten"
+        )
+    )
+    before = {order.client_id for order in run.program.orders.unfinished()} - set(forgotten)
+    halt = run.program.engine.board.active()
+    assert [(found.id, found.level) for found in halt] == [("recovery/kraken", Level.HALT)]
+    run.simulation.run_until(run.simulation.now_ns + 10 * MINUTE)
+    left = {order.client_id for order in run.program.orders.unfinished()}
+    assert before
+    assert not before & left
+    assert len(forgotten) == len(before)
+    assert "recovery/kraken" not in {found.id for found in run.program.engine.board.active()}
+    run.close()
 
 
 def test_other_settings_are_refused_by_name(stopped: Path) -> None:
@@ -370,7 +396,7 @@ def test_a_refused_start_lets_go_of_the_folder(stopped: Path) -> None:
 def test_the_venues_count_reaches_the_capacity_object_and_the_status_says_how_it_started(tmp_path: Path) -> None:
     run = open_run(tmp_path / "run")
     before = run.status()
-    assert before["capacity_fill_health"]["open_orders_source"] == "internal_fallback"
+    assert before["capacity_fill_health"]["open_orders_source"] == "kraken", "the start has asked"
     assert before["startup"]["bootstrap_backlog"] == 12
     assert before["startup"]["bootstrap_eta_sec"] == 12 // 2 * 30.0
     run.simulation.run_until(run.simulation.now_ns + 30 * MINUTE)

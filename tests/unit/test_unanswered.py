@@ -20,7 +20,7 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.ids import ClientIds, SubPosition
-from millrace.core.order_truth import VenueOrder
+from millrace.core.order_truth import GONE, VenueOrder
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
@@ -178,13 +178,18 @@ def test_an_order_that_was_to_be_cancelled_is_not_sent_again(desk):
     assert follows.calls == []
 
 
-def test_an_accepted_order_that_is_absent_halts_and_is_never_sent_again(desk):
+def test_an_accepted_order_ends_when_it_was_denied_twice_a_settle_time_apart_and_is_never_sent_again(desk):
     desk.hear(accepted(desk))
     desk.hear(OrderUnknown(desk.id, "reset", SENT_NS + SECOND))
     desk.wait(SENT_NS + 4 * SECOND)
-    follows = desk.tell(None, 4_000, 4_050)
-    assert [type(event) for event in follows.news] == [QueryFailed]
+    assert desk.tell(None, 4_000, 4_050) == ([], [])
+    assert desk.tell(None, 5_999, 6_050) == ([], [])
+    follows = desk.tell(None, 6_000, 6_050)
+    (ended,) = follows.news
+    assert isinstance(ended, OrderEnded)
+    assert (ended.status, ended.reason) == (EndStatus.CANCELLED, GONE)
     assert follows.calls == []
+    assert len(desk.unanswered) == 0
 
 
 def test_a_refusal_as_duplicate_is_a_question(desk):

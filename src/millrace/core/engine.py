@@ -31,20 +31,15 @@ from millrace.core.commands import (
     Submit,
 )
 from millrace.core.events import (
+    ORDER_EVENTS,
     BalanceReport,
-    CancelRefused,
     ConfigApplied,
     Event,
     IntentKeyReused,
     MarketBlock,
     OpenOrdersReport,
     Operator,
-    OrderAccepted,
-    OrderEnded,
     OrderEvent,
-    OrderProgress,
-    OrderRejected,
-    OrderUnknown,
     Print,
     QueryAnswered,
     QueryFailed,
@@ -61,7 +56,6 @@ from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, S
 from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.strategy import Interest, Strategy
 
-_ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused)
 _Trouble = StorageTrouble | StorageRecovered | QueryFailed | QueryAnswered | IntentKeyReused
 _TROUBLES = (StorageTrouble, StorageRecovered, QueryFailed, QueryAnswered, IntentKeyReused)
 _MARKET_EVENTS = (Print, Quote, MarketBlock)
@@ -194,7 +188,7 @@ class Engine:
                 self._guards_see(event, out)
             if not isinstance(event, MarketBlock):
                 self._show(event, out)
-        elif isinstance(event, _ORDER_EVENTS):
+        elif isinstance(event, ORDER_EVENTS):
             self._order_news(event, out)
         else:
             self._market.advance(self.now_ns)

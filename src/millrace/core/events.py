@@ -256,6 +256,28 @@ class QueryAnswered(_Event, frozen=True, gc=False, tag="query_answered"):
     ts_ns: int
 
 
+class RecoveryBegan(_Event, frozen=True, gc=False, tag="recovery_began"):
+    """The venue is being asked about everything of ours; until it has answered nothing but cancels may leave."""
+
+    venue: str
+    ts_ns: int
+
+
+class Reconciled(_Event, frozen=True, gc=False, tag="reconciled"):
+    """Our orders and the venue's have been compared, and each difference that has an explanation is settled.
+
+    `orphans` are orders at the venue with our tag that the core does not know, `weak` those of ours that it was matched
+    to by their terms alone. `totals` is what the venue says we own, asset -> free and held, as of a moment since which
+    nothing was filled; None when there was no such moment.
+    """
+
+    venue: str
+    orphans: tuple[str, ...]
+    weak: tuple[str, ...]
+    totals: dict[str, Money] | None
+    ts_ns: int
+
+
 class KillRequested(_Event, frozen=True, gc=False, tag="kill"):
     """Somebody or something wants a scope to stop; `flatten_orders` also takes its orders off the book."""
 
@@ -296,13 +318,8 @@ class MarketStatus(_Event, frozen=True, gc=False, tag="market_status"):
 
 MarketEvent = Print | Quote | MarketBlock
 OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
-VenueEvent = (
-    OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused | OpenOrdersReport
-)
-"""News of our orders; what else a venue reports is not an answer to a call."""
-VENUE_EVENTS = (
-    OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused, OpenOrdersReport,
-)  # fmt: skip
+ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused)
+"""The kinds of `OrderEvent`: news of one of our orders."""
 Event = (
     Print
     | Quote
@@ -324,6 +341,8 @@ Event = (
     | IntentKeyReused
     | QueryFailed
     | QueryAnswered
+    | RecoveryBegan
+    | Reconciled
     | KillRequested
     | BreakerMoved
     | Measured

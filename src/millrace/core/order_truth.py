@@ -1,8 +1,12 @@
 """What we believe about an order, what the venue says about it, and the news that leads from the one to the other.
 
-A restart and a request without an answer end in the same question, so both get their events here (runtime 2.15 rule 3,
-2.16). The events carry cumulative state: told twice, or after the real news, they change nothing.
+A restart, a request without an answer and the comparison that never stops end in the same questions, so all get their
+events here (runtime 2.15 rule 3, 2.16). The events carry cumulative state: told twice, or after the real news, they
+change nothing.
 """
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,12 +17,15 @@ from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
 _ENDED = {OrderState.CANCELLED: EndStatus.CANCELLED, OrderState.EXPIRED: EndStatus.EXPIRED}
 UNCONFIRMED = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
 """States in which we have no word from the venue."""
+GONE = "the venue does not know it any more"
+WEAK_MATCH_NS = 60_000_000_000
+"""How far apart our making and the venue's taking of an order may be that is matched by its terms alone."""
 
 
 class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     """An order that has not ended, as far as we know; `cancel_out` while a cancel is on its way.
 
-    `venue_order_id` is empty until the venue accepted it.
+    `venue_order_id` is empty until the venue accepted it; `made_ns` is when the board let it through.
     """
 
     client_id: str
@@ -26,7 +33,10 @@ class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     state: OrderState
     venue_order_id: str
     cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
     cancel_out: bool
+    made_ns: int
 
     @property
     def never_seen(self) -> bool:
@@ -35,7 +45,7 @@ class OpenOrder(msgspec.Struct, frozen=True, gc=False):
 
 
 class VenueOrder(msgspec.Struct, frozen=True, gc=False):
-    """What the venue answers when it is asked about an order."""
+    """What the venue answers when it is asked about an order; `client_id` is empty where it does not tell it."""
 
     instrument: InstrumentId
     client_id: str
@@ -48,12 +58,14 @@ class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     cum_cost: Money
     cum_fee: Money
     reason: str
+    placed_ns: int = 0
 
 
-def differences(order: OpenOrder, found: VenueOrder, now_ns: int) -> list[Event]:
+def differences(order: OpenOrder, found: VenueOrder, now_ns: int, *, cancel_lost: bool = True) -> list[Event]:
     """Return what the venue knows of an order and we do not, as events at `now_ns`.
 
-    A cancel that was out while the order still stands did not work: it is reported as refused, so it is sent again.
+    With `cancel_lost` a cancel that was out while the order still stands did not work: it is reported as refused, so it
+    is sent again.
     """
     events: list[Event] = []
     if order.state in UNCONFIRMED:
@@ -63,6 +75,59 @@ def differences(order: OpenOrder, found: VenueOrder, now_ns: int) -> list[Event]
         return [*events, OrderEnded(progress, _ENDED[found.state], found.reason)]
     if found.cum_lots > order.cum_lots:
         events.append(progress)
-    if order.cancel_out and not found.state.is_terminal:
+    if cancel_lost and order.cancel_out and not found.state.is_terminal:
         events.append(CancelRefused(order.client_id, RejectReason.LOST.value, now_ns))
     return events
+
+
+def gone(order: OpenOrder, now_ns: int) -> OrderEnded:
+    """Return the end of an order that the venue had accepted and has forgotten, trade history included."""
+    progress = OrderProgress(order.client_id, order.cum_lots, order.cum_cost, order.cum_fee, now_ns)
+    return OrderEnded(progress, EndStatus.CANCELLED, GONE)
+
+
+class Compared(NamedTuple):
+    """Our unfinished orders beside the venue's, which may have ended (runtime 2.16).
+
+    `orphans` are open, carry our tag and are not ours, `foreign` counts open ones without it, `weak` are ours whose
+    only match are the terms of an order that nobody claims.
+    """
+
+    matched: list[tuple[OpenOrder, VenueOrder]]
+    absent: list[OpenOrder]
+    weak: list[OpenOrder]
+    orphans: list[VenueOrder]
+    foreign: int
+
+
+def compare(ours: Iterable[OpenOrder], theirs: Sequence[VenueOrder], tag: str) -> Compared:
+    """Match by client id, then by the venue's id, then, weakly, by terms and time."""
+    by_client = {found.client_id: found for found in theirs if found.client_id}
+    by_venue = {found.venue_order_id: found for found in theirs}
+    compared = Compared([], [], [], [], 0)
+    claimed: set[str] = set()
+    unmatched: list[OpenOrder] = []
+    for order in ours:
+        found = by_client.get(order.client_id) or by_venue.get(order.venue_order_id)
+        if found is None:
+            unmatched.append(order)
+        else:
+            claimed.add(found.venue_order_id)
+            compared.matched.append((order, found))
+    nameless = [found for found in theirs if not found.client_id and found.venue_order_id not in claimed]
+    for order in unmatched:
+        alike = next((found for found in nameless if _alike(order, found)), None)
+        if alike is not None:
+            nameless.remove(alike)
+            claimed.add(alike.venue_order_id)
+        (compared.absent if alike is None else compared.weak).append(order)
+    left = [found for found in theirs if found.venue_order_id not in claimed and not found.state.is_terminal]
+    compared.orphans.extend(found for found in left if found.client_id.startswith(tag))
+    return compared._replace(foreign=len(left) - len(compared.orphans))
+
+
+def _alike(order: OpenOrder, found: VenueOrder) -> bool:
+    place = order.place
+    terms = (found.instrument, found.side, found.lots, found.limit_ticks)
+    same = terms == (place.instrument, place.side, place.lots, place.limit_ticks)
+    return same and order.never_seen and abs(found.placed_ns - order.made_ns) <= WEAK_MATCH_NS

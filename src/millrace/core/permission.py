@@ -75,6 +75,8 @@ class ReasonCode(StrEnum):
     CONSECUTIVE_ERRORS = "consecutive_errors"
     UNKNOWN_ORDER = "unknown_order"
     RECOVERY_INCOMPLETE = "recovery_incomplete"
+    STRANGE_ORDER = "strange_order"
+    BALANCE_DRIFT = "balance_drift"
     BOARD_FAILURE = "board_failure"
     EXCEEDS_OPEN_POSITION = "exceeds_open_position"
 

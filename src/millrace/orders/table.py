@@ -36,7 +36,7 @@ from millrace.core.events import (
 )
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money
-from millrace.core.order_truth import OpenOrder
+from millrace.core.order_truth import GONE, OpenOrder
 from millrace.orders.states import next_state
 
 Applied = tuple[OrderUpdate, list[Command]]
@@ -54,6 +54,7 @@ class _Order(msgspec.Struct, gc=False):
     cum_cost: Money = 0
     cum_fee: Money = 0
     cancel_out: bool = False
+    made_ns: int = 0
 
     @property
     def rest(self) -> Lots:
@@ -133,7 +134,7 @@ class OrderTable:
         key = (place.position.strategy, place.key)
         if key in self._keys or approved.client_id in self._orders:
             raise ValueError(f"order {approved.client_id} ({place.key}) is already in the table")
-        self._take(_Order(approved.client_id, place, OrderState.SENT))
+        self._take(_Order(approved.client_id, place, OrderState.SENT, made_ns=approved.ts_ns))
 
     def _take(self, order: _Order) -> None:
         place = order.place
@@ -180,7 +181,11 @@ class OrderTable:
         return self._filled(order, event, OrderState.PARTIAL if event.cum_lots > 0 else OrderState.OPEN, "")
 
     def _order_ended(self, order: _Order, event: OrderEnded) -> Applied | None:
-        return self._filled(order, event.progress, _END_STATES[event.status], event.reason)
+        applied = self._filled(order, event.progress, _END_STATES[event.status], event.reason)
+        if applied is not None and event.reason == GONE:
+            text = f"{order.client_id}: {GONE}; it ended with {order.cum_lots} of {order.place.lots} lots filled"
+            applied[1].append(Alert(Severity.WARN, "order_forgotten", text, event.ts_ns))
+        return applied
 
     def _unknown(self, order: _Order, event: OrderUnknown) -> Applied | None:
         order.cancel_out = False
@@ -305,7 +310,10 @@ class OrderTable:
 
 
 def _described(order: _Order) -> OpenOrder:
-    return OpenOrder(order.client_id, order.place, order.state, order.venue_order_id, order.cum_lots, order.cancel_out)
+    totals = (order.cum_lots, order.cum_cost, order.cum_fee)
+    return OpenOrder(
+        order.client_id, order.place, order.state, order.venue_order_id, *totals, order.cancel_out, order.made_ns
+    )
 
 
 def _update(

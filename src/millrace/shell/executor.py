@@ -22,22 +22,23 @@ from millrace.core.events import (
     EndStatus,
     Event,
     IntentKeyReused,
-    OpenOrdersReport,
     OrderAccepted,
     OrderEnded,
+    OrderEvent,
     OrderProgress,
     OrderRejected,
     OrderUnknown,
+    QueryAnswered,
     RejectReason,
     StorageRecovered,
     StorageTrouble,
-    VenueEvent,
 )
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
+from millrace.shell.reconciler import AccountAnswer, AccountQuery, OpenOrdersAnswer, OpenOrdersQuery, Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
 
 _URGENT = 0
@@ -47,8 +48,6 @@ _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
-_TAKEN = (OrderAccepted, OpenOrdersReport)
-"""News that says that the venue took a call of ours."""
 _PATIENCE = Patience()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
@@ -71,9 +70,16 @@ class VenuePort(Protocol):
         """Ask what became of an order; the answer comes back as a `StatusAnswer`."""
         ...
 
-    def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
-        """Ask how many orders are open."""
+    def ask_open_orders(self, query: OpenOrdersQuery, now_ns: int) -> None:
+        """Ask which orders are open (and lately ended); the answer comes back as an `OpenOrdersAnswer`."""
         ...
+
+    def ask_balances(self, venue: str, now_ns: int) -> None:
+        """Ask what we own; the answer comes back as a `BalancesAnswer`."""
+        ...
+
+
+Call = Approved | CancelOrder | Query | AccountQuery
 
 
 class Executor:
@@ -87,6 +93,7 @@ class Executor:
         board: Board,
         orders: Orders,
         *,
+        reconciler: Reconciler | None = None,
         patience: Patience = _PATIENCE,
         valid_for_ns: int | None = None,
     ) -> None:
@@ -94,9 +101,11 @@ class Executor:
         self.budget = budget
         self._port = port
         self._board = board
+        self._orders = orders
         self._valid_for_ns = valid_for_ns
         self._unanswered = Unanswered(orders, patience)
-        self._outbox: list[tuple[int, int, int, Approved | CancelOrder | Query]] = []
+        self._reconciler = reconciler
+        self._outbox: list[tuple[int, int, int, Call]] = []
         self._count = 0
         self._send_ns: int | None = None
         self._backlog: list[Command] = []
@@ -191,9 +200,35 @@ class Executor:
                 return True
         return False
 
-    def _enqueue(self, now_ns: int, call: Approved | CancelOrder | Query) -> None:
+    def _enqueue(self, now_ns: int, call: Call) -> None:
         self._count += 1
         heapq.heappush(self._outbox, (_priority(call), self._count, now_ns, call))
+
+    # Starting
+
+    def recover(self, now_ns: int, *, restart: bool, halted: tuple[str, ...] = ()) -> None:
+        """Put everything of ours in question until the venue has answered (runtime 2.16).
+
+        The news that follow end with `Reconciled` and `Started`. `halted` names orders for which the venue was halted.
+        """
+        for client_id in halted:
+            if self._orders.open_order(client_id) is None:
+                self._news.append(QueryAnswered(client_id, now_ns))
+            self._unanswered.question(client_id, now_ns, halted=True)
+        if self._reconciler is not None:
+            self._compare(self._reconciler.begin(now_ns, restart=restart), now_ns)
+
+    @property
+    def recovering(self) -> bool:
+        """Whether the venue has not yet answered everything that a start asks."""
+        return self._reconciler is not None and self._reconciler.recovering
+
+    def _compare(self, steps: Steps, now_ns: int) -> None:
+        self._news += steps.news
+        for client_id in steps.questions:
+            self._unanswered.question(client_id, now_ns)
+        for call in steps.calls:
+            self._enqueue(now_ns, call)
 
     # Sending
 
@@ -201,6 +236,9 @@ class Executor:
     def next_ns(self) -> int | None:
         """When `pump` must be called next; None when nothing is awaited."""
         send_ns, ask_ns = self._send_ns, self._unanswered.next_ns
+        if self._reconciler is not None:
+            compare_ns = self._reconciler.next_ns
+            ask_ns = compare_ns if ask_ns is None else min(ask_ns, compare_ns)
         if ask_ns is None or send_ns is None:
             return ask_ns if send_ns is None else send_ns
         return min(send_ns, ask_ns)
@@ -208,6 +246,9 @@ class Executor:
     def pump(self, now_ns: int) -> int | None:
         """Send what the budget allows now; returns when there is more to do, None when nothing is awaited."""
         self._follow(self._unanswered.due(now_ns), now_ns)
+        if self._reconciler is not None:
+            self._compare(self._reconciler.due(now_ns), now_ns)
+            self._news += self._reconciler.progress(now_ns, self._unanswered.is_asking)
         self._send_ns = self._send(now_ns)
         return self.next_ns
 
@@ -230,18 +271,28 @@ class Executor:
             self._leave(call, now_ns)
         return None
 
-    def _leave(self, call: Approved | CancelOrder | Query, now_ns: int) -> None:
+    def _leave(self, call: Call, now_ns: int) -> None:
         if isinstance(call, CancelOrder):
             self._unanswered.cancelled(call, now_ns)
             self._port.cancel(call.instrument, call.client_id, now_ns)
         elif isinstance(call, Query):
             self._unanswered.asked(call.client_id, now_ns)
             self._port.ask_order(call.instrument, call.client_id, now_ns)
-        else:
+        elif isinstance(call, Approved):
             self._unanswered.placed(call, now_ns)
             self._port.place(call, now_ns)
+        else:
+            self._ask(call, now_ns)
 
-    def _dropped(self, call: Approved | CancelOrder | Query, queued_ns: int, now_ns: int) -> bool:
+    def _ask(self, query: AccountQuery, now_ns: int) -> None:
+        if self._reconciler is not None:
+            self._reconciler.asked(query, now_ns)
+        if isinstance(query, OpenOrdersQuery):
+            self._port.ask_open_orders(query, now_ns)
+        else:
+            self._port.ask_balances(query.venue, now_ns)
+
+    def _dropped(self, call: Call, queued_ns: int, now_ns: int) -> bool:
         """Tell whether a call that waited need not or may not leave any more."""
         if isinstance(call, Query):
             return not self._unanswered.is_asking(call.client_id)
@@ -274,29 +325,34 @@ class Executor:
         if urgent_waits or self.budget.earliest_ns(now_ns, urgent=False) > now_ns:
             return False
         self.budget.take(now_ns)
-        self._port.ask_open_orders(instrument, now_ns)
+        self._ask(OpenOrdersQuery(instrument), now_ns)
         return True
 
-    def answered(self, answer: StatusAnswer, now_ns: int) -> None:
-        """Take the venue's answer to a question about an order; what follows is news and calls."""
-        if answer.refused:
+    def answered(self, answer: StatusAnswer | AccountAnswer, now_ns: int) -> None:
+        """Take the venue's answer to a question; what follows is news and calls."""
+        if _is_refused(answer):
             self.budget.rate_limited(now_ns)
         else:
             self.budget.succeeded()
-        self._follow(self._unanswered.answered(answer, now_ns), now_ns)
+        if isinstance(answer, StatusAnswer):
+            self._follow(self._unanswered.answered(answer, now_ns), now_ns)
+        elif self._reconciler is not None:
+            self._compare(self._reconciler.answered(answer, now_ns), now_ns)
 
-    def heard(self, event: VenueEvent) -> bool:
+    def heard(self, event: OrderEvent) -> bool:
         """Take what an event that the core has seen says about our pace and our requests; True: `pump` is due."""
         self._pace(event)
-        if isinstance(event, OpenOrdersReport) or not self._unanswered.concerns(event):
+        if self._reconciler is not None:
+            self._reconciler.heard(event)
+        if not self._unanswered.concerns(event):
             return False
         before_ns = self._unanswered.next_ns
         self._follow(self._unanswered.heard(event), event.ts_ns)
         due_ns = self._unanswered.next_ns
-        return bool(self._news) or (due_ns is not None and (before_ns is None or due_ns < before_ns))
+        return bool(self._news) or self.recovering or (due_ns is not None and (before_ns is None or due_ns < before_ns))
 
-    def _pace(self, event: VenueEvent) -> None:
-        if isinstance(event, _TAKEN) or (isinstance(event, OrderEnded) and event.reason != _WITHDRAWN):
+    def _pace(self, event: OrderEvent) -> None:
+        if isinstance(event, OrderAccepted) or (isinstance(event, OrderEnded) and event.reason != _WITHDRAWN):
             self.budget.succeeded()
         elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
@@ -304,8 +360,14 @@ class Executor:
             self.budget.rate_limited(event.ts_ns)
 
 
-def _priority(call: Approved | CancelOrder | Query) -> int:
+def _priority(call: Call) -> int:
     """Return a call's rank: cancels and exits, questions, entries (slots 4.4)."""
-    if isinstance(call, Query):
-        return _QUERY
-    return _ENTRY if isinstance(call, Approved) and not call.order.reduces else _URGENT
+    if isinstance(call, Approved):
+        return _URGENT if call.order.reduces else _ENTRY
+    return _URGENT if isinstance(call, CancelOrder) else _QUERY
+
+
+def _is_refused(answer: StatusAnswer | AccountAnswer) -> bool:
+    if isinstance(answer, StatusAnswer):
+        return answer.refused
+    return (answer.found if isinstance(answer, OpenOrdersAnswer) else answer.report) is None

@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 from millrace.core.commands import CancelOrder, Command
 from millrace.core.engine import Engine
-from millrace.core.events import VENUE_EVENTS, Event, StorageRecovered, StorageTrouble
+from millrace.core.events import ORDER_EVENTS, Event, StorageRecovered, StorageTrouble
 from millrace.core.failure import WorldError
 from millrace.core.ledger import FACTS
 from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
+from millrace.shell.reconciler import AccountAnswer
 from millrace.shell.unanswered import StatusAnswer
 
 StepListener = Callable[[Event, list[Command]], None]
@@ -66,8 +67,8 @@ class Sequencer:
             return None
         return self.pump(self.engine.now_ns)
 
-    def answer(self, answer: StatusAnswer, now_ns: int) -> int | None:
-        """Take the venue's answer about one order; what it changes reaches the core as events."""
+    def answer(self, answer: StatusAnswer | AccountAnswer, now_ns: int) -> int | None:
+        """Take the venue's answer to a question; what it changes reaches the core as events."""
         self._executor.answered(answer, now_ns)
         self._queue.extend(self._executor.take_news())
         self._drain()
@@ -82,6 +83,13 @@ class Sequencer:
             self._drain()
             if not self._pump_owed:
                 return next_ns
+
+    def recover(self, now_ns: int, *, restart: bool, halted: tuple[str, ...] = ()) -> int | None:
+        """Begin to ask the venue about everything of ours; nothing new leaves until it has answered."""
+        self._executor.recover(now_ns, restart=restart, halted=halted)
+        self._queue.extend(self._executor.take_news())
+        self._drain()
+        return self.pump(now_ns)
 
     def settle(self) -> bool:
         """Sync the journal; True when it and the ledger hold everything up to the last event."""
@@ -121,7 +129,7 @@ class Sequencer:
         self._seq += 1
         self.messages += not event.is_market
         commands = self.engine.step(event)
-        if isinstance(event, VENUE_EVENTS) and self._executor.heard(event):
+        if isinstance(event, ORDER_EVENTS) and self._executor.heard(event):
             self._pump_owed = True
         if commands:
             self._carry_out(commands, event.ts_ns)

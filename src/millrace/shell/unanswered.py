@@ -4,7 +4,9 @@ An order without an answer after 2 s is unknown and is asked for by its client i
 4 s. Found, it is adopted with the events that a restart would use. Absent counts only when the question left after the
 venue had had time to settle since the last send, and when nothing we know says that the venue ever had the order; then
 the same order is sent again, three times at most, unless it was to be cancelled meanwhile. Nothing is resent blindly:
-a venue that forgets ended orders' ids would take a second one. A ladder without any answer halts the venue.
+a venue that forgets ended orders' ids would take a second one. A ladder without any answer halts the venue. An order
+that the venue had accepted and denies twice, a settle time apart, has ended with what we know of its fills; whoever
+answers looks into the trade history before denying.
 
 A cancel without an answer, or one that met an unknown order, is a question too, never an assumption.
 """
@@ -25,7 +27,7 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId
-from millrace.core.order_truth import UNCONFIRMED, OpenOrder, VenueOrder, differences
+from millrace.core.order_truth import UNCONFIRMED, OpenOrder, VenueOrder, differences, gone
 from millrace.core.ports import Orders
 
 _NEVER_NS = 2**63 - 1
@@ -69,7 +71,7 @@ class Follows(NamedTuple):
 
 
 class _Watch(msgspec.Struct, gc=False):
-    """One unanswered order. `ladder_ns` is when it became unknown, 0 before."""
+    """One unanswered order. `ladder_ns` is when it became unknown, `denied_ns` when the venue denied it, 0 before."""
 
     instrument: InstrumentId
     client_id: str
@@ -80,6 +82,7 @@ class _Watch(msgspec.Struct, gc=False):
     ladder_ns: int = 0
     asked: int = 0
     resends: int = 0
+    denied_ns: int = 0
     resending: bool = False
     halted: bool = False
 
@@ -102,6 +105,17 @@ class Unanswered:
             return None
         earliest = min([watch.due_ns for watch in self._watches.values()])
         return None if earliest == _NEVER_NS else earliest
+
+    def question(self, client_id: str, now_ns: int, *, halted: bool = False) -> None:
+        """Ask about an unfinished order that may have changed unheard; `halted` when its venue stands halted for it.
+
+        What leaves of it again is for its strategy to decide, so an order that the venue never had is not resent.
+        """
+        order = self._orders.open_order(client_id)
+        if order is not None and client_id not in self._watches:
+            watch = _Watch(order.place.instrument, client_id, now_ns, now_ns, halted=halted)
+            watch.ladder_ns = max(now_ns, 1)
+            self._watches[client_id] = watch
 
     # What leaves
 
@@ -211,10 +225,17 @@ class Unanswered:
         elif answer.found is not None:
             self._found(watch, order, answer.found, now_ns, follows)
         elif not order.never_seen:
-            _halt(watch, "the venue does not know it, and had accepted it", now_ns, follows.news)
+            self._denied(watch, order, answer, now_ns, follows)
         elif not watch.resending and answer.asked_ns >= watch.sent_ns + self._patience.settle_ns:
             self._absent(watch, now_ns, follows)
         return follows
+
+    def _denied(self, watch: _Watch, order: OpenOrder, answer: StatusAnswer, now_ns: int, follows: Follows) -> None:
+        if not watch.denied_ns:
+            watch.denied_ns = answer.asked_ns
+        elif answer.asked_ns >= watch.denied_ns + self._patience.settle_ns:
+            follows.news.append(gone(order, now_ns))
+            self._known(watch, now_ns, follows.news)
 
     def _found(self, watch: _Watch, order: OpenOrder, found: VenueOrder, now_ns: int, follows: Follows) -> None:
         follows.news.extend(differences(order, found, now_ns))
@@ -222,7 +243,7 @@ class Unanswered:
             self._known(watch, now_ns, follows.news)
             return
         _answer(watch, now_ns, follows.news)
-        watch.ladder_ns = watch.asked = 0
+        watch.ladder_ns = watch.asked = watch.denied_ns = 0
         watch.due_ns = _NEVER_NS
         follows.calls.append(watch.cancel)
 

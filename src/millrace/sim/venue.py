@@ -256,6 +256,11 @@ class SimVenue:
         """Return the open orders of an instrument in order of arrival."""
         return tuple(_described(order) for order in self._open.values() if order.instrument.id == instrument)
 
+    def ended_orders(self, instrument: InstrumentId, since_ns: int) -> tuple[VenueOrder, ...]:
+        """Return the orders of an instrument that were placed since then and have ended, in the order of their ends."""
+        ended = self._ended.values()
+        return tuple(order for order in ended if order.instrument == instrument and order.placed_ns >= since_ns)
+
     def order_status(self, client_id: str) -> VenueOrder | None:
         """Return an order, open or ended; None for one that was never accepted (or ended very long ago)."""
         order = self._open.get(client_id)
@@ -474,4 +479,5 @@ def _described(order: RestingOrder, state: OrderState | None = None, reason: str
         cum_cost=order.cum_cost,
         cum_fee=order.cum_fee,
         reason=reason,
+        placed_ns=order.placed_ns,
     )

@@ -19,9 +19,11 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.reconciliation import ReconciliationGuard
 from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor, VenuePort
 from millrace.shell.manifest import Manifest
+from millrace.shell.reconciler import Reconciler
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
@@ -66,6 +68,7 @@ def build_program(settings: Settings) -> Program:
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
+        guards=(ReconciliationGuard((instrument,)),),
     )
     return Program(engine, orders, grid, instrument, client_ids.prefix)
 
@@ -103,11 +106,21 @@ def call_budget(settings: Settings) -> CallBudget:
     )
 
 
-def build_executor(settings: Settings, program: Program, ledger: LedgerStore, port: VenuePort) -> Executor:
-    """Return the outbox of the program's account."""
+def build_executor(
+    settings: Settings, program: Program, ledger: LedgerStore, port: VenuePort, reconciler: Reconciler | None = None
+) -> Executor:
+    """Return the outbox of the program's account; without a reconciler nobody compares it with the venue's books."""
     valid_for_ns = round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
     board, orders = program.engine.board, program.orders
-    return Executor(ledger, port, call_budget(settings), board, orders, valid_for_ns=valid_for_ns)
+    return Executor(
+        ledger, port, call_budget(settings), board, orders, reconciler=reconciler, valid_for_ns=valid_for_ns
+    )
+
+
+def build_reconciler(program: Program) -> Reconciler:
+    """Return what compares the program's orders and money with its venue's."""
+    instrument = program.instrument.id
+    return Reconciler(program.orders, instrument.venue, (instrument,), program.client_prefix)
 
 
 def config_event(settings: Settings, ts_ns: int) -> ConfigApplied:

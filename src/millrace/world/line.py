@@ -18,7 +18,6 @@ from millrace.core.events import (
     BalanceReport,
     CancelRefused,
     Event,
-    OpenOrdersReport,
     OrderAccepted,
     OrderEnded,
     OrderProgress,
@@ -27,13 +26,21 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId
+from millrace.shell.reconciler import (
+    AccountAnswer,
+    AccountQuery,
+    BalancesAnswer,
+    BalancesQuery,
+    OpenOrdersAnswer,
+    OpenOrdersQuery,
+)
 from millrace.shell.unanswered import StatusAnswer
 from millrace.sim.faults import Fate, Fault, FaultMenu, Faults
 from millrace.sim.venue import Delivery, SimVenue
 
 NEVER_NS = 2**63 - 1
-_POLL = "open orders"
-"""Names the poll where the venue draws a travel time per order."""
+_LIST, _BALANCES = "open orders", "balances"
+"""The questions about the account as a whole; the names stand where the venue draws a travel time per order."""
 _GOOD = Fate(Fault.NONE)
 _PACE = RejectReason.RATE_LIMIT
 _TOO_FAST = "refused on the way: too many requests"
@@ -42,15 +49,11 @@ _UNANSWERED = frozenset({Fault.ANSWER_LOST, Fault.RESET})
 
 
 class SimulatedLine:
-    """The connection to one venue; it is the executor's port.
+    """The connection to one venue; it is the executor's port. `fates` counts what went wrong."""
 
-    `client_prefix` tells this installation's orders at the venue from others'. `fates` counts what went wrong.
-    """
-
-    def __init__(self, venue: SimVenue, client_prefix: str = "", faults: FaultMenu | None = None) -> None:
+    def __init__(self, venue: SimVenue, faults: FaultMenu | None = None) -> None:
         self.venue = venue
         self.fates: Counter[Fault] = Counter()
-        self._client_prefix = client_prefix
         self._faults = None if faults is None else Faults(faults)
         self._drawn: Counter[tuple[str, str]] = Counter()
         self._heap: list[tuple[int, int, str, Any]] = []
@@ -70,10 +73,6 @@ class SimulatedLine:
         """Take what arrives next: time, kind, payload."""
         ts_ns, _, kind, payload = heapq.heappop(self._heap)
         return ts_ns, kind, payload
-
-    def reach(self, end_ns: int, due_ns: int) -> int:  # noqa: ARG002  nothing has to be waited for
-        """Return `end_ns`: simulated time passes at once."""
-        return end_ns
 
     # Requests (the executor's port)
 
@@ -101,13 +100,24 @@ class SimulatedLine:
         """Ask what became of an order."""
         fate, arrival_ns = self._request("query", client_id, now_ns)
         if fate.fault is Fault.RATE_LIMITED:
-            self.push(self._back_ns(arrival_ns), "status", StatusAnswer(client_id, None, now_ns, refused=True))
+            self.push(self._back_ns(arrival_ns), "answer", StatusAnswer(client_id, None, now_ns, refused=True))
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "query", (client_id, now_ns, fate))
 
-    def ask_open_orders(self, instrument: InstrumentId, now_ns: int) -> None:
-        """Ask how many orders are open."""
-        self.push(self.venue.arrival_ns(_POLL, now_ns), "open_orders", instrument)
+    def ask_open_orders(self, query: OpenOrdersQuery, now_ns: int) -> None:
+        """Ask which orders are open, and lately ended."""
+        self._ask(_LIST, query, OpenOrdersAnswer(query.instrument, None, now_ns), now_ns)
+
+    def ask_balances(self, venue: str, now_ns: int) -> None:
+        """Ask what we own."""
+        self._ask(_BALANCES, BalancesQuery(venue), BalancesAnswer(None, now_ns), now_ns)
+
+    def _ask(self, purpose: str, query: AccountQuery, refusal: AccountAnswer, now_ns: int) -> None:
+        fate, arrival_ns = self._request(purpose, purpose, now_ns)
+        if fate.fault is Fault.RATE_LIMITED:
+            self.push(self._back_ns(arrival_ns), "answer", refusal)
+        elif fate.fault is not Fault.REQUEST_LOST:
+            self.push(arrival_ns, purpose, (query, now_ns, fate))
 
     def _request(self, purpose: str, client_id: str, now_ns: int) -> tuple[Fate, int]:
         """Return what happens to a call and when it arrives."""
@@ -132,9 +142,17 @@ class SimulatedLine:
             self._answer_call(self.venue.cancel(instrument, client_id, ts_ns), fate, 0, "")
         elif kind == "query":
             client_id, asked_ns, fate = payload
-            self._tell_status(client_id, asked_ns, fate, ts_ns)
+            self._answer_question(StatusAnswer(client_id, self.venue.order_status(client_id), asked_ns), fate, ts_ns)
+        elif kind == _LIST:
+            query, asked_ns, fate = payload
+            found = self.venue.open_orders(query.instrument)
+            if query.since_ns is not None:
+                found += self.venue.ended_orders(query.instrument, query.since_ns)
+            self._answer_question(OpenOrdersAnswer(query.instrument, found, asked_ns), fate, ts_ns)
         else:
-            self._count_open_orders(payload, ts_ns)
+            query, asked_ns, fate = payload
+            report = BalanceReport(query.venue, self.venue.balances(), ts_ns)
+            self._answer_question(BalancesAnswer(report, asked_ns), fate, ts_ns)
 
     def is_current(self, client_id: str, attempt: int) -> bool:
         """Tell whether an order has not been sent again since this attempt."""
@@ -173,29 +191,22 @@ class SimulatedLine:
         elif fate.fault is Fault.ANSWER_TWICE:
             times = [ts_ns, ts_ns + fate.late_ns]
         for at_ns in times:
-            told = event if at_ns == ts_ns else told_at(event, at_ns)
+            told = event if at_ns == ts_ns else _told_at(event, at_ns)
             self.push(at_ns, kind, told if kind == "event" else (told, attempt))
 
-    def _tell_status(self, client_id: str, asked_ns: int, fate: Fate, ts_ns: int) -> None:
+    def _answer_question(self, answer: StatusAnswer | AccountAnswer, fate: Fate, ts_ns: int) -> None:
         if fate.fault in _UNANSWERED:
             return
-        answer = StatusAnswer(client_id, self.venue.order_status(client_id), asked_ns)
         late = fate.fault in {Fault.ANSWER_DELAYED, Fault.ANSWER_OVERTAKEN}
-        self.push(self._back_ns(ts_ns) + (fate.late_ns if late else 0), "status", answer)
+        self.push(self._back_ns(ts_ns) + (fate.late_ns if late else 0), "answer", answer)
         if fate.fault is Fault.ANSWER_TWICE:
-            self.push(self._back_ns(ts_ns) + fate.late_ns, "status", answer)
-
-    def _count_open_orders(self, instrument: InstrumentId, ts_ns: int) -> None:
-        found = self.venue.open_orders(instrument)
-        ours = sum(order.client_id.startswith(self._client_prefix) for order in found)
-        back_ns = self._back_ns(ts_ns)
-        self.push(back_ns, "event", OpenOrdersReport(instrument, ours, len(found) - ours, back_ns))
+            self.push(self._back_ns(ts_ns) + fate.late_ns, "answer", answer)
 
     def _back_ns(self, ts_ns: int) -> int:
         return ts_ns + self.venue.settings.response_latency_ns
 
 
-def told_at(event: Event, ts_ns: int) -> Event:
+def _told_at(event: Event, ts_ns: int) -> Event:
     """Return the event as of when we learn of it: what is late has no older time than what came before it."""
     if isinstance(event, OrderEnded):
         return structs.replace(event, progress=structs.replace(event.progress, ts_ns=ts_ns))

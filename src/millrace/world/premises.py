@@ -66,8 +66,8 @@ class Premises(Protocol):
         """Open the ledger; with `create` one that is absent is made."""
         ...
 
-    def connect(self, settings: VenueSettings, client_prefix: str) -> Connection:
-        """Reach the venue; orders whose client id starts with the prefix are this installation's."""
+    def connect(self, settings: VenueSettings) -> Connection:
+        """Reach the venue."""
         ...
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
@@ -110,10 +110,10 @@ class FolderPremises:
         """Open the SQLite file."""
         return self._wrap_ledger(SqliteLedger(self.folder / LEDGER, create=create))
 
-    def connect(self, settings: VenueSettings, client_prefix: str) -> Connection:
+    def connect(self, settings: VenueSettings) -> Connection:
         """Return the venue as its log left it."""
         store = VenueStore(self.folder / VENUE, settings)
-        return Connection(SimulatedLine(store.venue, client_prefix), store, store.notices)
+        return Connection(SimulatedLine(store.venue), store, store.notices)
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the prints after this time: the market stands still while nobody runs it."""

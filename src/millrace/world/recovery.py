@@ -1,9 +1,9 @@
 """How a run folder is continued after any end of the program (runtime 2.16, design sections 5.5, 5.6).
 
 Order of a restart: ledger (integrity checked), newest snapshot, journal tail stepped again with every command compared,
-ledger completed from it, then the venue asked about each order that was not finished. What the venue knows is told to
-the core as events; what it never saw counts as lost and the strategy places it anew under its own rules. Journal,
-ledger and venue must then agree, or the program does not trade. Running it twice changes nothing the second time.
+ledger completed from it. Journal and ledger must then agree, or the program does not start. What happened at the venue
+meanwhile is asked afterwards, by the comparison that never stops (`shell.reconciler`), and until it is answered the
+venue is halted. Running it twice changes nothing the second time.
 """
 
 from pathlib import Path
@@ -12,20 +12,13 @@ from typing import NamedTuple
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
 from millrace.core.engine import Engine
-from millrace.core.events import (
-    Event,
-    OrderRejected,
-    RejectReason,
-)
 from millrace.core.failure import WorldError
 from millrace.core.journal_format import RecordKind
 from millrace.core.ledger import LedgerStore
-from millrace.core.order_truth import differences
 from millrace.orders.table import OrderTable
 from millrace.shell.disk import Disk
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
-from millrace.sim.venue import SimVenue
 
 _BATCH = 10_000
 
@@ -87,36 +80,6 @@ def _diverged(folder: Path, seq: int) -> WorldError:
         f"{folder}: event {seq} gives other commands than it did; run `millrace replay` on the folder, and continue"
         " with the version and settings that its manifest names"
     )
-
-
-def reconcile(orders: OrderTable, venue: SimVenue, prefix: str, now_ns: int) -> list[Event]:
-    """Return what the venue knows and the core does not, order by order, as events at `now_ns`.
-
-    Raises WorldError when the venue holds an order of this installation that the core never made, or does not know one
-    that it had accepted.
-    """
-    unfinished = orders.unfinished()
-    known = {order.client_id for order in unfinished}
-    for instrument in venue.settings.instruments:
-        for found in venue.open_orders(instrument.id):
-            if found.client_id.startswith(prefix) and found.client_id not in known:
-                raise WorldError(
-                    f"the venue holds order {found.venue_order_id} ({found.client_id}) with our tag that journal and"
-                    " ledger do not know; restore them before trading"
-                )
-    events: list[Event] = []
-    for order in unfinished:
-        status = venue.order_status(order.client_id)
-        if status is not None:
-            events += differences(order, status, now_ns)
-        elif order.never_seen:
-            events.append(OrderRejected(order.client_id, RejectReason.LOST, "the venue never had it", now_ns))
-        else:
-            raise WorldError(
-                f"the venue does not know order {order.client_id} any more, which it had accepted; find out what became"
-                " of it before trading"
-            )
-    return events
 
 
 def check_agreement(orders: OrderTable, ledger: LedgerStore) -> None:

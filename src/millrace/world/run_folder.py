@@ -13,7 +13,7 @@ from msgspec import structs
 
 from millrace.config.settings import Settings
 from millrace.core.engine import STORAGE_ID, UNKNOWN_ID
-from millrace.core.events import QueryAnswered, Started, StorageRecovered
+from millrace.core.events import StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ledger import LedgerStore
 from millrace.shell.journal import Journal, has_segments
@@ -24,21 +24,23 @@ from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec, started
 from millrace.world.assemble import (
     Program,
-    balance_event,
     build_executor,
     build_program,
+    build_reconciler,
     config_event,
     manifest,
     venue_settings,
 )
 from millrace.world.feed import Feed
 from millrace.world.premises import Premises
-from millrace.world.recovery import Restored, check_agreement, reconcile, restore_engine
+from millrace.world.recovery import Restored, check_agreement, restore_engine
 from millrace.world.simulation import Simulation
 
 _SNAPSHOT_EVENTS = 5_000
 _SNAPSHOT_NS = 300 * 1_000_000_000
 _SECOND_NS = 1_000_000_000
+_RECOVERY_NS = 30 * _SECOND_NS
+_LOOK_NS = 50_000_000
 _LEGS = 2
 _LEAST_SLOTS_PER_LOOP = 2
 
@@ -84,14 +86,14 @@ class Run:
 
     def _assemble(self, opened: ExitStack, restored: Restored, premises: Premises) -> None:
         program, settings = self.program, self.settings
-        line, venue, notices = premises.connect(venue_settings(settings, program.instrument), program.client_prefix)
+        line, venue, notices = premises.connect(venue_settings(settings, program.instrument))
         opened.callback(venue.close)
         self.venue = line.venue
-        executor = build_executor(settings, program, self.ledger, line)
+        executor = build_executor(settings, program, self.ledger, line, build_reconciler(program))
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
-        feed = Feed(program.instrument.id, premises.market(now_ns), line.venue)
+        feed = Feed(program.instrument.id, premises.market(now_ns))
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
         self.simulation = Simulation(sequencer, executor, line, feed, lazy=False, poll_ns=poll_ns)
         self.simulation.now_ns = now_ns
@@ -105,18 +107,17 @@ class Run:
         tracked, fills = engine.live_orders(self.program.instrument.id), self.ledger.fills()
         if not self.restart:
             simulation.feed_event(config_event(self.settings, now_ns))
-        for event in reconcile(self.program.orders, self.venue, self.program.client_prefix, now_ns):
-            simulation.feed_event(event)
-        reconciled_ns = clock.monotonic_ns()
+        unknown: list[str] = []
         for restriction in engine.board.active():
             if restriction.id.startswith(STORAGE_ID):
                 simulation.feed_event(StorageRecovered(restriction.id.removeprefix(STORAGE_ID), now_ns))
             elif restriction.id.startswith(UNKNOWN_ID):
-                simulation.feed_event(QueryAnswered(restriction.id.removeprefix(UNKNOWN_ID), now_ns))
-        simulation.feed_event(balance_event(self.venue, now_ns))
-        simulation.feed_event(Started(restart=self.restart, ts_ns=now_ns))
+                unknown.append(restriction.id.removeprefix(UNKNOWN_ID))
         if simulation.sequencer.settle():
             check_agreement(self.program.orders, self.ledger)
+        simulation.sequencer.recover(now_ns, restart=self.restart, halted=tuple(unknown))
+        self._await_recovery(now_ns)
+        reconciled_ns = clock.monotonic_ns()
         ended_ns = clock.monotonic_ns()
         self._kept_seq, self._kept_ns = restored.seq, ended_ns
         grid = self.program.grid.grid
@@ -132,6 +133,12 @@ class Run:
             total_ms=(ended_ns - began_ns) / 1e6,
             counts=counts,
         )
+
+    def _await_recovery(self, began_ns: int) -> None:
+        """Let the venue answer; when it does not in time the halt stands, and the run begins all the same."""
+        simulation = self.simulation
+        while simulation.executor.recovering and simulation.now_ns < began_ns + _RECOVERY_NS:
+            simulation.run_until(simulation.now_ns + _LOOK_NS)
 
     def startup_status(self) -> dict[str, Any]:
         """Return the `startup` object with what is left to open now (slots 16), and how the start went."""
