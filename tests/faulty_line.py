@@ -178,7 +178,10 @@ def make_world(
     pace: CallBudgetSettings = FREE_PACE,
     **executor: Any,
 ) -> World:
-    """Return a started world; with a folder it writes its journal there."""
+    """Return a started world; with a folder it writes its journal there.
+
+    Its outbox has room for every burst, unless told otherwise: this buyer wants what was refused again at once.
+    """
     buyer = Buyer(count, burst)
     engine = engine_of(buyer)
     log: list[VenueRecord] = []
@@ -195,6 +198,7 @@ def make_world(
     venue = SimVenue(settings, log.append)
     line = SimulatedLine(venue, faults=menu)
     ledger = MemoryLedger()
+    executor.setdefault("outbox_limit", 10**6)
     parts = Executor(ledger, line, CallBudget(pace), engine.board, engine.orders, **executor)
     sequencer = Sequencer(engine, parts, None if folder is None else Journal(folder))
     one = np.array([1], np.int64)

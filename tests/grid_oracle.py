@@ -139,7 +139,7 @@ def run(columns: QuoteColumns, *, lazy: bool = True) -> tuple[GridOracle, SimVen
     line = SimulatedLine(venue)
     ledger = MemoryLedger()
     free_pace = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9)
-    executor = Executor(ledger, line, CallBudget(free_pace), engine.board, engine.orders)
+    executor = Executor(ledger, line, CallBudget(free_pace), engine.board, engine.orders, outbox_limit=10**6)
     simulation = Simulation(
         Sequencer(engine, executor, None), executor, line, Feed(DOGE.id, iter((columns,))), lazy=lazy
     )

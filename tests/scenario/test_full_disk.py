@@ -31,7 +31,7 @@ def level(run: Run) -> Level:
 
 
 def cancels_waiting(run: Run) -> set[str]:
-    return {call.client_id for *_, call in run.simulation.executor._outbox if isinstance(call, CancelOrder)}
+    return {call.client_id for call in run.simulation.executor._outbox if isinstance(call, CancelOrder)}
 
 
 def pending_exits(run: Run) -> list[tuple[int, int]]:

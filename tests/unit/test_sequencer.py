@@ -423,6 +423,31 @@ def test_an_order_that_waited_is_asked_about_again_when_the_board_has_changed(tm
     assert_whole(desk)
 
 
+def test_a_full_outbox_refuses_what_opens_and_nothing_else(tmp_path: Path) -> None:
+    """runtime 2.14: limit 32 per venue; increasing orders are refused with reason outbox_full, never queued stale."""
+    desk = slow(tmp_path)
+    desk.want("entry:A", 2)
+    filled(desk, "A", LOTS, 3)
+    entries = [f"E{number}" for number in range(34)]
+    desk.want(" ".join(f"entry:{key}" for key in entries), 4)
+    refused = [event for event, _, _ in desk.steps if isinstance(event, OrderRejected)]
+    assert [event.reason for event in refused] == [RejectReason.OUTBOX_FULL] * 2
+    assert [event.client_id for event in refused] == [desk.id_of("E32"), desk.id_of("E33")]
+    assert desk.executor.waiting == 32
+    desk.want("exit:X", 5)
+    desk.want("cancel:X", 6)
+    assert desk.executor.waiting == 32
+    desk.want("exit:X2", 6)
+    assert desk.executor.waiting == 33, "an exit is taken, and withdrawn, at any depth"
+    desk.want("entry:late", 7)
+    assert desk.strategy.states["late"] is OrderState.REJECTED
+    desk.want("cancel:E0 cancel:E1", 8)
+    desk.want("entry:room", 9)
+    assert "room" not in desk.strategy.states, "it waits like the others"
+    assert desk.executor.waiting == 32
+    assert_whole(desk)
+
+
 def tell_end(desk: Desk, key: str, at_sec: float) -> None:
     progress = OrderProgress(desk.id_of(key), 0, 0, 0, round(at_sec * SECOND))
     desk.tell(OrderEnded(progress, EndStatus.CANCELLED, "user"))

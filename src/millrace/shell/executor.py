@@ -1,18 +1,17 @@
 """Carries commands out: durable in the ledger first, then to the venue, at the pace that the call budget allows.
 
 One transaction holds all facts of a step (group commit), and only an order that the ledger took as new is sent, so a
-command that is carried out twice places one order (runtime 2.15). Waiting orders leave by priority: cancels and exits,
-status queries, entries (slots 4.4). The executor takes `Approved` orders only, and those come from the restriction
-board, which is asked again when an order has waited and the board has changed since (design section 5.1).
+command that is carried out twice places one order (runtime 2.15). What has to wait does so in the `outbox`, where an
+entry that finds it full, or that waited longer than `valid_for_ns`, ends without having been sent. The executor takes
+`Approved` orders only, and those come from the restriction board, which is asked again when an order has waited and the
+board has changed since (design section 5.1).
 
-What the venue does not answer is asked about until it is known (`unanswered`). An entry that waited longer than
-`valid_for_ns` for its call ends without having been sent.
+What the venue does not answer is asked about until it is known (`unanswered`).
 
 While facts cannot be written, orders are refused, cancels leave all the same, and the facts wait in their order. What
 is certain without asking the venue is collected as news, which the sequencer gives to the core before anything else.
 """
 
-import heapq
 from typing import Protocol
 
 from millrace.capacity.call_budget import CallBudget
@@ -38,12 +37,10 @@ from millrace.core.instrument import InstrumentId
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
+from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
 from millrace.shell.reconciler import AccountAnswer, AccountQuery, OpenOrdersAnswer, OpenOrdersQuery, Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
 
-_URGENT = 0
-_QUERY = 1
-_ENTRY = 3
 _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
@@ -52,6 +49,7 @@ _PATIENCE = Patience()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KNOWN = "the ledger holds this order already; the venue must say what became of it"
+_FULL = "not sent: too many calls wait already"
 _RESTRICTED = "not sent: what is restricted changed while it waited"
 
 
@@ -79,9 +77,6 @@ class VenuePort(Protocol):
         ...
 
 
-Call = Approved | CancelOrder | Query | AccountQuery
-
-
 class Executor:
     """Outbox of one venue account."""
 
@@ -96,6 +91,7 @@ class Executor:
         reconciler: Reconciler | None = None,
         patience: Patience = _PATIENCE,
         valid_for_ns: int | None = None,
+        outbox_limit: int = OUTBOX_LIMIT,
     ) -> None:
         self.ledger = ledger
         self.budget = budget
@@ -105,8 +101,7 @@ class Executor:
         self._valid_for_ns = valid_for_ns
         self._unanswered = Unanswered(orders, patience)
         self._reconciler = reconciler
-        self._outbox: list[tuple[int, int, int, Call]] = []
-        self._count = 0
+        self._outbox = Outbox(outbox_limit)
         self._send_ns: int | None = None
         self._backlog: list[Command] = []
         self._ledger_down = False
@@ -146,7 +141,7 @@ class Executor:
                 self._submit(command.order, written, now_ns)
             elif isinstance(command, CancelOrder) and not self._withdraw(command, now_ns):
                 self._unanswered.unwanted(command)
-                self._enqueue(now_ns, command)
+                self._outbox.push(command, now_ns)
 
     def _write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
         """Commit the facts of a step; None when they have to wait, and then none of its orders may leave."""
@@ -180,7 +175,10 @@ class Executor:
         if written is None:
             self._refuse(order, RejectReason.LOST, _UNWRITTEN, now_ns)
         elif order.client_id in written.new_client_ids:
-            self._enqueue(now_ns, order)
+            if self._outbox.is_full and not order.order.reduces:
+                self._refuse(order, RejectReason.OUTBOX_FULL, _FULL, now_ns)
+            else:
+                self._outbox.push(order, now_ns)
         elif order.order.key in written.reused_keys:
             self._refuse(order, RejectReason.LOST, _REUSED, now_ns)
         else:
@@ -191,18 +189,11 @@ class Executor:
 
     def _withdraw(self, cancel: CancelOrder, now_ns: int) -> bool:
         """Take an order back that still waits here: it ends without having been sent, and its cancel need not leave."""
-        for place, (_, _, _, call) in enumerate(self._outbox):
-            if isinstance(call, Approved) and call.client_id == cancel.client_id:
-                del self._outbox[place]
-                heapq.heapify(self._outbox)
-                nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
-                self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
-                return True
-        return False
-
-    def _enqueue(self, now_ns: int, call: Call) -> None:
-        self._count += 1
-        heapq.heappush(self._outbox, (_priority(call), self._count, now_ns, call))
+        if not self._outbox.withdraw(cancel.client_id):
+            return False
+        nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
+        self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
+        return True
 
     # Starting
 
@@ -228,7 +219,7 @@ class Executor:
         for client_id in steps.questions:
             self._unanswered.question(client_id, now_ns)
         for call in steps.calls:
-            self._enqueue(now_ns, call)
+            self._outbox.push(call, now_ns)
 
     # Sending
 
@@ -255,20 +246,21 @@ class Executor:
     def _follow(self, follows: Follows, now_ns: int) -> None:
         self._news += follows.news
         for call in follows.calls:
-            self._enqueue(now_ns, call)
+            self._outbox.push(call, now_ns)
 
     def _send(self, now_ns: int) -> int | None:
-        while self._outbox:
-            priority, _, queued_ns, call = self._outbox[0]
-            if self._dropped(call, queued_ns, now_ns):
-                heapq.heappop(self._outbox)
-                continue
-            earliest = self.budget.earliest_ns(now_ns, urgent=priority == _URGENT)
-            if earliest > now_ns:
-                return earliest
-            heapq.heappop(self._outbox)
-            self.budget.take(now_ns, waited_ns=now_ns - queued_ns)
-            self._leave(call, now_ns)
+        """Send rank by rank; returns when the budget lets the next call go, None when none waits for it."""
+        for rank in Rank:
+            while (waiting := self._outbox.head(rank)) is not None:
+                if not self._dropped(waiting.call, waiting.queued_ns, now_ns):
+                    earliest = self.budget.earliest_ns(now_ns, urgent=rank.urgent)
+                    if earliest > now_ns:
+                        return earliest
+                    self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
+                    self._outbox.pop(rank)
+                    self._leave(waiting.call, now_ns)
+                else:
+                    self._outbox.pop(rank)
         return None
 
     def _leave(self, call: Call, now_ns: int) -> None:
@@ -321,8 +313,7 @@ class Executor:
 
     def poll(self, instrument: InstrumentId, now_ns: int) -> bool:
         """Ask for the open orders if the budget allows it now and no cancel, exit or question waits; False: skipped."""
-        urgent_waits = bool(self._outbox) and self._outbox[0][0] < _ENTRY
-        if urgent_waits or self.budget.earliest_ns(now_ns, urgent=False) > now_ns:
+        if self._outbox.highest not in {None, Rank.ENTRY} or self.budget.earliest_ns(now_ns, urgent=False) > now_ns:
             return False
         self.budget.take(now_ns)
         self._ask(OpenOrdersQuery(instrument), now_ns)
@@ -358,13 +349,6 @@ class Executor:
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
         ):
             self.budget.rate_limited(event.ts_ns)
-
-
-def _priority(call: Call) -> int:
-    """Return a call's rank: cancels and exits, questions, entries (slots 4.4)."""
-    if isinstance(call, Approved):
-        return _URGENT if call.order.reduces else _ENTRY
-    return _URGENT if isinstance(call, CancelOrder) else _QUERY
 
 
 def _is_refused(answer: StatusAnswer | AccountAnswer) -> bool:
