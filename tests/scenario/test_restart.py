@@ -2,16 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo_runs import MINUTE, as_killed, assert_sound, open_run, slots_of, venue_records
+from killer import POINTS, Killer
 from millrace.cli import main
-from millrace.core.commands import Alert, Approved, Place, RecordFill, Side, Style, Submit
-from millrace.core.events import ConfigApplied, Operator, OrderProgress, Timer
+from millrace.core.commands import Alert, Approved, Place, Side, Style
+from millrace.core.events import ConfigApplied, Operator
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ids import SubPosition
 from millrace.core.journal_format import RecordKind
@@ -21,91 +21,8 @@ from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.venue_log import Accepted
 from millrace.world.demo import put_aside
 from millrace.world.premises import LEDGER
-from millrace.world.run_folder import Run
 
-POINTS = [
-    "before the journal",
-    "journaled, commands not",
-    "after the journal, before the ledger",
-    "after the ledger, before it is sent",
-    "sent, not arrived",
-    "accepted, no news yet",
-    "cancel sent, not arrived",
-    "filled, no news yet",
-    "fill journaled, not in the ledger",
-    "after the news",
-]
 TIMES = (1, 7)
-
-
-class Killer:
-    """Copies the run's folder, as a kill would leave it, each time that a point of the submit path is passed."""
-
-    def __init__(self, run: Run, folder: Path) -> None:
-        self.run, self.folder = run, folder
-        self.passed = dict.fromkeys(POINTS, 0)
-        self.states: dict[str, list[dict[str, Any]]] = {}
-        line, venue, journal, ledger = run.simulation.line, run.venue, run.journal, run.ledger
-        self.before(journal, "append_event", lambda _, event: "before the journal" if type(event) is Timer else None)
-        self.before(journal, "append_commands", self.without_commands)
-        self.before(ledger, "commit", self.uncommitted)
-        self.before(line, "place", lambda *_: "after the ledger, before it is sent")
-        self.before(venue, "place", lambda *_: "sent, not arrived")
-        self.before(venue, "cancel", lambda *_: "cancel sent, not arrived")
-        self.after(venue, "place", lambda *_: "accepted, no news yet")
-        self.after(venue, "on_print", lambda answers: "filled, no news yet" if progress(answers) else None)
-        run.simulation.sequencer.listen(lambda event, _: self.here(progress_point(event)))
-
-    def without_commands(self, _: int, commands: list) -> str | None:
-        if not has(commands, Submit):
-            return None
-        self.run.journal.flush()
-        return "journaled, commands not"
-
-    def uncommitted(self, commands: list) -> str | None:
-        if has(commands, RecordFill):
-            return "fill journaled, not in the ledger"
-        return "after the journal, before the ledger" if has(commands, Submit) else None
-
-    def before(self, part: Any, method: str, point: Callable[..., str | None]) -> None:
-        whole = getattr(part, method)
-
-        def watched(*args: Any) -> Any:
-            self.here(point(*args))
-            return whole(*args)
-
-        setattr(part, method, watched)
-
-    def after(self, part: Any, method: str, point: Callable[[Any], str | None]) -> None:
-        whole = getattr(part, method)
-
-        def watched(*args: Any) -> Any:
-            answers = whole(*args)
-            self.here(point(answers))
-            return answers
-
-        setattr(part, method, watched)
-
-    def here(self, point: str | None) -> None:
-        if point is None:
-            return
-        self.passed[point] += 1
-        if self.passed[point] in TIMES:
-            name = f"{point} {self.passed[point]}"
-            as_killed(self.run, self.folder / name)
-            self.states[name] = slots_of(self.run)
-
-
-def has(commands: list, kind: type) -> bool:
-    return any(isinstance(command, kind) for command in commands)
-
-
-def progress(answers: list) -> bool:
-    return any(isinstance(answer.event, OrderProgress) for answer in answers)
-
-
-def progress_point(event: object) -> str | None:
-    return "after the news" if isinstance(event, OrderProgress) else None
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +32,7 @@ def killed(tmp_path_factory) -> tuple[Path, dict[str, list[dict[str, Any]]]]:
     run = open_run(folder / "run")
     run.simulation.run_until(run.simulation.now_ns + 20 * MINUTE)
     run.snapshot()
-    killer = Killer(run, folder)
+    killer = Killer(run, folder, TIMES)
     run.simulation.run_until(run.simulation.now_ns + 120 * MINUTE)
     assert all(count >= TIMES[-1] for count in killer.passed.values()), killer.passed
     return folder, killer.states
