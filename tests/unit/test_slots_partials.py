@@ -2,9 +2,9 @@
 
 import pytest
 
-from millrace.core.events import RejectReason
+from millrace.core.events import EndStatus, OrderEnded, RejectReason
 from millrace.strategies.slots.model import tracked_position
-from slots_desk import Desk, cancels, submits
+from slots_desk import Desk, books, cancels, submits
 
 SIZES = {"order_size_doge": 120.0}
 MAX_AGE_SEC = 1_800.0
@@ -92,3 +92,113 @@ def test_6_4_a_part_filled_exit_is_left_alone():
     exit_ = desk.one("B")
     desk.fill(exit_, 30.0)
     assert exit_ not in [cancel.client_id for cancel in [*cancels(desk.loops(100)), *cancels(desk.loop(0.18))]]
+
+
+# ---- 6.2 c, 6.3: dust is booked, 7.3
+
+
+def dust_moves(commands) -> list[tuple[str, float, float]]:
+    return [(row.values["trade_id"], row.values["moved"], row.values["volume"]) for row in books(commands, "dust")]
+
+
+def test_6_2c_and_7_3_every_dust_move_is_a_record_and_dust_counts_in_status_and_position():
+    desk = Desk(**SIZES).open()
+    made = desk.end(desk.one("B"), 30.0)
+    (first,) = books(made, "dust")
+    assert first.values == {
+        "slot": 1, "trade_id": "B", "moved": 30.0, "volume": 30.0,
+        "cost": pytest.approx(30.0 * 0.1996), "fee": pytest.approx(30.0 * 0.1996 * 0.0025),
+    }  # fmt: skip
+    health = desk.status()["capacity_fill_health"]
+    assert (health["dust_base"], health["dust_cost_usd"]) == (30.0, pytest.approx(30.0 * 0.1996))
+    assert desk.status()["totals"]["unrealised_usd"] == pytest.approx(30.0 * (0.2 - 0.1996))
+    assert tracked_position(desk.slot().state) == 30.0
+    desk.accept()
+    again = desk.fill(desk.one("B"))
+    assert dust_moves(again) == [("B", -30.0, 0.0)], "it joined the exit"
+    assert len({row.key for row in books(desk.commands, "dust")}) == 2
+    assert desk.status()["capacity_fill_health"]["dust_base"] == 0.0
+
+
+def test_6_3_the_rest_of_an_exit_that_is_too_small_becomes_recorded_dust():
+    desk = Desk(**SIZES).open()
+    desk.fill(desk.one("A"))
+    desk.accept()
+    assert dust_moves(desk.end(desk.one("A"), 100.0)) == [("A", 20.0, 20.0)]
+
+
+def test_7_3_dust_is_remembered_over_a_restart_and_its_records_do_not_start_again():
+    desk = Desk(**SIZES).open()
+    desk.end(desk.one("B"), 30.0)
+    desk.accept()
+    before = desk.status()["capacity_fill_health"]
+    desk = desk.restarted()
+    assert desk.status()["capacity_fill_health"] == before
+    (joined,) = books(desk.fill(desk.one("B")), "dust")
+    assert joined.key.endswith("/dust/2")
+
+
+# ---- 6.5 operator view
+
+
+def canaries(desk: Desk) -> list[tuple[str, bool]]:
+    alerts = [alert for alert in desk.alerts("partial_cancel") if alert.text.startswith("PHANTOM_POSITION_CANARY ")]
+    return [(alert.severity.value, alert.text.endswith(" handled=true")) for alert in alerts]
+
+
+def test_6_5_a_part_filled_end_that_was_taken_care_of_says_so():
+    desk = Desk(**SIZES).open()
+    desk.end(desk.one("B"), 60.0)
+    health = desk.status()["capacity_fill_health"]
+    assert canaries(desk) == [("warn", True)]
+    assert (health["partial_cancel_handled_total"], health["partial_cancel_unhandled_total"]) == (1, 0)
+    assert not desk.slot().quarantined
+
+
+def test_6_5_a_position_without_a_record_stops_the_band_and_its_slot():
+    desk = Desk(2, **SIZES).open()
+    entry = desk.one("B", 2)
+    late = desk.progress(entry, 60.0)
+    desk.end(entry)
+    desk.step(OrderEnded(late, EndStatus.CANCELLED, "late"))
+    health = desk.status()["capacity_fill_health"]
+    assert canaries(desk) == [("page", False)]
+    assert (health["partial_cancel_handled_total"], health["partial_cancel_unhandled_total"]) == (0, 1)
+    assert health["status_band"] == "stop"
+    assert [slot.quarantined for slot in desk.grid.slots.values()] == [False, True]
+    assert desk.ask("resume").startswith("refused: slot 2 is in quarantine: (11)")
+    assert desk.restarted().status()["capacity_fill_health"]["partial_cancel_unhandled_total"] == 1
+
+
+def test_6_5_the_band_stays_stop_after_a_day_while_one_was_not_handled():
+    desk = Desk(**SIZES).open()
+    entry = desk.one("B")
+    late = desk.progress(entry, 60.0)
+    desk.end(entry)
+    desk.step(OrderEnded(late, EndStatus.EXPIRED, "late"))
+    desk.wait(86_401.0)
+    desk.print(0.2)
+    health = desk.status()["capacity_fill_health"]
+    assert (health["partial_fill_cancel_events_1d"], health["status_band"]) == (0, "stop")
+
+
+# ---- 6.6 idempotence on (order, cumulative executed)
+
+
+@pytest.mark.parametrize("leg_news", ["entry", "exit"])
+@pytest.mark.parametrize("executed", [30.0, 60.0, 120.0])
+def test_6_6_stream_then_poll_then_replay_of_the_same_row_changes_the_books_once(leg_news, executed):
+    desk = Desk(**SIZES).open()
+    if leg_news == "exit":
+        desk.fill(desk.one("B"))
+        desk.accept()
+    order = desk.one("B")
+    news = desk.progress(order, executed)
+    ended = OrderEnded(news, EndStatus.CANCELLED, "test")
+    desk.step(news)
+    desk.step(ended)
+    once = desk.engine.snapshot()
+    for again in (news, ended, desk.progress(order, executed / 2.0), ended, news):
+        assert desk.step(again) == []
+    assert desk.engine.snapshot() == once
+    assert desk.restarted().step(ended) == []

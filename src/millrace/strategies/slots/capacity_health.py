@@ -146,10 +146,11 @@ class CapacityInputs(msgspec.Struct, frozen=True, kw_only=True):
     partial_cancel_handled_total: int = 0
     partial_cancel_unhandled_total: int = 0
     dust_base: float = 0.0
+    dust_cost_usd: float = 0.0
 
 
 class CapacityFillHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """The status object `capacity_fill_health` (slots 15.5); the last five fields are additions to the seed's table."""
+    """The status object `capacity_fill_health` (slots 15.5); the last six fields are additions to the seed's table."""
 
     open_orders_current: int
     open_orders_source: Source
@@ -171,6 +172,7 @@ class CapacityFillHealth(msgspec.Struct, frozen=True, kw_only=True):
     partial_cancel_handled_total: int
     partial_cancel_unhandled_total: int
     dust_base: float
+    dust_cost_usd: float
     band_since: float
     normal_streak_sec: float
 
@@ -228,6 +230,7 @@ def capacity_fill_health(inputs: CapacityInputs, fills: FillHealth, clock: BandC
         partial_cancel_handled_total=inputs.partial_cancel_handled_total,
         partial_cancel_unhandled_total=inputs.partial_cancel_unhandled_total,
         dust_base=inputs.dust_base,
+        dust_cost_usd=inputs.dust_cost_usd,
         band_since=since,
         normal_streak_sec=max(0.0, now - since) if band == NORMAL else 0.0,
     )

@@ -77,6 +77,8 @@ class Grid:
         self.bookings = 0
         self.violations = 0
         self.partial_cancels_handled = 0
+        self.partial_cancels_unhandled = 0
+        self.dust_moves = 0
         self.level = Level.OPEN
         self.free_seen: tuple[int, int] = (0, 0)
         self.vintage_day: int | None = None

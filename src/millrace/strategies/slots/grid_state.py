@@ -13,7 +13,8 @@ from millrace.strategies.slots.slot import Slot
 
 _PLAIN = (
     "entry_pct", "profit_pct", "next_slot_id", "sizer_window", "loop_wanted", "last_loop_ns", "stale_wait", "errors",
-    "bookings", "violations", "partial_cancels_handled", "low_headroom_since_ns", "low_headroom_told", "vintage_day",
+    "bookings", "violations", "partial_cancels_handled", "partial_cancels_unhandled", "dust_moves",
+    "low_headroom_since_ns", "low_headroom_told", "vintage_day",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ HALT_NUMBERS = frozenset({1, 8, 11, 12})
 _OWNERS = ("regime", "momentum", "capacity")
 _PHASE_NUMBER: dict[Phase, int] = {"S0": 2, "S1a": 3, "S1b": 4, "S2": 5}
 _NUMBER_S2_TIME, _NUMBER_FIELDS, _NUMBER_CYCLES, _NUMBER_FLAGS = 6, 7, 8, 9
-_NUMBER_LEGS, _NUMBER_POSITION, _NUMBER_TXIDS = 10, 11, 12
+_NUMBER_LEGS, POSITION_NUMBER, _NUMBER_TXIDS = 10, 11, 12
 
 
 class Violation(NamedTuple):
@@ -62,7 +62,7 @@ def violations(
         tracked = tracked_position(state)
         if not abs(tracked - ledger_base) <= tolerance:
             text = f"tracked position {tracked} differs from the ledger's {ledger_base}"
-            found.append(Violation(_NUMBER_POSITION, text))
+            found.append(Violation(POSITION_NUMBER, text))
     return found
 
 

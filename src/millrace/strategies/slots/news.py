@@ -19,7 +19,7 @@ from millrace.strategies.slots.placement import drop_entry, place, place_exits, 
 from millrace.strategies.slots.pricing import clear_of_market
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
-from millrace.strategies.slots.transitions import check_txid, reduce, sync
+from millrace.strategies.slots.transitions import check, check_txid, knows_its_position, reduce, sync
 from millrace.strategies.slots.turn import Turn
 
 _WAITS_FOR = {
@@ -33,6 +33,8 @@ _ENDS: dict[OrderState, Literal["canceled", "expired"]] = {
 }
 CANCEL_PUT_OFF = frozenset({RejectReason.RATE_LIMIT.value, RejectReason.LOST.value})
 """Refusals of a cancel after which it is sent again; any other says that news of the order's end is on its way."""
+CANARY = "PHANTOM_POSITION_CANARY"
+"""Marks an order that ended part filled in logs; `handled=false` means that a position has no record (slots 6.5)."""
 _STANDS = frozenset({OrderState.OPEN, OrderState.PARTIAL})
 _BUSINESS = frozenset(
     {
@@ -53,8 +55,7 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
     owner = grid.keys.get(update.place.key)
     if owner is None:
         if update.d_lots:
-            text = f"{update.place.key} executed {update.d_lots} lots after its slot had let it go"
-            turn.out.append(Alert(Severity.PAGE, "unclaimed_fill", text, turn.now_ns))
+            _unclaimed(grid, turn, update)
         return
     slot, local_id = grid.slots[owner[0]], owner[1]
     if update.d_lots and slot.record(local_id) is None:
@@ -67,6 +68,19 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
     else:
         _at_venue(grid, turn, slot, local_id, update)
     reschedule(grid, turn, slot)
+
+
+def _unclaimed(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
+    """Tell of an execution that no record stands for: its slot may not trade on as if it had not happened."""
+    place = update.place
+    text = f"{place.key} executed {update.d_lots} lots after its slot had let it go"
+    turn.out.append(Alert(Severity.PAGE, "unclaimed_fill", text, turn.now_ns))
+    if update.state in _ENDS:
+        _tell_partial_cancel(grid, turn, update, handled=False)
+    slot = grid.slots.get(int(place.position.group.removeprefix("slot")))
+    if slot is not None:
+        check(grid, turn, slot)
+        slot.quarantined = True
 
 
 def _at_venue(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUpdate) -> None:
@@ -166,20 +180,26 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
         grid.windows.filled(txid, turn.now, record.placed_at)
         reduce(grid, turn, slot, Fill(local_id, txid, side, price, volume, fee, turn.now))
     else:
-        if update.cum_lots:
-            _tell_partial_cancel(grid, turn, update, volume, record.volume)
-        else:
-            grid.windows.ended(txid)
+        grid.windows.ended(txid)
         reduce(grid, turn, slot, OrderEnded(local_id, txid, _ENDS[update.state], volume, price, fee, turn.now))
+        if update.cum_lots:
+            handled = slot.record(local_id) is None and knows_its_position(grid, turn, slot)
+            _tell_partial_cancel(grid, turn, update, handled=handled)
+            slot.quarantined = slot.quarantined or not handled
         _place_replacement(grid, turn, slot, record)
     _stamp_regime(grid, turn, slot, *first_ids)
 
 
-def _tell_partial_cancel(grid: Grid, turn: Turn, update: OrderUpdate, executed: float, volume: float) -> None:
+def _tell_partial_cancel(grid: Grid, turn: Turn, update: OrderUpdate, *, handled: bool) -> None:
+    """Count an order that ended part filled and tell of it, by the marker that operators look for (slots 6.5)."""
+    facts, place = grid.instrument, update.place
     grid.windows.partial_cancel(update.client_id, turn.now)
-    grid.partial_cancels_handled += 1
-    text = f"PHANTOM_POSITION_CANARY txid={update.client_id} vol_exec={executed} vol={volume} handled=true"
-    turn.out.append(Alert(Severity.WARN, "partial_cancel", text, turn.now_ns))
+    grid.partial_cancels_handled += handled
+    grid.partial_cancels_unhandled += not handled
+    executed, volume = facts.volume(update.cum_lots), facts.volume(place.lots)
+    text = f"{CANARY} txid={update.client_id} vol_exec={executed} vol={volume} handled={str(handled).lower()}"
+    severity = Severity.WARN if handled else Severity.PAGE
+    turn.out.append(Alert(severity, "partial_cancel", text, turn.now_ns))
 
 
 def _place_replacement(grid: Grid, turn: Turn, slot: Slot, ended: Order | Recovery) -> None:

@@ -76,6 +76,7 @@ def capacity(grid: Grid, turn: Turn) -> CapacityFillHealth:
     """Return the `capacity_fill_health` object (slots 15)."""
     market, chosen = turn.market, grid.settings
     age_ns = turn.now_ns - market.venue_open_orders_ts_ns
+    dusts = [leg.dust for slot in grid.slots.values() for leg in (slot.state.a, slot.state.b)]
     inputs = CapacityInputs(
         slot_count=len(grid.slots),
         internal_orders=turn.open_orders,
@@ -85,7 +86,9 @@ def capacity(grid: Grid, turn: Turn) -> CapacityFillHealth:
         limit=chosen.open_orders_per_pair_limit,
         safety_ratio=chosen.open_order_safety_ratio,
         partial_cancel_handled_total=grid.partial_cancels_handled,
-        dust_base=sum(leg.dust.volume for slot in grid.slots.values() for leg in (slot.state.a, slot.state.b)),
+        partial_cancel_unhandled_total=grid.partial_cancels_unhandled,
+        dust_base=sum(dust.volume for dust in dusts),
+        dust_cost_usd=sum(dust.cost for dust in dusts),
     )
     return capacity_fill_health(inputs, grid.windows.read(turn.now), grid.band_clock, turn.now)
 

@@ -6,12 +6,14 @@ cancels and placements carried out in causal order after it, and the invariants 
 """
 
 from millrace.core.commands import Alert, Book, Cancel, Post, Severity
+from millrace.core.events import Scalar
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.strategies.slots import actions as act
 from millrace.strategies.slots import events as ev
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import (
     HALT_NUMBERS,
+    POSITION_NUMBER,
     Violation,
     duplicate_txids,
     heal,
@@ -35,9 +37,29 @@ def reduce(grid: Grid, turn: Turn, slot: Slot, event: ev.Event, *, paced: bool =
     sync(grid, turn, slot)
     if isinstance(event, _MAKES_EXITS):
         slot.state.profit_pct_runtime = grid.profit_target_pct(turn)
+    held = slot.state.a.dust.volume, slot.state.b.dust.volume
     actions = apply(slot.state, event, grid.cfg(slot), grid.sizes(slot, turn))
     if actions or not isinstance(event, _TICKS):
         carry_out(grid, turn, slot, actions, paced=paced)
+        for leg, volume in zip(_LEGS, held, strict=True):
+            _record_dust(grid, turn, slot, leg, volume)
+
+
+def _record_dust(grid: Grid, turn: Turn, slot: Slot, leg: TradeId, before: float) -> None:
+    """Book what an event moved into or out of a leg's dust, with what is there now (slots 7.3)."""
+    dust = slot.state.leg(leg).dust
+    if dust.volume == before:
+        return
+    grid.dust_moves += 1
+    values: dict[str, Scalar] = {
+        "slot": slot.slot_id,
+        "trade_id": leg,
+        "moved": dust.volume - before,
+        "volume": dust.volume,
+        "cost": dust.cost,
+        "fee": dust.fee,
+    }
+    turn.out.append(Book(grid.name, "dust", f"{grid.instrument.id}/dust/{grid.dust_moves}", values, turn.now_ns))
 
 
 def sync(grid: Grid, turn: Turn, slot: Slot) -> None:
@@ -160,6 +182,11 @@ def check(grid: Grid, turn: Turn, slot: Slot) -> None:
         found = _violations(grid, turn, slot)
     if found:
         _condemn(grid, turn, slot, found)
+
+
+def knows_its_position(grid: Grid, turn: Turn, slot: Slot) -> bool:
+    """Tell whether the slot's records stand for what the ledger says it holds (slots 3, invariant 11)."""
+    return not any(violation.number == POSITION_NUMBER for violation in _violations(grid, turn, slot))
 
 
 def check_txid(grid: Grid, turn: Turn, slot: Slot, txid: str) -> None:
