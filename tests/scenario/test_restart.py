@@ -18,6 +18,7 @@ from millrace.core.journal_format import RecordKind
 from millrace.core.permission import Level, ReasonCode
 from millrace.shell.journal import read_journal
 from millrace.shell.ledger_sqlite import SqliteLedger
+from millrace.shell.seals import SEALS
 from millrace.sim.venue_log import Accepted
 from millrace.world.demo import put_aside
 from millrace.world.premises import LEDGER
@@ -129,7 +130,7 @@ def test_a_missing_journal_is_not_a_first_start_either(stopped: Path) -> None:
 def test_a_start_that_ended_before_its_first_event_is_begun_anew(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     open_run(folder).close()
-    for path in [*folder.glob("journal-*"), *folder.glob("snapshot-*"), *folder.glob(f"{LEDGER}*")]:
+    for path in [*folder.glob("journal-*"), folder / SEALS, *folder.glob("snapshot-*"), *folder.glob(f"{LEDGER}*")]:
         path.unlink()
     SqliteLedger(folder / LEDGER, create=True).close()
     run = open_run(folder)

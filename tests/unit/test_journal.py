@@ -255,7 +255,7 @@ def test_records_without_events_roll_and_come_back(tmp_path: Path):
             journal.close()
             journal = Journal(tmp_path, segment_bytes=500)
     journal.close()
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("*.mrj"))) == 3
     assert [int(record.payload) for record in journal_records(tmp_path)] == list(range(40))
 
 

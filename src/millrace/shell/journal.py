@@ -3,12 +3,12 @@
 Records are gathered and written in groups; `sync` puts them on the medium and stands before every ledger commit (design
 section 5.6). A failed append leaves nothing behind: the file is cut back to its last whole record before anything else
 is written. After a failed sync the system may have dropped what it could not write, so all of it is kept here and
-written again. Appending goes on where the last run stopped; a tail that its crash tore is cut, with a notice.
+written again. Appending goes on where the last run stopped, after the whole journal was checked; a tail that its crash
+tore is cut, with a notice.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -23,6 +23,7 @@ from millrace.core.journal_format import (
     HEADER_BYTES,
     Record,
     RecordKind,
+    SegmentHash,
     SegmentHeader,
     TornTail,
     decode_header,
@@ -30,9 +31,9 @@ from millrace.core.journal_format import (
     encode_record,
     is_stillborn,
     read_segment,
-    segment_hash,
 )
 from millrace.shell.disk import AppendFile, Disk, RealDisk
+from millrace.shell.seals import ChainCheck, Seal, read_seals, segment_name, segment_names, segment_number, write_seals
 
 SEGMENT_BYTES: Final = 256 * 2**20
 SEGMENT_NS: Final = 3_600 * 10**9
@@ -42,8 +43,6 @@ SYNC_BYTES: Final = 4 * 2**20
 """Written bytes that may wait for a sync; bounds what is kept to be written again."""
 
 _T = TypeVar("_T")
-_PREFIX: Final = "journal-"
-_SUFFIX: Final = ".mrj"
 
 
 class JournalStep(NamedTuple):
@@ -78,7 +77,7 @@ class Journal:
         self._segment_ns = segment_ns
         self._number = 0
         self._file: AppendFile | None = None
-        self._hash = blake2b(digest_size=len(FIRST_LINK))
+        self._hash = SegmentHash()
         self._synced_bytes = 0
         self._pending = bytearray()
         self._written = 0  # how many of the pending bytes are in the file
@@ -88,6 +87,8 @@ class Journal:
         self._ts_ns = 0
         self._opened_ns: int | None = None
         self._flushed_ns = 0
+        self._first_seq = 1
+        self._seals: list[Seal] = []
         try:
             self._reopen()
         except OSError as error:
@@ -96,7 +97,7 @@ class Journal:
     @property
     def path(self) -> Path:
         """The segment that is written now."""
-        return self._directory / _name(self._number)
+        return self._directory / segment_name(self._number)
 
     # Appending
 
@@ -193,10 +194,11 @@ class Journal:
                 self._clean_up(self._file)
 
     def close(self) -> None:
-        """Sync and release the files."""
+        """Sync, seal what is written, and release the files."""
         self.sync()
         if self._file is not None and not self._closed:
             self._closed = True
+            self._seal()
             self._file.close()
 
     # Segments
@@ -211,7 +213,7 @@ class Journal:
         self.sync()
         link = FIRST_LINK if self._file is None else self._hash.digest()
         header = encode_header(SegmentHeader(self._number + 1, first_seq, link))
-        path = self._directory / _name(self._number + 1)
+        path = self._directory / segment_name(self._number + 1)
         try:
             file = self._disk.append(path)
             try:
@@ -227,35 +229,51 @@ class Journal:
                 raise
         except OSError as error:
             raise self._failed(error, self._number + 1) from error
+        if self._file is not None:
+            self._seal()
         old, self._number = self._file, self._number + 1
+        self._first_seq = first_seq
         self._take_over(file, header)
         if old is not None:
             with suppress(OSError):  # everything in it is synced
                 old.close()
 
+    def _seal(self) -> None:
+        """Note what of the segment is durable; where that cannot be written now, the next seal is written with it."""
+        seal = Seal(self._number, self._first_seq, self.last_seq, self._synced_bytes, self._hash.digest().hex())
+        self._seals = [*(old for old in self._seals if old.number != self._number), seal]
+        with suppress(OSError):
+            write_seals(self._directory, self._seals, self._disk)
+
     def _take_over(self, file: AppendFile, data: bytes) -> None:
         self._file = file
-        self._hash = blake2b(data, digest_size=len(FIRST_LINK))
+        self._hash = SegmentHash(data)
         self._synced_bytes = len(data)
         self._opened_ns = None
 
     def _reopen(self) -> None:
-        """Continue the newest segment, cutting what a crash tore."""
+        """Check every segment and continue the newest, cutting what a crash tore."""
         self._disk.make_folder(self._directory)
-        names = _segments(self._directory, self._disk)
-        if names and _is_stillborn(self._directory, self._disk, names[-1]):
+        names = segment_names(self._directory, self._disk)
+        self._seals = read_seals(self._directory, self._disk)
+        if names and _is_stillborn(self._directory, self._disk, names[-1], self._seals):
             self._disk.remove(self._directory / names[-1])
             self.notices.append(f"{names.pop()}: torn before its header was whole, removed")
+        chain, data = ChainCheck(self._seals, whole=True), b""
+        for name in names:
+            data = self._disk.read(self._directory / name)
+            chain.take(name, data)
+        missing_bytes = chain.end()
         if names:
-            self._continue(names[-1])
+            self._continue(names[-1], data, missing_bytes)
 
-    def _continue(self, name: str) -> None:
-        data = self._disk.read(self._directory / name)
+    def _continue(self, name: str, data: bytes, missing_bytes: int) -> None:
         size_bytes = len(data)
-        self._number = _number(name)
+        self._number = segment_number(name)
         header = decode_header(data, name)
-        self.last_seq = 0 if header is None else header.first_seq - 1
-        for found in read_segment(data, name, last=True):
+        self._first_seq = 1 if header is None else header.first_seq
+        self.last_seq = self._first_seq - 1
+        for found in _with_end(read_segment(data, name, last=True), name, size_bytes, missing_bytes):
             if isinstance(found, TornTail):
                 self.notices.append(str(found))
                 size_bytes = found.offset
@@ -265,6 +283,9 @@ class Journal:
             elif found.kind is RecordKind.COMMANDS:
                 self._commands_seq = found.seq
         opened_ns = self._opened_ns
+        if missing_bytes:  # before anything else stands where the seal knows what was lost
+            self._seals = [seal for seal in self._seals if seal.number != self._number]
+            write_seals(self._directory, self._seals, self._disk)
         file = self._disk.append(self._directory / name)
         if size_bytes < len(data):
             file.truncate(size_bytes)
@@ -273,7 +294,7 @@ class Journal:
         self._opened_ns = opened_ns
 
     def _failed(self, error: OSError, number: int | None = None) -> WorldError:
-        path = self._directory / _name(self._number if number is None else number)
+        path = self._directory / segment_name(self._number if number is None else number)
         return WorldError(f"journal {path} cannot be written: {error.strerror or error}; free or repair its disk")
 
 
@@ -293,19 +314,30 @@ def journal_records(
     handed to `on_torn`. Records that precede the first event (seq 0) are yielded when `after_seq` is 0.
     """
     disk = RealDisk() if disk is None else disk
-    link, number = None, None
-    names = _from(directory, disk, after_seq)
-    for place, name in enumerate(names):
-        data = _read(disk, directory / name)
-        header = decode_header(data, name)
-        if header is not None and number is not None and (header.number, header.previous_hash) != (number + 1, link):
-            raise WorldError(f"{name}: does not continue {_name(number)}; a segment is missing, exchanged or edited")
-        for found in read_segment(data, name, last=place == len(names) - 1):
+    names, seals = _from(directory, disk, after_seq)
+    chain = ChainCheck(seals, whole=after_seq == 0)
+    for name in names:
+        data, last = _read(disk, directory / name), name == names[-1]
+        chain.take(name, data)
+        missing_bytes = chain.end() if last else 0
+        for found in _with_end(read_segment(data, name, last=last), name, len(data), missing_bytes):
             if isinstance(found, TornTail):
                 on_torn(found)
             elif found.seq > after_seq or after_seq == 0:
                 yield found
-        number, link = _number(name), segment_hash(data)
+
+
+def _with_end(
+    found: Iterator[Record | TornTail], name: str, size_bytes: int, missing_bytes: int
+) -> Iterator[Record | TornTail]:
+    """Yield what is in a segment, and at its end what is missing there since it was sealed."""
+    for one in found:
+        if isinstance(one, TornTail):
+            yield one._replace(lost_bytes=one.lost_bytes + missing_bytes)
+            return
+        yield one
+    if missing_bytes:
+        yield TornTail(name, size_bytes, missing_bytes)
 
 
 def read_journal(
@@ -345,16 +377,16 @@ def _decoded(directory: Path, record: Record, decode: Callable[[bytes], _T]) -> 
 def has_segments(directory: Path, disk: Disk | None = None) -> bool:
     """Tell whether there is a journal in the folder; raises WorldError when that cannot be told."""
     try:
-        return bool(_segments(directory, RealDisk() if disk is None else disk))
+        return bool(segment_names(directory, RealDisk() if disk is None else disk))
     except OSError as error:
         raise WorldError(f"journal {directory} cannot be read: {error.strerror or error}") from error
 
 
-def _from(directory: Path, disk: Disk, after_seq: int) -> list[str]:
-    """Return the segments to read: from the one that holds the event after `after_seq`; none is stillborn."""
+def _from(directory: Path, disk: Disk, after_seq: int) -> tuple[list[str], list[Seal]]:
+    """Return the segments to read, from that of the event after `after_seq`, and the seals; none is stillborn."""
     try:
-        names = _segments(directory, disk)
-        if names and _is_stillborn(directory, disk, names[-1]):
+        names, seals = segment_names(directory, disk), read_seals(directory, disk)
+        if names and _is_stillborn(directory, disk, names[-1], seals):
             names.pop()
     except OSError as error:
         raise WorldError(f"journal {directory} cannot be read: {error.strerror or error}") from error
@@ -364,7 +396,7 @@ def _from(directory: Path, disk: Disk, after_seq: int) -> list[str]:
             header = decode_header(_read(disk, directory / name, HEADER_BYTES), name)
             if header is not None and header.first_seq <= after_seq + 1:
                 first = place
-    return names[first:]
+    return names[first:], seals
 
 
 def _read(disk: Disk, path: Path, limit_bytes: int = -1) -> bytes:
@@ -374,20 +406,9 @@ def _read(disk: Disk, path: Path, limit_bytes: int = -1) -> bytes:
         raise WorldError(f"journal {path} cannot be read: {error.strerror or error}") from error
 
 
-def _is_stillborn(directory: Path, disk: Disk, name: str) -> bool:
+def _is_stillborn(directory: Path, disk: Disk, name: str, seals: list[Seal]) -> bool:
     """Tell whether nothing in a segment counts; reads all of it only when its header is damaged."""
     if decode_header(disk.read(directory / name, HEADER_BYTES), name) is not None:
         return False
-    return is_stillborn(disk.read(directory / name), name)
-
-
-def _segments(directory: Path, disk: Disk) -> list[str]:
-    return [name for name in disk.names(directory) if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
-
-
-def _name(number: int) -> str:
-    return f"{_PREFIX}{number:06}{_SUFFIX}"
-
-
-def _number(name: str) -> int:
-    return int(name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+    sealed = any(seal.number == segment_number(name) for seal in seals)
+    return not sealed and is_stillborn(disk.read(directory / name), name)

@@ -1,9 +1,11 @@
 """What a journal was made with: code, configuration, instruments, seeds and strategies.
 
 Without them its events cannot be stepped again to the same commands, and two runs cannot be compared. So they stand in
-a readable file beside the segments, which is put in place whole.
+a readable file beside the segments, which is put in place whole, with a checksum: a seed that lost a bit would give
+another run without a word. Each start of the program is added, so that a journal tells which code wrote which events.
 """
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +16,26 @@ from millrace.core.failure import WorldError
 from millrace.core.instrument import Instrument
 from millrace.shell.disk import Disk, RealDisk
 
-_NAME: Final = "manifest.json"
+MANIFEST: Final = "manifest.json"
+STARTS_KEPT: Final = 1_000
+
+
+class RunStart(msgspec.Struct, frozen=True):
+    """One start of the program on this journal: after which event, when by the machine's clock, with what, and how."""
+
+    after_seq: int
+    at_ns: int
+    code_version: str
+    config_digest: str
+    how: str
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Code, configuration, instruments, seeds and strategies of a run (runtime 2.21)."""
+    """Code, configuration, instruments, seeds and strategies of a run, and its starts (runtime 2.21).
+
+    The code and configuration are those that the journal was begun with; `check` is the file's checksum, empty in a
+    record that is not in a file.
+    """
 
     code_version: str
     config_digest: str
@@ -26,28 +43,47 @@ class Manifest(msgspec.Struct, frozen=True):
     instruments: tuple[Instrument, ...]
     seeds: dict[str, int]
     strategies: tuple[str, ...]
+    starts: tuple[RunStart, ...] = ()
+    check: str = ""
 
 
 def write_manifest(directory: Path, manifest: Manifest, disk: Disk | None = None) -> None:
     """Put the manifest beside the journal's segments, durably; raises WorldError."""
     disk = RealDisk() if disk is None else disk
-    path = directory / _NAME
+    path = directory / MANIFEST
+    sealed = msgspec.structs.replace(manifest, check=_check(manifest))
     try:
         disk.make_folder(directory)
-        disk.replace(path, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+        disk.replace(path, msgspec.json.format(msgspec.json.encode(sealed)) + b"\n")
     except OSError as error:
         raise WorldError(f"{path} cannot be written: {error.strerror or error}; free or repair its disk") from error
 
 
 def read_manifest(directory: Path, disk: Disk | None = None) -> Manifest | None:
-    """Return a journal's manifest, None when it has none; raises WorldError when it is not readable."""
+    """Return a journal's manifest, None when it has none; raises WorldError when it is damaged or not readable."""
     disk = RealDisk() if disk is None else disk
-    path = directory / _NAME
+    path = directory / MANIFEST
     try:
-        if _NAME not in disk.names(directory):
+        if MANIFEST not in disk.names(directory):
             return None
-        return msgspec.json.decode(disk.read(path), type=Manifest)
+        sealed = msgspec.json.decode(disk.read(path), type=Manifest)
     except OSError as error:
         raise WorldError(f"{path} cannot be read: {error.strerror or error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WorldError(f"{path} is damaged ({error}); restore it from a copy") from error
+    manifest = msgspec.structs.replace(sealed, check="")
+    if sealed.check != _check(manifest):
+        raise WorldError(f"{path} is damaged or was edited: its checksum is wrong; restore it from a copy")
+    return manifest
+
+
+def with_start(manifest: Manifest, start: RunStart) -> Manifest:
+    """Return the manifest with one more start; of very many the first and the newest are kept."""
+    starts = (*manifest.starts, start)
+    if len(starts) > STARTS_KEPT:
+        starts = (starts[0], *starts[1 - STARTS_KEPT :])
+    return msgspec.structs.replace(manifest, starts=starts)
+
+
+def _check(manifest: Manifest) -> str:
+    return blake2b(msgspec.json.encode(msgspec.structs.replace(manifest, check="")), digest_size=16).hexdigest()
