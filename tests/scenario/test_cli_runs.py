@@ -18,6 +18,7 @@ from millrace.core.codec import decode_commands, encode_commands
 from millrace.core.commands import Submit
 from millrace.core.journal_format import HEADER_BYTES, Record, RecordKind, encode_record, read_segment
 from millrace.shell.clock import WallClock
+from millrace.shell.seals import SEALS
 from millrace.world.demo import Demo, Frame
 from millrace.world.demo_view import line, screen
 
@@ -143,6 +144,10 @@ def test_a_changed_command_is_found_and_shown(run) -> None:
         parts.append(encode_record(record.kind, record.seq, record.ts_ns, payload))
     path.write_bytes(b"".join(parts))
     assert changed is not None
+    said = millrace("replay", run)
+    assert said.code == 3
+    assert f"{SEGMENT} was exchanged or edited" in said.err
+    (run / SEALS).unlink()
     said = millrace("replay", run)
     assert said.code == 1
     assert f"diverged at event {changed[0]}, command {changed[1]}\n" in said.out
