@@ -203,7 +203,7 @@ def make_world(
     sequencer = Sequencer(engine, parts, None if folder is None else Journal(folder))
     one = np.array([1], np.int64)
     quote = QuoteColumns(ts_ns=one, bid_ticks=BID * one, ask_ticks=ASK * one, bid_lots=one, ask_lots=one)
-    simulation = Simulation(sequencer, parts, line, Feed(DOGE.id, iter((quote,))), lazy=False)
+    simulation = Simulation(sequencer, parts, line, Feed(DOGE.id, iter((quote,)), venue), lazy=False)
     steps: list[tuple[Event, list[Command]]] = []
     sequencer.listen(lambda event, commands: steps.append((event, commands)))
     simulation.feed_event(BalanceReport("toy", venue.balances(), 0))

@@ -141,7 +141,7 @@ def run(columns: QuoteColumns, *, lazy: bool = True) -> tuple[GridOracle, SimVen
     free_pace = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9)
     executor = Executor(ledger, line, CallBudget(free_pace), engine.board, engine.orders, outbox_limit=10**6)
     simulation = Simulation(
-        Sequencer(engine, executor, None), executor, line, Feed(DOGE.id, iter((columns,))), lazy=lazy
+        Sequencer(engine, executor, None), executor, line, Feed(DOGE.id, iter((columns,)), line.venue), lazy=lazy
     )
     simulation.feed_event(BalanceReport("oracle", venue.balances(), 0))
     simulation.feed_event(Started(restart=False, ts_ns=0))

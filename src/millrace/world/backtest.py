@@ -51,7 +51,7 @@ def assemble_backtest(
     line = SimulatedLine(venue, faults=faults)
     executor = build_executor(settings, program, ledger, line)
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
-    feed = Feed(program.instrument.id, iter((columns,)))
+    feed = Feed(program.instrument.id, iter((columns,)), venue)
     simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)
     return Assembled(program, simulation, venue, ledger)
 

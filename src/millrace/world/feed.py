@@ -18,10 +18,11 @@ Columns = PrintColumns | QuoteColumns
 
 
 class Feed:
-    """One instrument's market data; rows before `row` of the current chunk are past."""
+    """One instrument's market data, and the simulated venue that sees each row before the program, if there is one."""
 
-    def __init__(self, instrument: InstrumentId, chunks: Iterator[Columns]) -> None:
+    def __init__(self, instrument: InstrumentId, chunks: Iterator[Columns], venue: SimVenue | None = None) -> None:
         self.instrument = instrument
+        self.venue = venue
         self._chunks = chunks
         self._row = 0
         self._chunk: Columns | None = next(chunks, None)
@@ -58,21 +59,32 @@ class Feed:
         self.rows += row - start
         return (_block(self.instrument, chunk, start, row) if row > start else None), row < end
 
-    def take(self, venue: SimVenue) -> tuple[Print | Quote, list[Delivery]]:
+    def take(self) -> tuple[Print | Quote, list[Delivery]]:
         """Show the next row to the venue; returns it as an event, and what the venue answers to it."""
-        chunk, row = self._chunk, self._row
+        chunk, row, venue = self._chunk, self._row, self.venue
         assert chunk is not None  # noqa: S101  callers take a row that `skip` or `next_ns` showed
         self._row += 1
         self.rows += 1
-        ts_ns = int(chunk.ts_ns[row])
+        instrument, ts_ns = self.instrument, int(chunk.ts_ns[row])
         if isinstance(chunk, PrintColumns):
             ticks, lots = int(chunk.ticks[row]), int(chunk.lots[row])
-            answers = venue.on_print(self.instrument, ts_ns, ticks, lots, int(chunk.bar[row]), int(chunk.bar_lots[row]))
-            return Print(self.instrument, ts_ns, ticks, lots), answers
+            shown = Print(instrument, ts_ns, ticks, lots)
+            if venue is None:
+                return shown, []
+            return shown, venue.on_print(instrument, ts_ns, ticks, lots, int(chunk.bar[row]), int(chunk.bar_lots[row]))
         bid, ask = int(chunk.bid_ticks[row]), int(chunk.ask_ticks[row])
-        bid_lots, ask_lots = int(chunk.bid_lots[row]), int(chunk.ask_lots[row])
-        answers = venue.on_quote(self.instrument, ts_ns, bid, ask, bid_lots, ask_lots)
-        return Quote(self.instrument, ts_ns, bid, ask, bid_lots, ask_lots), answers
+        sizes = int(chunk.bid_lots[row]), int(chunk.ask_lots[row])
+        quoted = Quote(instrument, ts_ns, bid, ask, *sizes)
+        return quoted, [] if venue is None else venue.on_quote(instrument, ts_ns, bid, ask, *sizes)
+
+    def bounds(self) -> tuple[Ticks | None, Ticks | None]:
+        """Return the prices at which a row may fill something at the venue; None where nothing rests."""
+        return (None, None) if self.venue is None else self.venue.bounds(self.instrument)
+
+    def skipped(self, block: MarketBlock) -> None:
+        """Tell the venue the last row of a block that was passed over."""
+        if self.venue is not None:
+            self.venue.skip_to(self.instrument, block.ts_ns, *_last_prices(block.columns))
 
 
 def _block(instrument: InstrumentId, chunk: Columns, start: int, stop: int) -> MarketBlock:
@@ -82,3 +94,11 @@ def _block(instrument: InstrumentId, chunk: Columns, start: int, stop: int) -> M
         columns = (chunk.ts_ns, chunk.bid_ticks, chunk.ask_ticks, chunk.bid_lots, chunk.ask_lots)
     packed = tuple(column[start:stop].astype("<i8", copy=False).tobytes() for column in columns)
     return MarketBlock(instrument, int(chunk.ts_ns[stop - 1]), kind, packed)
+
+
+def _last_prices(columns: tuple[bytes, ...]) -> tuple[Ticks | None, Ticks | None, Ticks | None]:
+    """Return (last, bid, ask) of a block: the last row's, None for what its kind does not carry."""
+    values = [int.from_bytes(column[-8:], "little", signed=True) for column in columns]
+    if len(values) == 3:  # noqa: PLR2004  a block of prints: ts, ticks, lots
+        return values[1], None, None
+    return None, values[1], values[2]

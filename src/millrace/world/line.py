@@ -74,6 +74,10 @@ class SimulatedLine:
         ts_ns, _, kind, payload = heapq.heappop(self._heap)
         return ts_ns, kind, payload
 
+    def reach(self, end_ns: int, due_ns: int) -> int:  # noqa: ARG002  nothing has to be waited for
+        """Return `end_ns`: simulated time passes at once."""
+        return end_ns
+
     # Requests (the executor's port)
 
     def place(self, approved: Approved, now_ns: int) -> None:
@@ -191,7 +195,7 @@ class SimulatedLine:
         elif fate.fault is Fault.ANSWER_TWICE:
             times = [ts_ns, ts_ns + fate.late_ns]
         for at_ns in times:
-            told = event if at_ns == ts_ns else _told_at(event, at_ns)
+            told = event if at_ns == ts_ns else told_at(event, at_ns)
             self.push(at_ns, kind, told if kind == "event" else (told, attempt))
 
     def _answer_question(self, answer: StatusAnswer | AccountAnswer, fate: Fate, ts_ns: int) -> None:
@@ -206,7 +210,7 @@ class SimulatedLine:
         return ts_ns + self.venue.settings.response_latency_ns
 
 
-def _told_at(event: Event, ts_ns: int) -> Event:
+def told_at(event: Event, ts_ns: int) -> Event:
     """Return the event as of when we learn of it: what is late has no older time than what came before it."""
     if isinstance(event, OrderEnded):
         return structs.replace(event, progress=structs.replace(event.progress, ts_ns=ts_ns))

@@ -93,7 +93,7 @@ class Run:
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
-        feed = Feed(program.instrument.id, premises.market(now_ns))
+        feed = Feed(program.instrument.id, premises.market(now_ns), line.venue)
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
         self.simulation = Simulation(sequencer, executor, line, feed, lazy=False, poll_ns=poll_ns)
         self.simulation.now_ns = now_ns

@@ -5,15 +5,53 @@ program, a call that the budget lets go, a deadline of a strategy. The loop take
 data come first, then messages, then deadlines. With `poll_ns` the venue is asked for its open orders at multiples of
 it, as far as the call budget allows. With `lazy` the market data and loops that cannot matter are passed over in bulk,
 and the same commands come out (design section 9).
+
+Whether time is simulated is the line's business: one inside the program lets all of it pass at once, one to another
+process waits for it.
 """
+
+from typing import Any, Protocol
 
 from millrace.core.events import Event, Timer
 from millrace.core.instrument import Ticks
 from millrace.core.strategy import Bound, Field, Interest
 from millrace.shell.executor import Executor
 from millrace.shell.sequencer import Sequencer
+from millrace.sim.venue import Delivery
 from millrace.world.feed import Feed
-from millrace.world.line import NEVER_NS, SimulatedLine
+from millrace.world.line import NEVER_NS
+
+
+class Line(Protocol):
+    """The way to one venue as the loop sees it: what is under way, each at its time."""
+
+    @property
+    def next_ns(self) -> int:
+        """When the next thing arrives; NEVER_NS when nothing is under way."""
+        ...
+
+    def pop(self) -> tuple[int, str, Any]:
+        """Take what arrives next: time, kind, payload."""
+        ...
+
+    def arrive(self, kind: str, payload: Any, ts_ns: int) -> None:
+        """Hand a request to the venue."""
+        ...
+
+    def is_current(self, client_id: str, attempt: int) -> bool:
+        """Tell whether an order has not been sent again since this attempt."""
+        ...
+
+    def answer(self, deliveries: list[Delivery]) -> None:
+        """Put news that nobody asked for on its way."""
+        ...
+
+    def reach(self, end_ns: int, due_ns: int) -> int:
+        """Wait until something arrives, `due_ns` or `end_ns`; returns up to when, at most `end_ns`, things happen now.
+
+        `due_ns` is when the program itself wants to do something.
+        """
+        ...
 
 
 class Simulation:
@@ -23,7 +61,7 @@ class Simulation:
         self,
         sequencer: Sequencer,
         executor: Executor,
-        line: SimulatedLine,
+        line: Line,
         feed: Feed,
         *,
         lazy: bool,
@@ -54,11 +92,27 @@ class Simulation:
         self._step(event)
 
     def run_until(self, end_ns: int) -> None:
-        """Let everything up to and including `end_ns` happen."""
+        """Let everything up to and including `end_ns` happen, as the line lets time pass."""
+        reached_ns = self.line.reach(end_ns, self.now_ns)
+        self._happen(reached_ns)
+        while reached_ns < end_ns:
+            reached_ns = self.line.reach(end_ns, self._due_ns())
+            self._happen(reached_ns)
+
+    def _due_ns(self) -> int:
+        """Return when the program itself wants to do something next."""
+        pump_ns, row_ns = self.executor.next_ns, self.feed.next_ns
+        asked = [ts_ns for ts_ns in (pump_ns, row_ns) if ts_ns is not None]
+        return min(self._timer_ns(self.engine.interest()), self._poll_ns, *asked)
+
+    def _timer_ns(self, interest: Interest) -> int:
+        timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
+        return NEVER_NS if timer is None else timer
+
+    def _happen(self, end_ns: int) -> None:
         while True:
             interest = self.engine.interest()
-            timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
-            timer_ns = NEVER_NS if timer is None else timer
+            timer_ns = self._timer_ns(interest)
             pump_ns = self.executor.next_ns
             message_ns = min(self.line.next_ns, NEVER_NS if pump_ns is None else pump_ns, self._poll_ns)
             until_ns = min(message_ns, timer_ns, end_ns)
@@ -84,15 +138,14 @@ class Simulation:
             while True:
                 block, found = feed.skip(until_ns, low, high)
                 if block is not None:
-                    last = _last_prices(block.columns)
-                    self.line.venue.skip_to(feed.instrument, block.ts_ns, *last)
+                    feed.skipped(block)
                     self._step(block)
                 if found:
                     break
                 next_ns = feed.next_ns
                 if next_ns is None or next_ns > until_ns:
                     return False
-        event, answers = feed.take(self.line.venue)
+        event, answers = feed.take()
         self.line.answer(answers)
         self.now_ns = max(self.now_ns, event.ts_ns)
         self._step(event)
@@ -101,7 +154,7 @@ class Simulation:
     def _bounds(self, bounds: tuple[Bound, ...]) -> tuple[Ticks | None, Ticks | None]:
         """Return the tightest bounds of the venue's resting orders and the strategies' interest."""
         instrument = self.feed.instrument
-        low, high = self.line.venue.bounds(instrument)
+        low, high = self.feed.bounds()
         for bound in bounds:
             if bound.instrument != instrument:
                 continue
@@ -146,11 +199,3 @@ class Simulation:
 def _require(condition: bool, bound: Bound) -> None:
     if not condition:
         raise ValueError(f"a search in bulk cannot watch {bound.field} {'<=' if bound.below else '>='} of a strategy")
-
-
-def _last_prices(columns: tuple[bytes, ...]) -> tuple[Ticks | None, Ticks | None, Ticks | None]:
-    """Return (last, bid, ask) of a block: the last row's, None for what its kind does not carry."""
-    values = [int.from_bytes(column[-8:], "little", signed=True) for column in columns]
-    if len(values) == 3:  # noqa: PLR2004  a block of prints: ts, ticks, lots
-        return values[1], None, None
-    return None, values[1], values[2]
