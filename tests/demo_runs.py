@@ -11,6 +11,7 @@ from faulty_disk import FaultyDisk, FaultyLedger
 from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
 from millrace.core.journal_format import RecordKind
+from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
 from millrace.shell.journal import journal_records
 from millrace.sim.candles import PrintColumns
@@ -28,7 +29,11 @@ Wrap = Callable[[LedgerStore], LedgerStore]
 
 
 def open_run(
-    folder: Path, changes: Mapping[str, Any] | None = None, disk: FaultyDisk | None = None, wrap: Wrap | None = None
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    disk: FaultyDisk | None = None,
+    wrap: Wrap | None = None,
+    kills: tuple[KillOrder, ...] = (),
 ) -> Run:
     """Return the demo's program with a market that trades a lot."""
     settings = load_settings(profile="demo", overrides={**LIVELY, **(changes or {})})
@@ -37,7 +42,8 @@ def open_run(
         return prints_from(settings.run.seed, ts_ns)
 
     wrap_ledger = wrap or (lambda store: store)
-    return Run(FolderPremises(folder, SimulatedClock(), market, FIRST_NS, disk=disk, wrap_ledger=wrap_ledger), settings)
+    premises = FolderPremises(folder, SimulatedClock(), market, FIRST_NS, disk=disk, wrap_ledger=wrap_ledger)
+    return Run(premises, settings, kills)
 
 
 def with_faults(folder: Path, changes: Mapping[str, Any] | None = None) -> tuple[Run, FaultyDisk, FaultyLedger]:

@@ -29,6 +29,7 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.stops import KillSwitch
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.strategy import SlotGrid
@@ -77,7 +78,10 @@ class Desk:
         self.board = RestrictionBoard()
         self.account = Account()
         self.orders = OrderTable(ClientIds("test", ("slots",)))
-        self.engine = Engine((self.facts,), (self.strategy,), MarketView(), self.orders, self.account, self.board)
+        stops = (KillSwitch(frozenset()),)
+        self.engine = Engine(
+            (self.facts,), (self.strategy,), MarketView(), self.orders, self.account, self.board, stops
+        )
         self.now_ns = OPENING_NS - LOOP_NS + SECOND_NS
         self.price = price
         self.commands: list[Command] = []
@@ -137,8 +141,8 @@ class Desk:
         code = ReasonCode.OPERATOR_PAUSE
         self.board.post(Restriction("test", scope, Level.CAUTION, code, "", "test", self.now_ns, multiplier))
 
-    def ask_engine(self, action: str) -> list[Command]:
-        return self.step(Operator(action, {}, self.now_ns))
+    def clear_halt(self) -> str:
+        return self.ask("clear", id="kill/control/global", operator="test", reason="test")
 
     # The venue
 
@@ -232,7 +236,8 @@ class Desk:
         other.board, other.account = RestrictionBoard(), Account()
         other.orders = OrderTable(ClientIds("test", ("slots",)))
         market = MarketView()
-        other.engine = Engine((self.facts,), (other.strategy,), market, other.orders, other.account, other.board)
+        stops = (KillSwitch(frozenset()),)
+        other.engine = Engine((self.facts,), (other.strategy,), market, other.orders, other.account, other.board, stops)
         other.engine.restore(saved)
         return other
 

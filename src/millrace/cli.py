@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("directory", metavar="DIR", help="a folder that demo or backtest --out wrote")
     replay.add_argument("--json", action="store_true", help="print one JSON object")
     _ask(commands.add_parser("ask", help="ask a running program to pause, resume, halt or change something"))
+    _kill(commands.add_parser("kill", help="stop a program at once, also one that answers nothing"))
     config = commands.add_parser("config", help="look at the configuration")
     _config(config.add_subparsers(dest="action", metavar="ACTION", required=True))
     doctor = commands.add_parser("doctor", help="check this machine and folder before a run")
@@ -88,11 +89,20 @@ def _backtest(strategies: "argparse._SubParsersAction[Grammar]") -> None:
 
 
 def _ask(ask: argparse.ArgumentParser) -> None:
-    actions = ("pause", "resume", "halt", "unhalt", "add_slot", "set_entry_pct", "set_profit_pct")
+    actions = (
+        "pause", "resume", "halt", "clear", "restrictions", "add_slot", "set_entry_pct", "set_profit_pct",
+    )  # fmt: skip
     ask.add_argument("action", choices=actions, metavar="ACTION", help=", ".join(actions))
-    ask.add_argument("args", nargs="*", metavar="NAME=VALUE", help="e.g. reason=lunch, value=0.3, force=true")
+    ask.add_argument("args", nargs="*", metavar="NAME=VALUE", help="e.g. reason=lunch, scope=venue:kraken, value=0.3")
     ask.add_argument("--dir", default="runs/demo", metavar="DIR", help="the program's run folder (default: runs/demo)")
     ask.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _kill(kill: argparse.ArgumentParser) -> None:
+    kill.add_argument("scopes", nargs="*", metavar="SCOPE", help="global (default), venue:kraken, strategy:slots, ...")
+    kill.add_argument("--flatten", action="store_true", help="also take the scope's orders off the book")
+    kill.add_argument("--dir", default="runs/demo", metavar="DIR", help="the program's run folder (default: runs/demo)")
+    kill.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _config(actions: "argparse._SubParsersAction[Grammar]") -> None:
@@ -129,7 +139,10 @@ def _run(words: "Sequence[str]") -> int:
         return USAGE
     from millrace.core.failure import OperatorError, WorldError
 
-    runners = {"demo": demo, "backtest": backtest, "replay": replay, "ask": ask, "config": explain, "doctor": doctor}
+    runners = {
+        "demo": demo, "backtest": backtest, "replay": replay, "ask": ask, "kill": kill, "config": explain,
+        "doctor": doctor,
+    }  # fmt: skip
     try:
         return runners[given.command](given)
     except OperatorError as error:
@@ -192,10 +205,12 @@ def _load(given: argparse.Namespace, profile: str, **overrides: str) -> "Setting
 
 def demo(given: argparse.Namespace) -> int:
     """Watch the slot grid trade on the built-in market."""
+    import os
     from pathlib import Path
 
     from millrace.core.failure import OperatorError
     from millrace.shell.clock import WallClock
+    from millrace.shell.kill_file import kills_of_environment
     from millrace.world.demo import Demo, put_aside, refuse_foreign
 
     if not 0.0 < given.speed <= MAX_SPEED:
@@ -210,7 +225,7 @@ def demo(given: argparse.Namespace) -> int:
         print(f"millrace: the earlier run is kept in {aside}", file=sys.stderr)
     on_terminal = sys.stdout.isatty() and not given.json
     seconds = given.seconds if given.seconds is not None or on_terminal else UNWATCHED_SECONDS
-    sitting = Demo(settings, folder, WallClock())
+    sitting = Demo(settings, folder, WallClock(), kills_of_environment(os.environ))
     if on_terminal:
         from millrace.world.demo_view import LiveView
 
@@ -351,7 +366,36 @@ def ask(given: argparse.Namespace) -> int:
     else:
         reasons = f" ({', '.join(answer.reasons)})" if answer.reasons else ""
         print(f"{answer.message}; mode {answer.mode}{reasons}")
+        for standing in answer.restrictions:
+            print(f"  {standing.level.name:<11} {standing.scope}  id={standing.id}  {standing.text}")
     return OK if answer.ok else FAILED
+
+
+def kill(given: argparse.Namespace) -> int:
+    """Write the kill file of a run's folder, which a program there obeys within a second."""
+    from pathlib import Path
+
+    from millrace.core.events import KillSource
+    from millrace.core.failure import OperatorError
+    from millrace.core.kill import kill_id, read_scope
+    from millrace.shell.kill_file import write_kill
+
+    folder = Path(given.dir)
+    if not folder.is_dir():
+        raise OperatorError(f"{folder}: no such folder; name the folder of the running program with --dir")
+    scopes = [read_scope(text) for text in given.scopes or ["global"]]
+    if None in scopes:
+        wrong = given.scopes[scopes.index(None)]
+        raise OperatorError(f"{wrong} is no scope; write global, or a kind and a name like venue:kraken")
+    lines = tuple(f"{scope} flatten" if given.flatten else str(scope) for scope in scopes)
+    path = write_kill(folder, lines)
+    ids = [kill_id(KillSource.FILE, scope) for scope in scopes if scope is not None]
+    if given.json:
+        print(_json({"file": str(path), "lines": lines, "restrictions": ids}))
+    else:
+        print(f"wrote {path}: {'; '.join(lines)}. A program that runs there halts within a second.")
+        print(f"To trade again remove the file, then: millrace ask clear id={ids[0]} operator=YOU reason=WHY")
+    return OK
 
 
 def explain(given: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from slots_desk import Desk, doge, submits
 
 KINDS = [
     "loop", "loop", "loop", "wait", "accept", "fill", "fill", "part", "end", "reject", "lose", "stale", "pause",
-    "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "unhalt",
+    "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "clear",
 ]  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 200)), max_size=60)
 REFUSALS = [reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_CLIENT_ID]
@@ -37,10 +37,10 @@ class Story:
         elif what == "wait":
             desk.wait(number)
             desk.print(desk.price)
-        elif what in {"pause", "resume"}:
+        elif what in {"pause", "resume", "halt"}:
             desk.ask(what)
-        elif what in {"halt", "unhalt"}:
-            desk.ask_engine(what)
+        elif what == "clear":
+            desk.clear_halt()
         elif what == "money":
             desk.money(1e6, 1e6)
         elif what == "broke":
@@ -151,7 +151,7 @@ def test_a_long_history_does_too(decimals, changes, seed):
 
 def assert_exits_go(desk):
     """With money, a price and permission, no exit stays behind."""
-    desk.ask_engine("unhalt")
+    desk.clear_halt()
     desk.money(1e6, 1e6)
     desk.ask("resume")
     desk.loop()

@@ -55,7 +55,7 @@ def test_pause_resume_halt_and_replay(tmp_path: Path) -> None:
         ("set_entry_pct", {"value": 99.0}),
         ("resume", {}),
         ("halt", {}),
-        ("unhalt", {}),
+        ("clear", {"id": "kill/control/global", "operator": "ann", "reason": "over"}),
         ("add_slot", {}),
         ("pause", {}),
     )

@@ -177,7 +177,7 @@ def test_an_operator_at_any_moment():
         (2.5, "set_entry_pct", {"value": 0.5}),
         (3.01, "set_profit_pct", {"value": 0.7}),
         (4.0, "halt", {}),
-        (5.0, "unhalt", {}),
+        (5.0, "clear", {"id": "kill/control/global", "operator": "test", "reason": "test"}),
         (6.3, "pause", {}),
         (7.0, "add_slot", {"force": True}),
         (9.0, "resume", {}),

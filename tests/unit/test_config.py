@@ -86,6 +86,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "sizer": settings.slots.throughput,
         "run": settings.run,
         "venue": settings.venue,
+        "stops": settings.stops,
     }
     for knob in KNOBS.values():
         if knob.available:

@@ -49,6 +49,7 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.stops import KillSwitch
 from millrace.venues.kraken.facts import instrument_facts
 
 DOGE = instrument_facts("kraken:DOGE/USD")
@@ -179,6 +180,13 @@ def place(key: str = "1", *, side: Side = Side.BUY, lots: int = 60 * 10**8, redu
     return Place(DOGE.id, side, lots, 1_700_000, Style.POST_ONLY, POSITION, reduces, key, "entry")
 
 
+STOPS = (KillSwitch(frozenset()),)
+
+
+def clear(engine: Engine, restriction_id: str) -> list[Command]:
+    return engine.step(Operator("clear", {"id": restriction_id, "operator": "test", "reason": "test"}, 4))
+
+
 @pytest.fixture
 def strategy() -> Scripted:
     return Scripted()
@@ -187,7 +195,13 @@ def strategy() -> Scripted:
 @pytest.fixture
 def engine(strategy: Scripted) -> Engine:
     made = Engine(
-        (DOGE,), (strategy,), MarketView(), OrderTable(ClientIds("t", ("scripted",))), Account(), RestrictionBoard()
+        (DOGE,),
+        (strategy,),
+        MarketView(),
+        OrderTable(ClientIds("t", ("scripted",))),
+        Account(),
+        RestrictionBoard(),
+        STOPS,
     )
     made.step(BalanceReport("kraken", {"USD": (10**12, 0), "DOGE": (10**12, 0)}, 1))
     return made
@@ -215,9 +229,9 @@ def test_a_key_that_comes_back_with_another_payload_halts_everything(engine: Eng
     assert post.restriction.reason is ReasonCode.INTENT_KEY_REUSE
     assert engine.standing("scripted", DOGE.id).level is Level.HALT
     assert isinstance(strategy.shown[-1], Refused)
-    assert engine.step(Operator("unhalt", {}, 3)) == [], "a halt of the engine's own is lifted by its id only"
-    assert engine.step(Operator("unhalt", {"id": "storage/journal"}, 3)) == []
-    engine.step(Operator("unhalt", {"id": post.restriction.id}, 4))
+    (answer,) = clear(engine, "storage/journal")
+    assert answer.text.startswith("refused"), "a halt is cleared by its own id only"
+    clear(engine, post.restriction.id)
     assert engine.standing("scripted", DOGE.id).level is Level.OPEN
 
 
@@ -242,7 +256,7 @@ def test_a_refusal_is_shown_within_the_step_and_may_be_answered(engine: Engine, 
 
     strategy.decide = answer  # type: ignore[method-assign]
     assert [type(command).__name__ for command in engine.step(Timer(3))] == ["Refuse", "Alert"]
-    engine.step(Operator("unhalt", {}, 4))
+    clear(engine, "kill/control/global")
     assert isinstance(engine.step(Timer(5))[0], Submit)
 
 
@@ -295,7 +309,13 @@ def test_a_snapshot_carries_the_whole_core(engine: Engine, strategy: Scripted) -
     engine.step(Operator("halt", {}, 4))
     saved = codec.decode_state(codec.encode_state(engine.snapshot()))
     other = Engine(
-        (DOGE,), (Scripted(),), MarketView(), OrderTable(ClientIds("t", ("scripted",))), Account(), RestrictionBoard()
+        (DOGE,),
+        (Scripted(),),
+        MarketView(),
+        OrderTable(ClientIds("t", ("scripted",))),
+        Account(),
+        RestrictionBoard(),
+        STOPS,
     )
     other.restore(saved)
     assert other.snapshot() == engine.snapshot()

@@ -10,7 +10,7 @@ from source_tree import read_tree
 READERS = "\n".join(
     module.path.read_text()
     for module in read_tree().values()
-    if module.folder != "config" and not module.name.endswith("slots.settings")
+    if module.folder != "config" and not module.name.endswith(".settings")
 )
 SETTINGS = "\n".join(
     module.path.read_text() for module in read_tree().values() if module.name.endswith("slots.settings")

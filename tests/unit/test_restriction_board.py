@@ -16,6 +16,7 @@ from millrace.core.strategy import Interest
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.stops import KillSwitch
 from millrace.venues.kraken.facts import instrument_facts
 
 DOGE, BTC = InstrumentId("kraken", "DOGE/USD"), InstrumentId("bybit", "BTCUSDC")
@@ -206,7 +207,7 @@ def test_under_halt_cancels_leave_and_exits_wait():
     """Runtime 2.1 rule 2 and A1: cancels are admitted at every level."""
     facts = instrument_facts(DOGE)
     strategy, table = Scripted(), OrderTable(ClientIds("here", ("grid",)))
-    engine = Engine([facts], [strategy], NoMarket(), table, Account(), RestrictionBoard())
+    engine = Engine([facts], [strategy], NoMarket(), table, Account(), RestrictionBoard(), (KillSwitch(frozenset()),))
     leg = SubPosition("grid", DOGE, "7", "A")
     entry = Place(DOGE, Side.BUY, 10, 100, Style.LIMIT, leg, False, "entry", "entry")
     exit_ = Place(DOGE, Side.SELL, 4, 110, Style.LIMIT, leg, True, "exit", "exit")
@@ -221,7 +222,7 @@ def test_under_halt_cancels_leave_and_exits_wait():
     refused, cancel = engine.step(Timer(5))
     assert refused == Refuse("exit", ("operator_halt",))
     assert cancel == CancelOrder(DOGE, client_id, "stop")
-    engine.step(Operator("unhalt", {}, 6))
+    engine.step(Operator("clear", {"id": "kill/control/global", "operator": "t", "reason": "t"}, 6))
     strategy.wants = [exit_]
     assert isinstance(engine.step(Timer(7))[0], Submit)
     wrong_way = Place(DOGE, Side.BUY, 1, 90, Style.LIMIT, leg, True, "wrong", "exit")

@@ -24,12 +24,12 @@ def test_rule_1_paused_entries_leave_the_state_and_exits_still_go():
 
 def test_rule_1_halt_keeps_exits_pending_and_sends_them_when_it_is_lifted():
     desk = Desk().open()
-    desk.ask_engine("halt")
+    desk.ask("halt")
     assert submits(desk.fill(desk.one("A"))) == []
     assert submits(desk.loops(2)) == []
     (exit_,) = (order for order in desk.slot().state.orders if order.role == "exit")
     assert exit_.local_id in desk.slot().unsent()
-    desk.ask_engine("unhalt")
+    desk.clear_halt()
     (sent,) = submits(desk.loop())
     assert sent.reduces
     assert desk.facts.price(sent.limit_ticks) == exit_.price

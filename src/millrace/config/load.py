@@ -22,6 +22,7 @@ from millrace.config.toml_file import read_toml
 from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
+from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
 from millrace.strategies.slots.settings import SlotsSettings
 
@@ -160,6 +161,7 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         profile=profile,
         run=msgspec.convert(fields["run"], RunSettings),
         venue=msgspec.convert(fields["venue"], VenueSettings),
+        stops=msgspec.convert(fields["stops"], StopsSettings),
         slots=msgspec.convert({**fields["slots"], "throughput": throughput}, SlotsSettings),
         values=values,
         notices=tuple(notices),

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from millrace.core.events import Scalar
+from millrace.risk.settings import StopsSettings
 from millrace.strategies.slots.settings import SlotsSettings
 
 Layer = Literal["default", "profile", "file", "environment", "command line"]
@@ -62,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run: RunSettings
     venue: VenueSettings
     slots: SlotsSettings
+    stops: StopsSettings
     values: Mapping[str, Setting]
     notices: tuple[Notice, ...]
     secret_keys: frozenset[str]

@@ -38,7 +38,6 @@ from millrace.core.events import (
     IntentKeyReused,
     MarketBlock,
     OpenOrdersReport,
-    Operator,
     OrderEvent,
     Print,
     QueryAnswered,
@@ -60,7 +59,6 @@ _Trouble = StorageTrouble | StorageRecovered | QueryFailed | QueryAnswered | Int
 _TROUBLES = (StorageTrouble, StorageRecovered, QueryFailed, QueryAnswered, IntentKeyReused)
 _MARKET_EVENTS = (Print, Quote, MarketBlock)
 _GLOBAL = Scope(ScopeKind.GLOBAL)
-_HALT_ID = "operator/halt"
 _KEY_PREFIX = "key/"
 STORAGE_ID = "storage/"
 """Opens the ids of restrictions that stand while a part of the storage cannot be written."""
@@ -203,8 +201,6 @@ class Engine:
             self.config_digest = event.digest
         elif isinstance(event, _TROUBLES):
             self._trouble(event, out)
-        elif isinstance(event, Operator):
-            self._operator(event, out)
         elif isinstance(event, Started) and event.restart:
             out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
         self._guards_see(event, out)
@@ -224,16 +220,6 @@ class Engine:
         else:
             for key in event.keys:
                 self._halt_key(key, out)
-
-    def _operator(self, event: Operator, out: list[Command]) -> None:
-        if event.action == "halt":
-            text = str(event.args.get("reason", "operator"))
-            self._post(self._halt(_HALT_ID, ReasonCode.OPERATOR_HALT, text), out)
-        elif event.action == "unhalt":
-            # A halt that the engine posted itself is lifted by its id, so that nobody lifts one unseen.
-            restriction_id = str(event.args.get("id", _HALT_ID))
-            if restriction_id == _HALT_ID or restriction_id.startswith(_KEY_PREFIX):
-                self._lift(Lift(restriction_id, str(event.args.get("reason", "operator")), event.ts_ns), out)
 
     def _order_news(self, event: OrderEvent, out: list[Command]) -> None:
         self._market.advance(self.now_ns)

@@ -66,6 +66,7 @@ class ReasonCode(StrEnum):
 
     OPERATOR_PAUSE = "operator_pause"
     OPERATOR_HALT = "operator_halt"
+    KILL_SWITCH = "kill_switch"
     DAILY_LOSS_LOCK = "daily_loss_lock"
     STORAGE_TROUBLE = "storage_trouble"
     INTENT_KEY_REUSE = "intent_key_reuse"

@@ -14,7 +14,10 @@ import msgspec
 from millrace.core.clock import Clock
 from millrace.core.events import Scalar
 from millrace.core.failure import WorldError
+from millrace.core.permission import Restriction
 
+RESTRICTIONS = "restrictions"
+"""The request that asks for nothing but what stands."""
 _FOLDER = "control"
 _REQUEST, _ANSWER = ".request.json", ".answer.json"
 _LOOK_NS = 50_000_000
@@ -29,12 +32,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of a request: read back from the core after the step."""
+    """What came of a request, and everything that restricts trading: read back from the core after the step."""
 
     ok: bool
     message: str
     mode: str = ""
     reasons: tuple[str, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
 
 
 class Mailbox:

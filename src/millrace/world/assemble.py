@@ -12,14 +12,16 @@ from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import Setting, Settings
 from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
-from millrace.core.ids import ClientIds
+from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument
 from millrace.core.ledger import LedgerStore
+from millrace.core.permission import scopes_of
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.reconciliation import ReconciliationGuard
+from millrace.risk.stops import KillSwitch
 from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor, VenuePort
 from millrace.shell.manifest import Manifest
@@ -59,6 +61,7 @@ def build_program(settings: Settings) -> Program:
     """Return a fresh program for these settings."""
     instrument = instrument_facts(settings.run.instrument)
     grid = SlotGrid(SLOTS, instrument, settings.slots)
+    known = frozenset(scopes_of(SubPosition(SLOTS, instrument.id, "", "")))
     client_ids = ClientIds(settings.run.installation, (SLOTS,))
     orders = OrderTable(client_ids)
     engine = Engine(
@@ -68,7 +71,7 @@ def build_program(settings: Settings) -> Program:
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
-        guards=(ReconciliationGuard((instrument,)),),
+        guards=(KillSwitch(known), ReconciliationGuard((instrument,))),
     )
     return Program(engine, orders, grid, instrument, client_ids.prefix)
 

@@ -17,12 +17,13 @@ from millrace.core.clock import Clock
 from millrace.core.commands import Alert, Command, RecordFill
 from millrace.core.events import Event, Operator
 from millrace.core.failure import OperatorError
+from millrace.core.kill import KillOrder
+from millrace.risk.stops import REFUSED
 from millrace.shell.journal import has_segments
 from millrace.shell.lease import LOCK, FolderLease
-from millrace.shell.mailbox import Answer, Mailbox
+from millrace.shell.mailbox import RESTRICTIONS, Answer, Mailbox, Request
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
-from millrace.strategies.slots.operate import REFUSED
 from millrace.world.premises import LEDGER, FolderPremises
 from millrace.world.run_folder import Run
 
@@ -76,13 +77,14 @@ class DemoResult(msgspec.Struct, frozen=True):
 class Demo:
     """One sitting of the demo."""
 
-    def __init__(self, settings: Settings, folder: Path, clock: Clock) -> None:
+    def __init__(self, settings: Settings, folder: Path, clock: Clock, kills: tuple[KillOrder, ...] = ()) -> None:
         seed = settings.run.seed
 
         def market(ts_ns: int) -> Iterator[PrintColumns]:
             return prints_from(seed, ts_ns)
 
-        self.run = Run(FolderPremises(folder, clock, market, FIRST_NS), settings)
+        premises = FolderPremises(folder, clock, market, FIRST_NS, kill_file=settings.stops.kill_file)
+        self.run = Run(premises, settings, kills)
         self._clock = clock
         self._mailbox = Mailbox(folder)
         self._told: list[Alert] = []
@@ -110,9 +112,11 @@ class Demo:
             passed_ns = clock.monotonic_ns() - began_ns
             until_ns = first_sim_ns + round(passed_ns * speed)
             while simulation.now_ns < until_ns and not stopped():
+                self.run.heed_kills()
                 simulation.run_until(min(until_ns, simulation.now_ns + _SLICE_NS))
                 if clock.monotonic_ns() - began_ns - passed_ns > _FRAME_NS:
                     break
+            self.run.heed_kills()
             self._serve()
             self._tell(self.run.keep())
             self._told.clear()
@@ -133,12 +137,20 @@ class Demo:
         """Do what operators asked for, each as an event, and answer with what is in force after it."""
         engine = self.run.simulation.engine
         for request in self._mailbox.take():
-            self._told.clear()
-            self.run.simulation.feed_event(Operator(request.action, request.args, self.run.simulation.now_ns))
-            text = next((alert.text for alert in self._told if alert.code == request.action), "ok: done")
+            text = self._done(request)
             standing = engine.standing(self.run.program.grid.name, self.run.program.instrument.id)
             ok = not text.startswith(REFUSED)
-            self._mailbox.answer(request.name, Answer(ok, text, standing.level.name, standing.reasons))
+            active = tuple(engine.restrictions())
+            self._mailbox.answer(request.name, Answer(ok, text, standing.level.name, standing.reasons, active))
+
+    def _done(self, request: Request) -> str:
+        """Do one request and return its answer; a mere question is no event."""
+        if request.action == RESTRICTIONS:
+            return f"ok: {len(self.run.program.engine.restrictions())} in force"
+        self._told.clear()
+        self.run.simulation.feed_event(Operator(request.action, request.args, self.run.simulation.now_ns))
+        answers = (alert.text for alert in self._told if alert.code == request.action)
+        return next(answers, f"{REFUSED}: nothing here answers to {request.action}")
 
     def frame(self, speed: float, first_sim_ns: int, passed_ns: int) -> Frame:
         """Return what there is to see now."""

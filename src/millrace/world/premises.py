@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from millrace.core.clock import Clock
+from millrace.core.kill import KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.shell.disk import Disk, RealDisk
+from millrace.shell.kill_file import KILL_NAME, KillFiles
 from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.candles import PrintColumns
@@ -46,13 +48,14 @@ class Premises(Protocol):
     """Where a run lives; every method raises WorldError when what it opens cannot be used.
 
     Journal and snapshots lie in `folder` of `disk`; `clock` measures how long a start takes; the market of a run that
-    never ran begins at `first_ns`.
+    never ran begins at `first_ns`; `kill_file` is where anybody may stop it.
     """
 
     folder: Path
     disk: Disk
     clock: Clock
     first_ns: int
+    kill_file: KillFile
 
     def occupy(self) -> Closing:
         """Hold the premises for this program alone (design section 5.7)."""
@@ -78,7 +81,8 @@ class Premises(Protocol):
 class FolderPremises:
     """A folder on the machine's disk, with SQLite and the simulated venue's own log in it.
 
-    `disk` and `wrap_ledger` stand in for the machine's in tests of what happens when it fails.
+    `disk` and `wrap_ledger` stand in for the machine's in tests of what happens when it fails; `kill_file` names a
+    kill file besides the folder's own.
     """
 
     def __init__(
@@ -90,11 +94,13 @@ class FolderPremises:
         *,
         disk: Disk | None = None,
         wrap_ledger: LedgerWrapper = lambda ledger: ledger,
+        kill_file: str = "",
     ) -> None:
         self.folder = folder
         self.disk: Disk = RealDisk() if disk is None else disk
         self.clock = clock
         self.first_ns = first_ns
+        self.kill_file: KillFile = KillFiles(folder / KILL_NAME, *([Path(kill_file)] if kill_file else []))
         self._market = market
         self._wrap_ledger = wrap_ledger
 

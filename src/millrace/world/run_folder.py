@@ -15,8 +15,10 @@ from millrace.config.settings import Settings
 from millrace.core.engine import STORAGE_ID, UNKNOWN_ID
 from millrace.core.events import StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
+from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
 from millrace.shell.journal import Journal, has_segments
+from millrace.shell.kill_file import KillWatch
 from millrace.shell.manifest import read_manifest, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
@@ -49,10 +51,10 @@ class Run:
     """An open run; feed it time through `simulation` and call `keep` between whiles.
 
     Raises WorldError when the premises cannot be continued, and OperatorError when their settings are others; nothing
-    is left open then.
+    is left open then. `kills` stand from the start, before the first order.
     """
 
-    def __init__(self, premises: Premises, settings: Settings) -> None:
+    def __init__(self, premises: Premises, settings: Settings, kills: tuple[KillOrder, ...] = ()) -> None:
         self.folder = premises.folder
         self.settings = settings
         self.program: Program = build_program(settings)
@@ -60,6 +62,7 @@ class Run:
         self.restart = False
         self.notices: tuple[str, ...] = ()
         self._clock = premises.clock
+        self._kills = KillWatch(premises.kill_file, kills)
         with ExitStack() as opened:
             began_ns = self._clock.monotonic_ns()
             restored = self._restore(opened, premises)
@@ -115,6 +118,7 @@ class Run:
                 unknown.append(restriction.id.removeprefix(UNKNOWN_ID))
         if simulation.sequencer.settle():
             check_agreement(self.program.orders, self.ledger)
+        self.heed_kills()
         simulation.sequencer.recover(now_ns, restart=self.restart, halted=tuple(unknown))
         self._await_recovery(now_ns)
         reconciled_ns = clock.monotonic_ns()
@@ -155,6 +159,11 @@ class Run:
             "startup": self.startup_status(),
             "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
         }
+
+    def heed_kills(self) -> None:
+        """Tell the core of kills that stand and that it does not know; call it at least each second of real time."""
+        for request in self._kills.look(self.program.engine.board, self.simulation.now_ns):
+            self.simulation.feed_event(request)
 
     def keep(self) -> str:
         """Write a snapshot when enough has happened or passed since the last; returns what went wrong, else ""."""
