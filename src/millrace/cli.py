@@ -90,7 +90,8 @@ def _backtest(strategies: "argparse._SubParsersAction[Grammar]") -> None:
 
 def _ask(ask: argparse.ArgumentParser) -> None:
     actions = (
-        "pause", "resume", "halt", "clear", "restrictions", "add_slot", "set_entry_pct", "set_profit_pct",
+        "pause", "resume", "halt", "clear", "restrictions", "add_slot", "external_flow", "set_entry_pct",
+        "set_profit_pct",
     )  # fmt: skip
     ask.add_argument("action", choices=actions, metavar="ACTION", help=", ".join(actions))
     ask.add_argument("args", nargs="*", metavar="NAME=VALUE", help="e.g. reason=lunch, scope=venue:kraken, value=0.3")

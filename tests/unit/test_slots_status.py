@@ -12,7 +12,7 @@ KEYS = {
     "mode", "pause_reason", "pair", "entry_pct", "profit_pct", "price", "price_age_sec", "slot_count", "totals",
     "today_realized_loss", "daily_loss_limit", "daily_loss_locked", "invariant_violations", "quarantined_slots",
     "capacity_fill_health", "entry_scheduler", "safe_cap_guard", "sticky_mode", "sizing", "entry_floor", "slot_vintage",
-    "throughput_sizer", "bootstrap_backlog", "slots",
+    "throughput_sizer", "bootstrap_backlog", "slots", "one_sided_for_sec", "balance_recon",
 }  # fmt: skip
 SLOT_KEYS = {
     "slot_id", "phase", "sticky", "independent_exits", "quarantined", "wait_reason", "too_small", "order_size_mode",

@@ -29,7 +29,6 @@ _RELEASE: tuple[Knob, ...] = (
         choices=("synthetic", "market"),
     ),
     knob("release.batch_max", "RELEASE_BATCH_MAX", 1, "orders", "releases per loop", low=1, high=5),
-    knob("slots.balance_recon_drift_pct", "BALANCE_RECON_DRIFT_PCT", 2.0, "%", "drift that blocks", above=0),
 )
 
 _SIZING: tuple[Knob, ...] = (
@@ -62,9 +61,6 @@ _SIZING: tuple[Knob, ...] = (
         choices=("none", "entry_reserve"),
         spec="slots 9",
     ),
-    knob("slots.open_order_drift_alert_threshold", "OPEN_ORDER_DRIFT_ALERT_THRESHOLD", 10, "orders", "alarm", low=1),
-    knob("slots.open_order_drift_persist_sec", "OPEN_ORDER_DRIFT_PERSIST_SEC", 600.0, "s", "until alarm", low=1),
-    knob("slots.open_order_drift_cooldown_sec", "OPEN_ORDER_DRIFT_COOLDOWN_SEC", 1800.0, "s", "between alarms", low=1),
 )
 
 _REGIME: tuple[Knob, ...] = (

@@ -182,6 +182,15 @@ LIFE: tuple[Knob, ...] = (
         spec="slots 3",
     ),
     knob(
+        "slots.balance_recon_drift_pct",
+        "BALANCE_RECON_DRIFT_PCT",
+        2.0,
+        "%",
+        "drift between the balances' growth and the profit that counts as DRIFT",
+        above=0,
+        spec="slots 7.7",
+    ),
+    knob(
         "slots.daily_loss_limit_usd",
         "DAILY_LOSS_LIMIT",
         3.0,
@@ -233,6 +242,19 @@ CAPACITY: tuple[Knob, ...] = (
     knob("slots.private_api_wave_sec", "PRIVATE_API_METRONOME_WAVE_SECONDS", 1.5, "s", "length of a wave", low=0.05),
     knob("slots.poll_interval_sec", "POLL_INTERVAL_SECONDS", 30.0, "s", "length of a loop", low=1, spec="slots 4.1"),
     knob("slots.stale_price_max_age_sec", "STALE_PRICE_MAX_AGE_SEC", 60.0, "s", "age at which a price is stale", low=1),
+    knob(
+        "slots.open_order_drift_alert_threshold",
+        "OPEN_ORDER_DRIFT_ALERT_THRESHOLD",
+        10,
+        "orders",
+        "difference between the venue's count of open orders and ours that is told when it lasts",
+        low=1,
+        spec="slots 4.7",
+    ),
+    knob("slots.open_order_drift_persist_sec", "OPEN_ORDER_DRIFT_PERSIST_SEC", 600.0, "s", "how long it lasts", low=1),
+    knob(
+        "slots.open_order_drift_cooldown_sec", "OPEN_ORDER_DRIFT_COOLDOWN_SEC", 1800.0, "s", "until told again", low=1
+    ),
 )
 
 SIZER: tuple[Knob, ...] = (

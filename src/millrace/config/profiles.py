@@ -12,6 +12,7 @@ _STICKY_80: dict[str, Scalar] = {
     "slots.count": 80,
     "slots.sticky_mode_enabled": True,
     "slots.order_size_mode": "DOGE",
+    "slots.balance_recon_drift_pct": 1.5,
     "sizer.shadow": True,
 }
 

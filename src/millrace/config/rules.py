@@ -18,6 +18,7 @@ from millrace.core.instrument import Instrument
 Values = dict[str, Setting]
 _ORDERS_PER_SLOT = 2
 _FLOOR_MARGIN_PCT = 0.1
+_RECON_LOW_PCT, _RECON_HIGH_PCT = 1.0, 2.0
 
 
 def clamp(knob: Knob, setting: Setting, fallback: Setting) -> tuple[Setting, list[Notice]]:
@@ -113,6 +114,10 @@ def _advice(values: Values) -> list[Notice]:
     if sticky and values["slots.sticky_compounding_mode"].value != "legacy_profit":
         text = "slots.sticky_compounding_mode = fixed is the emergency fallback; sticky production uses legacy_profit"
         found.append(Notice("warning", "compounding_deviates", "slots.sticky_compounding_mode", text))
+    drift_pct = _number(values, "slots.balance_recon_drift_pct")
+    if sticky and not _RECON_LOW_PCT <= drift_pct <= _RECON_HIGH_PCT:
+        text = f"slots.balance_recon_drift_pct = {drift_pct} is outside {_RECON_LOW_PCT:g} to {_RECON_HIGH_PCT:g}"
+        found.append(Notice("warning", "recon_threshold", "slots.balance_recon_drift_pct", text))
     if _ORDERS_PER_SLOT * count > cap:
         text = (
             f"{count} slots want {_ORDERS_PER_SLOT * count} open orders, the safe cap is {cap}: some entries will wait"

@@ -16,12 +16,15 @@ from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.risk.loss_lock import LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import DirectionLabel
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
+from millrace.strategies.slots.side_watch import SideWatch
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
 from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.volatility import profit_target_pct
@@ -84,6 +87,9 @@ class Grid:
         self.vintage_day: int | None = None
         self.low_headroom_since_ns: int | None = None
         self.low_headroom_told = False
+        self.sides = SideWatch()
+        self.balances = BalanceWatch()
+        self.open_drift = OpenOrderDrift(settings.open_order_drift())
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
         self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
@@ -141,6 +147,7 @@ class Grid:
         """Open one more slot; the next loop bootstraps it."""
         slot = Slot(self.next_slot_id, SlotState())
         self.slots[slot.slot_id] = slot
+        self.sides.note(slot.slot_id, slot.state)
         self.next_slot_id += 1
         self.dirty.add(slot.slot_id)
         return slot

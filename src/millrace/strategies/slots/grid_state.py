@@ -35,6 +35,9 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "label": grid.label.snapshot(),
         "lock": grid.lock.snapshot(),
         "windows": grid.windows.snapshot(),
+        "sides": grid.sides.snapshot(),
+        "balances": grid.balances.snapshot(),
+        "open_drift": grid.open_drift.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
     }
 
@@ -60,5 +63,8 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.lock.restore(state["lock"])
     grid.lock.set_limit(grid.settings.daily_loss_limit_usd)
     grid.windows.restore(state["windows"])
+    grid.sides.restore(state["sides"])
+    grid.balances.restore(state["balances"])
+    grid.open_drift.restore(state["open_drift"])
     grid.sizer.restore_state(state["sizer"])
     grid.rescheduled()

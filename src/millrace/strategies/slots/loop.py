@@ -18,6 +18,7 @@ from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import carry_out, reduce, sync
 from millrace.strategies.slots.turn import Turn
+from millrace.strategies.slots.watch import holdings, watch_loop
 
 _MIN_DRAIN_DRIFT_PCT = 0.05
 _ON_ITS_WAY_SEC = 300.0
@@ -28,13 +29,14 @@ _LEGS: tuple[TradeId, TradeId] = ("B", "A")
 def run_loop(grid: Grid, turn: Turn) -> None:
     """Run one loop if any slot asks for it."""
     chosen = _candidates(grid, turn)
-    _tell_low_headroom(grid, turn)
+    watch_loop(grid, turn)
     if not chosen:
         return
     if turn.stale:
         grid.stale_wait = True
         return
     grid.dirty.clear()
+    grid.balances.capture(holdings(turn), turn.price, turn.now_ns)
     grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
     grid.floors.begin_loop()
     turn.calls_left = grid.settings.max_api_calls_per_loop - _calls_on_their_way(grid, turn)
@@ -218,11 +220,3 @@ def _free(turn: Turn) -> tuple[float | None, float | None]:
         None if base is None else facts.base_float(base),
         None if quote is None else facts.quote_float(quote),
     )
-
-
-def _tell_low_headroom(grid: Grid, turn: Turn) -> None:
-    """Tell the operator once when the open-order headroom has been low for ten minutes (slots 9)."""
-    if grid.low_headroom_due_ns() <= turn.now_ns:
-        grid.low_headroom_told = True
-        text = f"{turn.open_orders} of {grid.safe_cap} open orders for ten minutes; freeze entries or remove slots"
-        turn.out.append(Alert(Severity.WARN, "safe_cap_guard", text, turn.now_ns))

@@ -4,9 +4,10 @@ Every request is an event in the journal. The answer is an alert with the outcom
 that what a person reads is what is in force.
 """
 
+from collections.abc import Mapping
 from math import isfinite
 
-from millrace.core.commands import Alert, Lift, Post, Severity
+from millrace.core.commands import Alert, Book, Lift, Post, Severity
 from millrace.core.events import Operator, Scalar
 from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.capacity_health import NORMAL
@@ -33,6 +34,8 @@ def operate(grid: Grid, turn: Turn, event: Operator) -> None:
         answer = _resume(grid, turn)
     elif event.action == "add_slot":
         answer = _add_slot(grid, turn, force=event.args.get("force") is True)
+    elif event.action == "external_flow":
+        answer = _external_flow(grid, turn, event.args)
     elif event.action == "set_entry_pct":
         answer = _set_entry_pct(grid, event.args.get("value"))
     elif event.action == "set_profit_pct":
@@ -78,6 +81,17 @@ def _add_slot(grid: Grid, turn: Turn, *, force: bool) -> str:
     slot = grid.add_slot()
     warning = "" if band == NORMAL else f"; the capacity band is {band}"
     return f"ok: slot {slot.slot_id} added{warning}"
+
+
+def _external_flow(grid: Grid, turn: Turn, args: Mapping[str, Scalar]) -> str:
+    """Book a deposit (+) or withdrawal (-) by other hands, so that it does not count as drift (slots 7.3, 7.7)."""
+    usd, base = _number(args.get("usd", 0.0)), _number(args.get("base", 0.0))
+    if usd is None or base is None or (usd == 0.0 and base == 0.0):
+        return "refused: say usd=AMOUNT, base=AMOUNT or both; + came in, - left"
+    grid.balances.flow(usd, base)
+    key = f"{grid.instrument.id}/flow/{grid.balances.flows}"
+    turn.out.append(Book(grid.name, "external_flow", key, {"usd": usd, "base": base}, turn.now_ns))
+    return f"ok: {usd:+g} {grid.instrument.quote} and {base:+g} {grid.instrument.base} moved the baseline"
 
 
 def _set_entry_pct(grid: Grid, value: Scalar) -> str:

@@ -49,6 +49,7 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
     if not grid.is_sticky(slot):
         due_ns = min(due_ns, _time_out_due_ns(grid, turn, slot))
     slot.due_ns = due_ns
+    grid.sides.note(slot.slot_id, slot.state)
 
 
 def _entry_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:

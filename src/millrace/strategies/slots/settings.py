@@ -13,6 +13,7 @@ from millrace.core.instrument import Instrument
 from millrace.sizing.throughput import ThroughputConfig
 from millrace.strategies.slots.direction import DirectionSettings
 from millrace.strategies.slots.model import SlotConfig
+from millrace.strategies.slots.open_drift import DriftLimits
 from millrace.strategies.slots.order_size import FloorMode, SizeMode
 from millrace.strategies.slots.volatility import VolatilityTarget
 
@@ -63,6 +64,7 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     partial_open_max_age_sec: float = 1800.0
     quarantine_halt_fraction: float = 0.25
     daily_loss_limit_usd: float = 3.0
+    balance_recon_drift_pct: float = 2.0
 
     momentum_ema_fast_bars: int = 5
     momentum_ema_slow_bars: int = 20
@@ -83,6 +85,9 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     private_api_wave_sec: float = 1.5
     poll_interval_sec: float = 30.0
     stale_price_max_age_sec: float = 60.0
+    open_order_drift_alert_threshold: int = 10
+    open_order_drift_persist_sec: float = 600.0
+    open_order_drift_cooldown_sec: float = 1800.0
 
     throughput: ThroughputConfig = msgspec.field(default_factory=ThroughputConfig)
 
@@ -105,6 +110,14 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
             ceiling_pct=self.volatility_ceiling_pct,
             mult_floor=self.volatility_mult_floor,
             mult_ceiling=self.volatility_mult_ceiling,
+        )
+
+    def open_order_drift(self) -> DriftLimits:
+        """Return when a difference between the venue's and our open orders is told (slots 4.7)."""
+        return DriftLimits(
+            orders=self.open_order_drift_alert_threshold,
+            persist_sec=self.open_order_drift_persist_sec,
+            cooldown_sec=self.open_order_drift_cooldown_sec,
         )
 
     def direction(self) -> DirectionSettings:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.balance_recon import unrealised_usd
 from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
 from millrace.strategies.slots.legs import fresh_entry_price
@@ -17,6 +18,7 @@ from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.vintage import Holdings, ReleaseGates, SlotVintage, WaitingExit, slot_vintage
+from millrace.strategies.slots.watch import holdings, recon
 
 _SECOND_NS = 1_000_000_000
 _SECURE_HEADROOM = 20
@@ -43,6 +45,8 @@ def grid_status(grid: Grid, turn: Turn) -> dict[str, Any]:
         "quarantined_slots": sorted(slot.slot_id for slot in grid.slots.values() if slot.quarantined),
         "capacity_fill_health": structs.asdict(capacity(grid, turn)),
         "entry_scheduler": grid.scheduler.status(_pending_entries(grid)),
+        "one_sided_for_sec": grid.sides.for_sec(turn.now_ns),
+        "balance_recon": structs.asdict(recon(grid, turn)),
         "safe_cap_guard": grid.safe_cap - turn.open_orders <= LOW_HEADROOM,
         "sticky_mode": {
             "enabled": chosen.sticky_mode_enabled,
@@ -85,6 +89,7 @@ def capacity(grid: Grid, turn: Turn) -> CapacityFillHealth:
         poll_interval_sec=chosen.poll_interval_sec,
         limit=chosen.open_orders_per_pair_limit,
         safety_ratio=chosen.open_order_safety_ratio,
+        drift_persistent=grid.open_drift.persistent,
         partial_cancel_handled_total=grid.partial_cancels_handled,
         partial_cancel_unhandled_total=grid.partial_cancels_unhandled,
         dust_base=sum(dust.volume for dust in dusts),
@@ -100,16 +105,15 @@ def vintage(grid: Grid, turn: Turn) -> SlotVintage:
         for slot in grid.slots.values()
         for record in slot.state.waiting_exits()
     ]
-    facts = grid.instrument
-    quote = turn.view.total(facts.id.venue, facts.quote)
-    base = turn.view.total(facts.id.venue, facts.base)
-    holdings = Holdings(
-        quote_usd=None if quote is None else facts.quote_float(quote),
-        base=None if base is None else facts.base_float(base),
-        mark=turn.price,
-    )
+    held = holdings(turn)
     sizes = [_order_size_usd(grid, slot, turn.price) for slot in grid.slots.values()]
-    return slot_vintage(exits, sizes, holdings, ReleaseGates(), grid.label.adx.value)
+    return slot_vintage(
+        exits,
+        sizes,
+        Holdings(quote_usd=held.usd, base=held.base, mark=turn.price),
+        ReleaseGates(),
+        grid.label.adx.value,
+    )
 
 
 def sizer_payload(grid: Grid, turn: Turn) -> dict[str, Any]:
@@ -132,22 +136,10 @@ def _totals(grid: Grid, turn: Turn) -> dict[str, Any]:
         "settled_usd": sum(state.total_settled_usd for state in states),
         "fees_usd": sum(state.total_fees for state in states),
         "profit_base": profit / turn.price if turn.price > 0.0 else 0.0,
-        "unrealised_usd": sum(_unrealised(slot, turn.price) for slot in grid.slots.values()),
+        "unrealised_usd": sum(unrealised_usd(state, turn.price) for state in states),
         "round_trips": sum(state.total_round_trips for state in states),
         "recoveries": sum(len(state.recovery_orders) for state in states),
     }
-
-
-def _unrealised(slot: Slot, mark: float) -> float:
-    """Return the open profit of exits, recoveries and dust at the mark; 0 without a price (slots 7.4)."""
-    if mark <= 0.0:
-        return 0.0
-    total = 0.0
-    for record in slot.state.waiting_exits():
-        rest = record.volume - record.executed_volume
-        total += (record.entry_price - mark if record.side == "buy" else mark - record.entry_price) * rest
-    short, long = slot.state.a.dust, slot.state.b.dust
-    return total + (short.cost - mark * short.volume) + (mark * long.volume - long.cost)
 
 
 def _order_size_usd(grid: Grid, slot: Slot, mark: float) -> float:

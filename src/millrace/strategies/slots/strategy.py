@@ -8,8 +8,9 @@ no slot's bounds can notice, without changing a decision.
 from typing import Any
 
 from millrace.core.commands import Intent, Lift, OrderUpdate, Post, Refused
-from millrace.core.events import BalanceReport, Event, Operator, Print, Started, Timer
+from millrace.core.events import BalanceReport, Event, OpenOrdersReport, Operator, Print, Started, Timer
 from millrace.core.instrument import Instrument
+from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
@@ -22,6 +23,7 @@ from millrace.strategies.slots.status import grid_status
 from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.vintage_day import book_day, day_due_ns
 from millrace.strategies.slots.volatility import SAMPLES_USED
+from millrace.strategies.slots.watch import watch_balances, watch_open_orders
 
 _BAR_NS = 300 * 1_000_000_000
 _BARS_KEPT = 600
@@ -74,15 +76,21 @@ class SlotGrid:
                 run_loop(grid, turn)
         elif isinstance(event, BalanceReport):
             balance_news(grid, turn)
+            watch_balances(grid, turn)
         else:
             self._other(event, turn)
+        if not isinstance(event, Print):
+            # Prints may be skipped, so no time may hang on one.
+            grid.sides.look(turn.now_ns, trading=turn.standing.level < Level.REDUCE_ONLY)
         if any(isinstance(intent, Post | Lift) for intent in turn.out):
             # The level that follows shows from the next event on, whichever that is: have it looked at in any case.
             grid.wake_all()
         return turn.out
 
     def _other(self, event: Event | Refused, turn: Turn) -> None:
-        if isinstance(event, Refused):
+        if isinstance(event, OpenOrdersReport):
+            watch_open_orders(self.grid, turn)
+        elif isinstance(event, Refused):
             refused(self.grid, turn, event)
         elif isinstance(event, Operator):
             operate(self.grid, turn, event)
@@ -96,7 +104,7 @@ class SlotGrid:
         grid = self.grid
         instrument = grid.instrument.id
         heartbeat_ns = grid.next_loop_ns(self._now_ns)
-        watch_ns = min(grid.low_headroom_due_ns(), grid.lock_due_ns(), day_due_ns(grid))
+        watch_ns = min(grid.low_headroom_due_ns(), grid.sides.due_ns, grid.lock_due_ns(), day_due_ns(grid))
         if grid.stale_wait:
             bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)
         elif grid.loop_wanted or grid.dirty:
