@@ -25,6 +25,7 @@ UNWATCHED_SECONDS = 60.0
 FRAMES_PER_LINE = 20
 """Frames of a demo without a terminal per printed line: one line in five seconds."""
 MAX_SPEED = 100_000.0
+MAX_MINUTES = 1e6
 DOCTOR_WAIT_NS = 50_000_000
 ASK_PATIENCE_NS = 5_000_000_000
 
@@ -51,8 +52,11 @@ def parser() -> argparse.ArgumentParser:
     backtest = commands.add_parser("backtest", help="run a strategy over a recording")
     _backtest(backtest.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
     replay = commands.add_parser("replay", help="feed a run's journal to the engine again and compare every command")
-    replay.add_argument("directory", metavar="DIR", help="a folder that demo or backtest --out wrote")
+    replay.add_argument("directory", metavar="DIR", help="a folder that demo or backtest --out wrote, or a bundle")
     replay.add_argument("--json", action="store_true", help="print one JSON object")
+    _bundle(
+        commands.add_parser("bundle", help="pack the last minutes of a run, without secrets, to be replayed elsewhere")
+    )
     _ask(commands.add_parser("ask", help="ask a running program to pause, resume, halt or change something"))
     _kill(commands.add_parser("kill", help="stop a program at once, also one that answers nothing"))
     config = commands.add_parser("config", help="look at the configuration")
@@ -106,6 +110,14 @@ def _kill(kill: argparse.ArgumentParser) -> None:
     kill.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _bundle(bundle: argparse.ArgumentParser) -> None:
+    bundle.add_argument("directory", metavar="DIR", help="the run's folder; its program may be running")
+    bundle.add_argument("--minutes", type=float, default=15.0, metavar="N", help="how far back, in the run's time (15)")
+    bundle.add_argument("--out", metavar="FILE", help="the zip to write (default: bundle-NAME-eventN.zip here)")
+    bundle.add_argument("--config", metavar="FILE", help="a TOML file whose secrets must not be in it")
+    bundle.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _config(actions: "argparse._SubParsersAction[Grammar]") -> None:
     explain = actions.add_parser("explain", help="where a setting's value comes from, its bounds and its meaning")
     explain.add_argument("key", metavar="KEY", nargs="?", help="e.g. slots.entry_pct or PAIR_ENTRY_PCT; none: all")
@@ -141,8 +153,8 @@ def _run(words: "Sequence[str]") -> int:
     from millrace.core.failure import OperatorError, WorldError
 
     runners = {
-        "demo": demo, "backtest": backtest, "replay": replay, "ask": ask, "kill": kill, "config": explain,
-        "doctor": doctor,
+        "demo": demo, "backtest": backtest, "replay": replay, "bundle": bundle, "ask": ask, "kill": kill,
+        "config": explain, "doctor": doctor,
     }  # fmt: skip
     try:
         return runners[given.command](given)
@@ -324,11 +336,39 @@ def replay(given: argparse.Namespace) -> int:
     else:
         for notice in result.notices:
             print(f"millrace: {notice}", file=sys.stderr)
+        for fault in result.faults:
+            print(f"a bug that was caught happens again at {fault}")
         if result.divergence is None:
             print(f"{result.events} events, {result.commands} commands, all the same; hash {result.command_hash}")
         else:
             print(_divergence_text(result.divergence))
     return OK if result.divergence is None else FAILED
+
+
+def bundle(given: argparse.Namespace) -> int:
+    """Pack the last minutes of a run."""
+    from pathlib import Path
+
+    from millrace.core.failure import OperatorError
+    from millrace.world.bundle import known_secrets, make_bundle
+
+    if not 0.0 <= given.minutes <= MAX_MINUTES:
+        raise OperatorError(f"--minutes {given.minutes:g} is not from 0 to {MAX_MINUTES:g}")
+    out = Path(given.out) if given.out else None
+    secrets = known_secrets(Path(given.config) if given.config else None)
+    made = make_bundle(Path(given.directory), out, secrets, minutes=given.minutes)
+    if given.json:
+        print(_json(made))
+    else:
+        for notice in made.notices:
+            print(f"millrace: {notice}", file=sys.stderr)
+        print(
+            f"{made.file}: events {made.after_seq + 1} to {made.last_seq}, {made.redacted} records without secrets now"
+        )
+        print(
+            f"replay it with: millrace replay {made.file}" if made.replays else "it does not replay; replay says where"
+        )
+    return OK if made.replays else FAILED
 
 
 def _divergence_text(found: "Divergence") -> str:

@@ -291,10 +291,10 @@ def test_snapshots_keep_three_and_fall_back_over_damaged_ones(tmp_path: Path):
     snapshots = Snapshots(tmp_path)
     assert snapshots.latest() == (0, None, [])
     for seq in (5, 10, 15, 20):
-        snapshots.write(seq, {"seq": seq, "hash": b"\0\1"})
+        snapshots.write(seq, {"seq": seq, "hash": b"\0\1", "now_ns": seq * 900 * SEC})
     names = sorted(path.name for path in tmp_path.iterdir())
     assert [int(name[9:25]) for name in names] == [10, 15, 20]
-    assert snapshots.latest() == (20, {"seq": 20, "hash": b"\0\1"}, [])
+    assert snapshots.latest() == (20, {"seq": 20, "hash": b"\0\1", "now_ns": 18_000 * SEC}, [])
     newest = tmp_path / names[-1]
     broken = bytearray(newest.read_bytes())
     broken[-1] ^= 1
@@ -303,3 +303,19 @@ def test_snapshots_keep_three_and_fall_back_over_damaged_ones(tmp_path: Path):
     loaded = snapshots.latest()
     assert loaded.seq == 10
     assert [notice[:25] for notice in loaded.notices] == [names[2][:25], names[1][:25]]
+
+
+def test_snapshots_reach_back_a_quarter_of_an_hour_and_stay_few(tmp_path: Path):
+    """Runtime 2.21 rule 7: a bundle begins at the snapshot nearest before its last 15 minutes."""
+    snapshots, minute = Snapshots(tmp_path), 60 * SEC
+    most = 0
+    for number in range(200):
+        now_ns = number * minute
+        snapshots.write(number + 1, {"now_ns": now_ns})
+        most = max(most, len(list(tmp_path.iterdir())))
+        found = snapshots.before(now_ns - 15 * minute, number + 1)
+        assert found.state is not None
+        if number >= 20:
+            assert 15 * minute <= now_ns - found.state["now_ns"] <= 20 * minute
+    assert most <= 9
+    assert snapshots.before(-1, 200).seq == min(int(path.name[9:25]) for path in tmp_path.iterdir()), "else the oldest"

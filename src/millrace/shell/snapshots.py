@@ -2,6 +2,8 @@
 
 A file per snapshot, named by the number of the last event in it, put in place whole, and checked before it is believed.
 Three generations are kept: when the newest is damaged the one before serves, and replays a longer tail to the same end.
+Of the last quarter of an hour of the run's time one in five minutes is kept as well, and one from before it, for an
+incident bundle to begin at.
 """
 
 from hashlib import blake2b
@@ -15,8 +17,12 @@ from millrace.core.failure import WorldError
 from millrace.shell.disk import Disk, RealDisk
 
 _KEPT: Final = 3
-_MARK: Final = b"MRSNAP01"
+_WINDOW_NS: Final = 900 * 10**9
+_RUNG_NS: Final = 300 * 10**9
+_MARK: Final = b"MRSNAP02"
 _CHECK_BYTES: Final = 16
+_HEAD_BYTES: Final = len(_MARK) + _CHECK_BYTES + 16
+"""Mark, checksum, number of the last event, the core's time."""
 _PREFIX: Final = "snapshot-"
 _SUFFIX: Final = ".mrs"
 
@@ -37,18 +43,32 @@ class Snapshots:
         self._disk: Disk = RealDisk() if disk is None else disk
 
     def write(self, seq: int, state: dict[str, Any]) -> str:
-        """Write the state after event `seq`, delete all but the newest three, and return the file's name."""
+        """Write the state after event `seq`, delete those that nobody needs any more, and return the file's name.
+
+        The core's time is taken from the state's `now_ns`.
+        """
         name = f"{_PREFIX}{seq:016}{_SUFFIX}"
-        body = seq.to_bytes(8, "little") + encode_state(state)
+        ts_ns = int(state.get("now_ns", 0))
+        body = seq.to_bytes(8, "little") + ts_ns.to_bytes(8, "little", signed=True) + encode_state(state)
         try:
             self._disk.make_folder(self._directory)
             self._disk.replace(self._directory / name, _MARK + _check(body) + body)
-            for old in self._names()[:-_KEPT]:
+            for old in self._unneeded(ts_ns):
                 self._disk.remove(self._directory / old)
         except OSError as error:
             text = f"snapshot {self._directory / name} cannot be written: {error.strerror or error}"
             raise WorldError(f"{text}; free or repair its disk") from error
         return name
+
+    def _unneeded(self, now_ns: int) -> list[str]:
+        """Return all but the newest three, the first of each five minutes of the window, and the last before it."""
+        names = self._names()
+        times = {name: _ts_ns(self._disk.read(self._directory / name, _HEAD_BYTES)) for name in names}
+        rungs = {times[name] // _RUNG_NS: name for name in reversed(names)}
+        kept = {name for rung, name in rungs.items() if (rung + 1) * _RUNG_NS > now_ns - _WINDOW_NS}
+        kept.update(names[-_KEPT:])
+        kept.update([name for name in names if times[name] <= now_ns - _WINDOW_NS][-1:])
+        return [name for name in names if name not in kept]
 
     def latest(self, up_to_seq: int | None = None) -> Loaded:
         """Return the newest sound snapshot of an event up to this one; seq 0 and no state when there is none.
@@ -70,6 +90,16 @@ class Snapshots:
             raise WorldError(f"snapshots {self._directory} cannot be read: {error.strerror or error}") from error
         return Loaded(0, None, notices)
 
+    def before(self, ts_ns: int, up_to_seq: int) -> Loaded:
+        """Return the newest sound snapshot whose core time is no later than this, else the oldest; seq 0 for none."""
+        loaded = self.latest(up_to_seq)
+        while loaded.state is not None and loaded.state.get("now_ns", 0) > ts_ns:
+            older = self.latest(loaded.seq - 1)
+            if older.state is None:
+                break
+            loaded = older
+        return loaded
+
     def _names(self) -> list[str]:
         names = self._disk.names(self._directory)
         return [name for name in names if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
@@ -80,7 +110,11 @@ def _check(body: bytes) -> bytes:
 
 
 def _seq(data: bytes) -> int:
-    return int.from_bytes(data[len(_MARK) + _CHECK_BYTES :][:8], "little")
+    return int.from_bytes(data[_HEAD_BYTES - 16 : _HEAD_BYTES - 8], "little")
+
+
+def _ts_ns(data: bytes) -> int:
+    return int.from_bytes(data[_HEAD_BYTES - 8 : _HEAD_BYTES], "little", signed=True)
 
 
 def _state(data: bytes) -> dict[str, Any] | None:
@@ -89,6 +123,6 @@ def _state(data: bytes) -> dict[str, Any] | None:
     if head != _MARK + _check(body):
         return None
     try:
-        return decode_state(body[8:])
+        return decode_state(body[16:])
     except msgspec.DecodeError:
         return None

@@ -24,6 +24,7 @@ from millrace.shell.lease import LOCK, FolderLease
 from millrace.shell.mailbox import RESTRICTIONS, Answer, Mailbox, Request
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
+from millrace.world.incidents import Incidents
 from millrace.world.premises import LEDGER, FolderPremises
 from millrace.world.run_folder import Run
 
@@ -92,6 +93,7 @@ class Demo:
         self._fills: deque[str] = deque(maxlen=_RECENT)
         self._alerts: deque[str] = deque(maxlen=_RECENT)
         self.run.simulation.sequencer.listen(self._listen)
+        self._incidents = Incidents(folder, clock, self.run.simulation.sequencer)
 
     def play(
         self,
@@ -119,6 +121,7 @@ class Demo:
             self.run.heed_kills()
             self._serve()
             self._tell(self.run.keep())
+            self._tell(self._incidents.keep())
             self._told.clear()
             show(self.frame(speed, first_sim_ns, passed_ns))
             clock.sleep_until(clock.now_ns() + max(0, _FRAME_NS - (clock.monotonic_ns() - began_ns - passed_ns)))

@@ -1,22 +1,29 @@
 """Strict replay: a run's journal through the same engine, every command compared (runtime 2.21 rule 2).
 
 It is the proof that nothing but the journaled events decided, so it starts from a fresh engine and trusts no snapshot.
+A bundle is the exception: its journal begins at the snapshot that lies beside it. A bug that halted the run happens
+again in the replay, and is shown with the place in the code.
 """
 
 from collections import deque
 from pathlib import Path
+from traceback import extract_tb
+from typing import NamedTuple
 
 import msgspec
 
 from millrace.config.load import load_settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
+from millrace.core.engine import Engine
 from millrace.core.events import Scalar
-from millrace.core.failure import OperatorError
+from millrace.core.failure import OperatorError, WorldError
+from millrace.shell.bundle_file import unpacked
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import JournalStep, read_journal
 from millrace.shell.manifest import read_manifest
-from millrace.world.assemble import build_program
+from millrace.shell.snapshots import Snapshots
+from millrace.world.assemble import Program, build_program
 
 _EVENTS_BEFORE = 50
 
@@ -33,37 +40,112 @@ class Divergence(msgspec.Struct, frozen=True):
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """What a replay found; `divergence` is None when every command came again byte for byte."""
+    """What a replay found; `divergence` is None when every command came again byte for byte.
+
+    `faults` are the bugs of strategies and guards that the step caught, each with its event and its place in the code.
+    """
 
     events: int
     commands: int
     command_hash: str
     notices: list[str]
     divergence: Divergence | None
+    faults: list[str] = []
 
 
-def replay(folder: Path) -> ReplayResult:
-    """Step a fresh engine through the folder's journal; raises OperatorError when the folder holds none."""
+class Replayed(NamedTuple):
+    """A replay, and the program as it stands at its end."""
+
+    result: ReplayResult
+    program: Program
+
+
+def replay(path: Path) -> ReplayResult:
+    """Step an engine through the journal of a folder or a bundle; raises OperatorError when it holds none."""
+    if path.is_file():
+        with unpacked(path) as folder:
+            return step_again(folder).result
+    return step_again(path).result
+
+
+def step_again(folder: Path) -> Replayed:
+    """Step an engine through a folder's journal and compare; raises OperatorError when the folder holds none."""
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is None:
         raise OperatorError(
             f"{folder} holds no run: there is no manifest.json in it; give a folder of demo or backtest"
         )
-    engine = build_program(load_settings(overrides=given(manifest.config))).engine
-    before: deque[str] = deque(maxlen=_EVENTS_BEFORE)
+    program = build_program(load_settings(overrides=given(manifest.config)))
     notices: list[str] = []
     if manifest.code_version != code_version():
         notices.append(f"the journal was made by other code ({manifest.code_version}); this is {code_version()}")
-    events = commands = 0
+    comparison = _Comparison(folder, program.engine)
     for step in read_journal(folder, on_torn=lambda torn: notices.append(str(torn))):
-        events += 1
-        made = engine.step(step.event)
-        commands += len(made)
-        if encode_commands(made) != encode_commands(step.commands or []):
-            divergence = _describe(step, made, list(before))
-            return ReplayResult(events, commands, engine.command_hash.hex(), notices, divergence)
-        before.append(repr(step.event)[:500])
-    return ReplayResult(events, commands, engine.command_hash.hex(), notices, None)
+        if not comparison.same(step):
+            break
+    if comparison.divergence is None and comparison.unwritten is not None:
+        seq, count = comparison.unwritten.seq, len(comparison.made)
+        notices.append(f"the program ended before it wrote the {count} commands that event {seq} led to")
+    counts = (comparison.events, comparison.commands, program.engine.command_hash.hex())
+    return Replayed(ReplayResult(*counts, notices, comparison.divergence, comparison.faults), program)
+
+
+class _Comparison:
+    """Steps an engine event by event beside what was recorded, up to the first difference."""
+
+    def __init__(self, folder: Path, engine: Engine) -> None:
+        self.events = 0
+        self.commands = 0
+        self.faults: list[str] = []
+        self.divergence: Divergence | None = None
+        self.unwritten: JournalStep | None = None
+        self.made: list[Command] = []
+        self._folder = folder
+        self._engine = engine
+        self._before: deque[str] = deque(maxlen=_EVENTS_BEFORE)
+        self._seq = 0
+
+    def same(self, step: JournalStep) -> bool:
+        """Step once; False when it gave other commands than were recorded.
+
+        What is missing after the very last event is no difference: the program ended before it wrote its answer.
+        """
+        if self.unwritten is not None:
+            self.divergence = _describe(self.unwritten, self.made, list(self._before)[:-1])
+            return False
+        self._follow(step.seq)
+        self.made = self._engine.step(step.event)
+        self.events += 1
+        self.commands += len(self.made)
+        if self._engine.fault is not None:
+            self.faults.append(_fault(step.seq, self._engine.fault))
+            self._engine.fault = None
+        if step.commands is None and self.made:
+            self.unwritten = step
+        elif encode_commands(self.made) != encode_commands(step.commands or []):
+            self.divergence = _describe(step, self.made, list(self._before))
+            return False
+        self._before.append(repr(step.event)[:500])
+        return True
+
+    def _follow(self, seq: int) -> None:
+        """Take up the journal where it begins: at the first event, or behind a snapshot."""
+        if self.events == 0 and seq > 1:
+            saved = Snapshots(self._folder).latest(seq - 1)
+            if saved.state is None:
+                raise WorldError(f"{self._folder}: the journal begins with event {seq} and has no snapshot before it")
+            self._engine.restore(saved.state)
+            self._seq = saved.seq
+        if seq != self._seq + 1:
+            raise WorldError(f"{self._folder}: events {self._seq + 1} to {seq - 1} are missing from the journal")
+        self._seq = seq
+
+
+def _fault(seq: int, error: Exception) -> str:
+    """Return a bug with its place in the code, innermost first, without the paths of this machine."""
+    frames = reversed(extract_tb(error.__traceback__))
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"event {seq}: {type(error).__name__}: {error} ({places})"
 
 
 def given(config: dict[str, Scalar]) -> dict[str, Scalar]:
