@@ -22,10 +22,12 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.breaker_stop import BreakerStop
 from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
+from millrace.shell.venue_calls import VenueCalls
 from millrace.sim.candles import QuoteColumns
 from millrace.sim.faults import FaultMenu
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
@@ -164,7 +166,7 @@ class World(NamedTuple):
 
 def engine_of(buyer: Buyer) -> Engine:
     orders = OrderTable(ClientIds("toy", ("buyer",)), ended_kept=100_000)
-    return Engine((DOGE,), (buyer,), MarketView(), orders, Account(), RestrictionBoard())
+    return Engine((DOGE,), (buyer,), MarketView(), orders, Account(), RestrictionBoard(), (BreakerStop(),))
 
 
 FREE_PACE = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9, refill_ns=1)
@@ -176,6 +178,8 @@ def make_world(
     folder: Path | None = None,
     burst: int = 5,
     pace: CallBudgetSettings = FREE_PACE,
+    *,
+    breakers: bool = False,
     **executor: Any,
 ) -> World:
     """Return a started world; with a folder it writes its journal there.
@@ -199,6 +203,8 @@ def make_world(
     line = SimulatedLine(venue, faults=menu)
     ledger = MemoryLedger()
     executor.setdefault("outbox_limit", 10**6)
+    if breakers:
+        executor["calls"] = VenueCalls(DOGE.id, seed=5)
     parts = Executor(ledger, line, CallBudget(pace), engine.board, engine.orders, **executor)
     sequencer = Sequencer(engine, parts, None if folder is None else Journal(folder))
     one = np.array([1], np.int64)

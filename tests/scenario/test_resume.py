@@ -23,8 +23,8 @@ LEGACY = {
 }
 PART_FILLS = {
     "venue.participation": 1e-3,
-    "venue.request_latency_ms": 20_000,
-    "venue.response_latency_ms": 5_000,
+    "venue.request_latency_ms": 1_500,
+    "venue.response_latency_ms": 400,
     "slots.refresh_pct": 0.05,
 }
 

@@ -75,6 +75,7 @@ class ReasonCode(StrEnum):
     INVARIANT_VIOLATION = "invariant_violation"
     CONSECUTIVE_ERRORS = "consecutive_errors"
     UNKNOWN_ORDER = "unknown_order"
+    BREAKER_OPEN = "breaker_open"
     RECOVERY_INCOMPLETE = "recovery_incomplete"
     STRANGE_ORDER = "strange_order"
     BALANCE_DRIFT = "balance_drift"

@@ -40,6 +40,7 @@ from millrace.core.ports import Board, Orders
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
 from millrace.shell.reconciler import AccountAnswer, AccountQuery, OpenOrdersAnswer, OpenOrdersQuery, Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
+from millrace.shell.venue_calls import PROBE_ID, VenueCalls
 
 _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
@@ -92,6 +93,7 @@ class Executor:
         patience: Patience = _PATIENCE,
         valid_for_ns: int | None = None,
         outbox_limit: int = OUTBOX_LIMIT,
+        calls: VenueCalls | None = None,
     ) -> None:
         self.ledger = ledger
         self.budget = budget
@@ -102,6 +104,7 @@ class Executor:
         self._unanswered = Unanswered(orders, patience)
         self._reconciler = reconciler
         self._outbox = Outbox(outbox_limit)
+        self._calls = calls
         self._send_ns: int | None = None
         self._backlog: list[Command] = []
         self._ledger_down = False
@@ -226,21 +229,26 @@ class Executor:
     @property
     def next_ns(self) -> int | None:
         """When `pump` must be called next; None when nothing is awaited."""
-        send_ns, ask_ns = self._send_ns, self._unanswered.next_ns
+        waits = [self._send_ns, self._unanswered.next_ns]
         if self._reconciler is not None:
-            compare_ns = self._reconciler.next_ns
-            ask_ns = compare_ns if ask_ns is None else min(ask_ns, compare_ns)
-        if ask_ns is None or send_ns is None:
-            return ask_ns if send_ns is None else send_ns
-        return min(send_ns, ask_ns)
+            waits.append(self._reconciler.next_ns)
+        if self._calls is not None:
+            waits.append(self._calls.next_ns)
+        return min([wait_ns for wait_ns in waits if wait_ns is not None], default=None)
 
     def pump(self, now_ns: int) -> int | None:
         """Send what the budget allows now; returns when there is more to do, None when nothing is awaited."""
         self._follow(self._unanswered.due(now_ns), now_ns)
+        if self._calls is not None:
+            self._calls.due(now_ns)
+            for probe in self._calls.probes(lambda rank: self._outbox.head(rank) is not None):
+                self._outbox.push(probe, now_ns)
         if self._reconciler is not None:
             self._compare(self._reconciler.due(now_ns), now_ns)
             self._news += self._reconciler.progress(now_ns, self._unanswered.is_asking)
         self._send_ns = self._send(now_ns)
+        if self._calls is not None:
+            self._news += self._calls.take_moves()
         return self.next_ns
 
     def _follow(self, follows: Follows, now_ns: int) -> None:
@@ -252,20 +260,25 @@ class Executor:
         """Send rank by rank; returns when the budget lets the next call go, None when none waits for it."""
         for rank in Rank:
             while (waiting := self._outbox.head(rank)) is not None:
-                if not self._dropped(waiting.call, waiting.queued_ns, now_ns):
-                    earliest = self.budget.earliest_ns(now_ns, urgent=rank.urgent)
-                    if earliest > now_ns:
-                        return earliest
-                    self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
+                if self._dropped(waiting.call, waiting.queued_ns, now_ns):
                     self._outbox.pop(rank)
-                    self._leave(waiting.call, now_ns)
-                else:
-                    self._outbox.pop(rank)
+                    continue
+                if self._calls is not None and not self._calls.may_leave(rank, now_ns):
+                    break
+                earliest = self.budget.earliest_ns(now_ns, urgent=rank.urgent)
+                if earliest > now_ns:
+                    return earliest
+                self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
+                self._outbox.pop(rank)
+                self._leave(rank, waiting.call, now_ns)
         return None
 
-    def _leave(self, call: Call, now_ns: int) -> None:
+    def _leave(self, rank: Rank, call: Call, now_ns: int) -> None:
+        if self._calls is not None:
+            self._calls.left(rank, call, now_ns)
         if isinstance(call, CancelOrder):
-            self._unanswered.cancelled(call, now_ns)
+            if call.client_id != PROBE_ID:
+                self._unanswered.cancelled(call, now_ns)
             self._port.cancel(call.instrument, call.client_id, now_ns)
         elif isinstance(call, Query):
             self._unanswered.asked(call.client_id, now_ns)
@@ -287,7 +300,7 @@ class Executor:
     def _dropped(self, call: Call, queued_ns: int, now_ns: int) -> bool:
         """Tell whether a call that waited need not or may not leave any more."""
         if isinstance(call, Query):
-            return not self._unanswered.is_asking(call.client_id)
+            return not (call.client_id == PROBE_ID or self._unanswered.is_asking(call.client_id))
         return isinstance(call, Approved) and self._outdated(call, queued_ns, now_ns)
 
     def _outdated(self, approved: Approved, queued_ns: int, now_ns: int) -> bool:
@@ -315,16 +328,22 @@ class Executor:
         """Ask for the open orders if the budget allows it now and no cancel, exit or question waits; False: skipped."""
         if self._outbox.highest not in {None, Rank.ENTRY} or self.budget.earliest_ns(now_ns, urgent=False) > now_ns:
             return False
+        if self._calls is not None and not self._calls.may_leave(Rank.QUESTION, now_ns):
+            return False
         self.budget.take(now_ns)
-        self._ask(OpenOrdersQuery(instrument), now_ns)
+        self._leave(Rank.QUESTION, OpenOrdersQuery(instrument), now_ns)
         return True
 
     def answered(self, answer: StatusAnswer | AccountAnswer, now_ns: int) -> None:
         """Take the venue's answer to a question; what follows is news and calls."""
-        if _is_refused(answer):
+        refused = _is_refused(answer)
+        if refused:
             self.budget.rate_limited(now_ns)
         else:
             self.budget.succeeded()
+        if self._calls is not None:
+            self._calls.answered(answer, now_ns, refused=refused)
+            self._news += self._calls.take_moves()
         if isinstance(answer, StatusAnswer):
             self._follow(self._unanswered.answered(answer, now_ns), now_ns)
         elif self._reconciler is not None:
@@ -335,11 +354,16 @@ class Executor:
         self._pace(event)
         if self._reconciler is not None:
             self._reconciler.heard(event)
+        if self._calls is not None:
+            self._calls.heard(event)
+            self._news += self._calls.take_moves()
         if not self._unanswered.concerns(event):
-            return False
+            return bool(self._news) or (self._calls is not None and self._calls.wants_probe)
         before_ns = self._unanswered.next_ns
         self._follow(self._unanswered.heard(event), event.ts_ns)
         due_ns = self._unanswered.next_ns
+        if self._calls is not None and self._calls.wants_probe:
+            return True
         return bool(self._news) or self.recovering or (due_ns is not None and (before_ns is None or due_ns < before_ns))
 
     def _pace(self, event: OrderEvent) -> None:

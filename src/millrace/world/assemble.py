@@ -20,12 +20,15 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.breaker_stop import BreakerStop, breaker_id
+from millrace.risk.breakers import Endpoint
 from millrace.risk.reconciliation import ReconciliationGuard
 from millrace.risk.stops import KillSwitch
 from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor, VenuePort
 from millrace.shell.manifest import Manifest
 from millrace.shell.reconciler import Reconciler
+from millrace.shell.venue_calls import VenueCalls
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
@@ -71,7 +74,7 @@ def build_program(settings: Settings) -> Program:
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
-        guards=(KillSwitch(known), ReconciliationGuard((instrument,))),
+        guards=(KillSwitch(known), BreakerStop(), ReconciliationGuard((instrument,))),
     )
     return Program(engine, orders, grid, instrument, client_ids.prefix)
 
@@ -116,8 +119,23 @@ def build_executor(
     valid_for_ns = round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
     board, orders = program.engine.board, program.orders
     return Executor(
-        ledger, port, call_budget(settings), board, orders, reconciler=reconciler, valid_for_ns=valid_for_ns
+        ledger,
+        port,
+        call_budget(settings),
+        board,
+        orders,
+        reconciler=reconciler,
+        valid_for_ns=valid_for_ns,
+        calls=venue_calls(settings, program),
     )
+
+
+def venue_calls(settings: Settings, program: Program) -> VenueCalls:
+    """Return the breakers of the program's venue; one that was open when the program ended begins with a probe."""
+    instrument = program.instrument.id
+    standing = {restriction.id for restriction in program.engine.board.active()}
+    resumed = {Endpoint.ORDERS} if breaker_id(instrument.venue) in standing else set[Endpoint]()
+    return VenueCalls(instrument, settings.run.seed, resumed=frozenset(resumed))
 
 
 def build_reconciler(program: Program) -> Reconciler:
