@@ -17,12 +17,14 @@ from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, Event, Quote, Started, Timer
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument, InstrumentId
+from millrace.core.permission import scopes_of
 from millrace.core.strategy import Interest, SeriesSpec, View
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.breaker_stop import BreakerStop
+from millrace.risk.stops import KillSwitch
 from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
@@ -166,7 +168,10 @@ class World(NamedTuple):
 
 def engine_of(buyer: Buyer) -> Engine:
     orders = OrderTable(ClientIds("toy", ("buyer",)), ended_kept=100_000)
-    return Engine((DOGE,), (buyer,), MarketView(), orders, Account(), RestrictionBoard(), (BreakerStop(),))
+    known = frozenset(scopes_of(SubPosition("buyer", DOGE.id, "", "")))
+    return Engine(
+        (DOGE,), (buyer,), MarketView(), orders, Account(), RestrictionBoard(), (KillSwitch(known), BreakerStop())
+    )
 
 
 FREE_PACE = CallBudgetSettings(calls_per_loop=10**9, metronome=False, bucket_calls=10**9, refill_ns=1)

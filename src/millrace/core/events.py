@@ -31,10 +31,13 @@ class RejectReason(StrEnum):
     OUTBOX_FULL = "outbox_full"
     RESTRICTION_CHANGED = "restriction_changed"
     TOO_OLD = "too_old"
+    KILLED = "killed"
     OTHER = "other"
 
 
-NOT_SENT = frozenset({RejectReason.OUTBOX_FULL, RejectReason.RESTRICTION_CHANGED, RejectReason.TOO_OLD})
+NOT_SENT = frozenset(
+    {RejectReason.OUTBOX_FULL, RejectReason.RESTRICTION_CHANGED, RejectReason.TOO_OLD, RejectReason.KILLED}
+)
 """Reasons of our own executor: the order never left, so no venue refused anything and nobody failed."""
 
 

@@ -4,7 +4,7 @@ One transaction holds all facts of a step (group commit), and only an order that
 command that is carried out twice places one order (runtime 2.15). What has to wait does so in the `outbox`, where an
 entry that finds it full, or that waited longer than `valid_for_ns`, ends without having been sent. The executor takes
 `Approved` orders only, and those come from the restriction board, which is asked again when an order has waited and the
-board has changed since (design section 5.1).
+board has changed since (design section 5.1). The kill file is looked at before each order, whatever the core knows.
 
 What the venue does not answer is asked about until it is known (`unanswered`).
 
@@ -21,6 +21,7 @@ from millrace.core.events import (
     EndStatus,
     Event,
     IntentKeyReused,
+    KillRequested,
     OrderAccepted,
     OrderEnded,
     OrderEvent,
@@ -34,6 +35,7 @@ from millrace.core.events import (
 )
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
+from millrace.core.kill import HeldKills, KillFile, kill_over
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
@@ -47,9 +49,11 @@ _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
 _PATIENCE = Patience()
+_NO_KILLS = HeldKills()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KNOWN = "the ledger holds this order already; the venue must say what became of it"
+_KILLED = "not sent: killed"
 _FULL = "not sent: too many calls wait already"
 _RESTRICTED = "not sent: what is restricted changed while it waited"
 
@@ -94,6 +98,7 @@ class Executor:
         valid_for_ns: int | None = None,
         outbox_limit: int = OUTBOX_LIMIT,
         calls: VenueCalls | None = None,
+        kill_file: KillFile = _NO_KILLS,
     ) -> None:
         self.ledger = ledger
         self.budget = budget
@@ -105,6 +110,7 @@ class Executor:
         self._reconciler = reconciler
         self._outbox = Outbox(outbox_limit)
         self._calls = calls
+        self._kill_file = kill_file
         self._send_ns: int | None = None
         self._backlog: list[Command] = []
         self._ledger_down = False
@@ -268,8 +274,10 @@ class Executor:
                 earliest = self.budget.earliest_ns(now_ns, urgent=rank.urgent)
                 if earliest > now_ns:
                     return earliest
-                self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
                 self._outbox.pop(rank)
+                if isinstance(waiting.call, Approved) and self._killed(waiting.call, now_ns):
+                    continue
+                self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
                 self._leave(rank, waiting.call, now_ns)
         return None
 
@@ -314,6 +322,18 @@ class Executor:
         if limit_ns is None or now_ns - queued_ns <= limit_ns:
             return False
         self._refuse(approved, RejectReason.TOO_OLD, _TOO_OLD, now_ns)
+        return True
+
+    def _killed(self, approved: Approved, now_ns: int) -> bool:
+        """Look at the kill file at the last moment; the core hears of a kill that it did not know (runtime 2.14)."""
+        kill = kill_over(self._kill_file.standing(), approved.order.position)
+        if kill is None:
+            return False
+        told = KillRequested(kill.source, kill.scope, kill.text, kill.flatten, now_ns)
+        known = {restriction.id for restriction in self._board.active()}
+        if kill.restriction_id not in known and told not in self._news:
+            self._news.append(told)
+        self._refuse(approved, RejectReason.KILLED, _KILLED, now_ns)
         return True
 
     def _may_leave(self, approved: Approved) -> bool:

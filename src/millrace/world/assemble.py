@@ -14,6 +14,7 @@ from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument
+from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.core.permission import scopes_of
 from millrace.market.view import MarketView
@@ -38,6 +39,7 @@ _STALE_KEY = "slots.stale_price_max_age_sec"
 _MS = 1_000_000
 _PPM = 1_000_000
 _SECOND_NS = 1_000_000_000
+_NO_KILLS = HeldKills()
 
 
 class Program(NamedTuple):
@@ -113,7 +115,12 @@ def call_budget(settings: Settings) -> CallBudget:
 
 
 def build_executor(
-    settings: Settings, program: Program, ledger: LedgerStore, port: VenuePort, reconciler: Reconciler | None = None
+    settings: Settings,
+    program: Program,
+    ledger: LedgerStore,
+    port: VenuePort,
+    reconciler: Reconciler | None = None,
+    kill_file: KillFile = _NO_KILLS,
 ) -> Executor:
     """Return the outbox of the program's account; without a reconciler nobody compares it with the venue's books."""
     valid_for_ns = round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
@@ -127,6 +134,7 @@ def build_executor(
         reconciler=reconciler,
         valid_for_ns=valid_for_ns,
         calls=venue_calls(settings, program),
+        kill_file=kill_file,
     )
 
 

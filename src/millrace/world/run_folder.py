@@ -92,7 +92,7 @@ class Run:
         line, venue, notices = premises.connect(venue_settings(settings, program.instrument))
         opened.callback(venue.close)
         self.venue = line.venue
-        executor = build_executor(settings, program, self.ledger, line, build_reconciler(program))
+        executor = build_executor(settings, program, self.ledger, line, build_reconciler(program), premises.kill_file)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
