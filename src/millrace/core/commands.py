@@ -7,6 +7,7 @@ decisions give the same bytes whether events were skipped or not (design section
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -82,6 +83,39 @@ class Place(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="place"):
     purpose: str
 
 
+class OpportunityLeg(NamedTuple):
+    """One leg of an opportunity: the market, and the side that it takes there (buy, sell, yes, no)."""
+
+    instrument: InstrumentId
+    side: str
+
+
+class Opportunity(msgspec.Struct, frozen=True, gc=False):
+    """What was found, by what it is: kind, legs, how they are executed, relation of the markets, rule that tells it.
+
+    After it was acted on, its family stays closed for `cooldown_ns`, at least for a time bucket, and its markets for
+    `market_cooldown_ns` (runtime 2.15 rule 4).
+    """
+
+    kind: str
+    legs: tuple[OpportunityLeg, ...]
+    style: str
+    relation: str = "eq"
+    rule: str = ""
+    cooldown_ns: int = 0
+    market_cooldown_ns: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="plan"):
+    """Orders that act on one opportunity together; they leave all or none, and once.
+
+    A leg's `key` is its name within the plan, unique there; its intent key is derived from the opportunity's.
+    """
+
+    opportunity: Opportunity
+    legs: tuple[Place, ...]
+
+
 class Cancel(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel"):
     """Take an order off the book, named by its intent key."""
 
@@ -130,7 +164,7 @@ class Lift(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="lift"):
     ts_ns: int
 
 
-Intent = Place | Cancel | Refuse | Book | Alert | Post | Lift
+Intent = Place | Plan | Cancel | Refuse | Book | Alert | Post | Lift
 
 
 class Approved(msgspec.Struct, frozen=True, gc=False):

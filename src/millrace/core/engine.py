@@ -24,6 +24,7 @@ from millrace.core.commands import (
     Intent,
     Lift,
     Place,
+    Plan,
     Post,
     Refuse,
     Refused,
@@ -298,14 +299,16 @@ class Engine:
         while place < len(queue):
             if place > _ROUTING_LIMIT:
                 raise AssertionError(f"{strategy.name} answers refusals with new orders without end")
-            refused = self._one(strategy, queue[place], out)
-            if refused is not None:
+            for refused in self._one(strategy, queue[place], out):
                 queue.extend(strategy.decide(refused, self))
             place += 1
 
-    def _one(self, strategy: Strategy, intent: Intent, out: list[Command]) -> Refused | None:
+    def _one(self, strategy: Strategy, intent: Intent, out: list[Command]) -> Sequence[Refused]:
         if isinstance(intent, Place):
-            return self._place(strategy.name, intent, out)
+            refused = self._place(strategy.name, intent, out)
+            return () if refused is None else (refused,)
+        if isinstance(intent, Plan):
+            return self._plan(strategy.name, intent, out)
         if isinstance(intent, Cancel):
             found = self.orders.request_cancel(intent.strategy, intent.key)
             if found is not None:
@@ -316,7 +319,26 @@ class Engine:
             self._lift(intent, out)
         else:
             out.append(intent)
-        return None
+        return ()
+
+    def _plan(self, strategy: str, plan: Plan, out: list[Command]) -> Sequence[Refused]:
+        """Let all legs of a plan leave, or none; none when its opportunity was acted on already."""
+        key, legs, duplicate = self.orders.admit(plan, self.now_ns)
+        duplicate = duplicate or any(self.orders.known(strategy, leg.key) for leg in legs)
+        verdicts = [] if duplicate else [self._permitted(strategy, leg, out) for leg in legs]
+        reasons = [reason for verdict in verdicts if isinstance(verdict, Refused) for reason in verdict.reasons]
+        if duplicate or reasons:
+            found = (ReasonCode.DUPLICATE.value,) if duplicate else tuple(dict.fromkeys(reasons))
+            out.append(Refuse(key, found))
+            return [Refused(leg, found, self.now_ns) for leg in legs]
+        for verdict in verdicts:
+            if isinstance(verdict, Approved):
+                self._take(verdict, out)
+        forgotten = self.orders.acted(plan.opportunity, self.now_ns)
+        if forgotten:
+            text = f"{forgotten} opportunities were forgotten before their cooldown ended; they may be acted on again"
+            out.append(Alert(Severity.WARN, "cooldown_evicted", text, self.now_ns))
+        return ()
 
     def _place(self, strategy: str, place: Place, out: list[Command]) -> Refused | None:
         known = self.orders.known(strategy, place.key)
@@ -325,17 +347,23 @@ class Engine:
                 self._halt_key(place.key, out)
                 return Refused(place, (ReasonCode.INTENT_KEY_REUSE.value,), self.now_ns)
             return None
-        coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
-        client_id = self.orders.client_id(strategy, place.key)
-        objections = self._objections(place, out) if self.guards and not place.reduces else ()
-        verdict = self.board.permit(place, client_id, coverable, self.now_ns, objections)
+        verdict = self._permitted(strategy, place, out)
         if isinstance(verdict, Approved):
-            self.orders.add(verdict)
-            self.account.reserve(verdict, self._instruments[place.instrument])
-            out.append(Submit(verdict))
+            self._take(verdict, out)
             return None
         out.append(Refuse(place.key, verdict.reasons))
         return verdict
+
+    def _permitted(self, strategy: str, place: Place, out: list[Command]) -> Approved | Refused:
+        coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
+        client_id = self.orders.client_id(strategy, place.key)
+        objections = self._objections(place, out) if self.guards and not place.reduces else ()
+        return self.board.permit(place, client_id, coverable, self.now_ns, objections)
+
+    def _take(self, approved: Approved, out: list[Command]) -> None:
+        self.orders.add(approved)
+        self.account.reserve(approved, self._instruments[approved.order.instrument])
+        out.append(Submit(approved))
 
     def _halt_key(self, key: str, out: list[Command]) -> None:
         text = f"{key} came back with another payload"

@@ -81,6 +81,7 @@ class ReasonCode(StrEnum):
     BALANCE_DRIFT = "balance_drift"
     BOARD_FAILURE = "board_failure"
     EXCEEDS_OPEN_POSITION = "exceeds_open_position"
+    DUPLICATE = "duplicate"
 
 
 class Restriction(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ read, tested and replaced alone.
 
 from typing import Any, Protocol
 
-from millrace.core.commands import Approved, Command, OrderUpdate, Place, Refused, Side
+from millrace.core.commands import Approved, Command, Opportunity, OrderUpdate, Place, Plan, Refused, Side
 from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
@@ -71,6 +71,14 @@ class Orders(Restorable, Protocol):
 
     def client_id(self, strategy: str, key: str) -> str:
         """Return the client order id that an intent key of a strategy has."""
+        ...
+
+    def admit(self, plan: Plan, ts_ns: int) -> tuple[str, tuple[Place, ...], bool]:
+        """Return the key of a plan's opportunity, its legs under their intent keys, and whether it is a duplicate."""
+        ...
+
+    def acted(self, opportunity: Opportunity, ts_ns: int) -> int:
+        """Close an opportunity that was acted on; returns how many others were forgotten before their time."""
         ...
 
     def add(self, approved: Approved) -> None:

@@ -15,9 +15,11 @@ from millrace.core.commands import (
     Alert,
     Approved,
     Command,
+    Opportunity,
     OrderState,
     OrderUpdate,
     Place,
+    Plan,
     RecordFill,
     RecordOrder,
     Severity,
@@ -37,6 +39,7 @@ from millrace.core.events import (
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money
 from millrace.core.order_truth import GONE, OpenOrder
+from millrace.orders.opportunity import Admission, Opportunities
 from millrace.orders.states import next_state
 
 Applied = tuple[OrderUpdate, list[Command]]
@@ -66,6 +69,7 @@ class _Saved(msgspec.Struct):
     orders: list[_Order]
     ended: list[str]
     positions: list[tuple[SubPosition, Lots]]
+    opportunities: dict[str, Any]
 
 
 class OrderTable:
@@ -80,6 +84,7 @@ class OrderTable:
         self._positions: dict[SubPosition, Lots] = {}
         self._closing: dict[tuple[SubPosition, Side], Lots] = {}
         self._live: dict[InstrumentId, int] = {}
+        self.opportunities = Opportunities()
         self._appliers: dict[type, Callable[[_Order, Any], Applied | None]] = {
             OrderAccepted: self._accepted,
             OrderRejected: self._rejected,
@@ -127,6 +132,14 @@ class OrderTable:
         return None if order is None or order.state.is_terminal else _described(order)
 
     # What we do
+
+    def admit(self, plan: Plan, ts_ns: int) -> Admission:
+        """Return a plan's legs under their intent keys, and whether its opportunity was acted on already."""
+        return self.opportunities.admit(plan, ts_ns)
+
+    def acted(self, opportunity: Opportunity, ts_ns: int) -> int:
+        """Close an opportunity that was acted on; returns how many others were forgotten before their time."""
+        return self.opportunities.acted(opportunity, ts_ns)
 
     def add(self, approved: Approved) -> None:
         """Take an order that is about to be sent; raises ValueError when its key or id is taken."""
@@ -294,13 +307,15 @@ class OrderTable:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        saved = _Saved(list(self._orders.values()), list(self._ended), list(self._positions.items()))
+        orders, positions = list(self._orders.values()), list(self._positions.items())
+        saved = _Saved(orders, list(self._ended), positions, self.opportunities.snapshot())
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave; raises ValueError, with the table unchanged, when it is none."""
         saved = msgspec.convert(state, _Saved)
+        self.opportunities.restore(saved.opportunities)
         for table in (self._orders, self._keys, self._ended, self._closing, self._live):
             table.clear()
         self._positions = dict(saved.positions)
