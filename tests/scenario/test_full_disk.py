@@ -107,7 +107,8 @@ def test_killed_while_the_disk_is_full_and_started_when_it_is_not(tmp_path: Path
     assert level(run) is Level.HALT
     folder = as_killed(run, tmp_path / "killed")
     again = open_run(folder)
-    assert level(again) is Level.OPEN, "the halt ends with its cause"
+    again.simulation.run_until(again.simulation.now_ns + 2 * MINUTE)
+    assert level(again) is Level.OPEN, "the halt ends when commits have been fast for a minute"
     now_ns = again.simulation.now_ns
     again.simulation.run_until(now_ns + 30 * MINUTE)
     again.close()

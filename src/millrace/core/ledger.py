@@ -54,6 +54,10 @@ class LedgerStore(Protocol):
         """Write the batch in one durable transaction; rows already there by unique key change nothing."""
         ...
 
+    def probe(self, ts_ns: int) -> None:
+        """Write something that matters to nobody, durably: how a ledger that nobody writes to shows that it works."""
+        ...
+
     def orders(self, *, live_only: bool = False) -> list[LedgerOrder]:
         """Return orders in creation order."""
         ...

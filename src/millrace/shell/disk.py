@@ -60,6 +60,10 @@ class Disk(Protocol):
         """Return when the folder's entries are on the medium."""
         ...
 
+    def free_bytes(self, folder: Path) -> int:
+        """Return what the folder's disk has left for this program."""
+        ...
+
 
 class _RealFile:
     def __init__(self, path: Path) -> None:
@@ -127,3 +131,8 @@ class RealDisk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return what the folder's disk has left for a program without special rights."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize

@@ -79,6 +79,9 @@ class MemoryLedger:
         self._reused.clear()
         return result
 
+    def probe(self, ts_ns: int) -> None:
+        """Do nothing: memory can be written."""
+
     def _submit(self, submit: Submit) -> None:
         approved = submit.order
         place = approved.order

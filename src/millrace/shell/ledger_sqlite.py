@@ -157,6 +157,13 @@ class SqliteLedger:
             raise self._failed(error) from error
         return CommitResult(frozenset(self._new), tuple(self._reused))
 
+    def probe(self, ts_ns: int) -> None:
+        """Write the time of this probe in one durable transaction; raises WorldError when that cannot be."""
+        try:
+            self._base.execute("INSERT OR REPLACE INTO meta VALUES ('probed_ns', ?)", (str(ts_ns),))
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
     def _submit(self, submit: Submit) -> None:
         approved = submit.order
         place = approved.order

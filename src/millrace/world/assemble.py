@@ -4,6 +4,7 @@ Live, paper, backtest, replay and fault simulation differ in what they hand the 
 always made here, so that two of them cannot drift apart.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import structs
@@ -23,11 +24,13 @@ from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.breaker_stop import BreakerStop, breaker_id
 from millrace.risk.breakers import Endpoint
+from millrace.risk.playbooks import Playbooks
 from millrace.risk.reconciliation import ReconciliationGuard
 from millrace.risk.stops import KillSwitch
 from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor, VenuePort
 from millrace.shell.manifest import Manifest
+from millrace.shell.measures import Measures
 from millrace.shell.reconciler import Reconciler
 from millrace.shell.venue_calls import VenueCalls
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
@@ -50,6 +53,7 @@ class Program(NamedTuple):
     grid: SlotGrid
     instrument: Instrument
     client_prefix: str
+    playbooks: Playbooks
 
 
 def with_bars(settings: Settings, bar_ns: int) -> Settings:
@@ -69,6 +73,7 @@ def build_program(settings: Settings) -> Program:
     known = frozenset(scopes_of(SubPosition(SLOTS, instrument.id, "", "")))
     client_ids = ClientIds(settings.run.installation, (SLOTS,))
     orders = OrderTable(client_ids)
+    playbooks = Playbooks()
     engine = Engine(
         instruments=(instrument,),
         strategies=(grid,),
@@ -76,9 +81,15 @@ def build_program(settings: Settings) -> Program:
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
-        guards=(KillSwitch(known), BreakerStop(), ReconciliationGuard((instrument,))),
+        guards=(KillSwitch(known), BreakerStop(), ReconciliationGuard((instrument,)), playbooks),
     )
-    return Program(engine, orders, grid, instrument, client_ids.prefix)
+    return Program(engine, orders, grid, instrument, client_ids.prefix, playbooks)
+
+
+def build_measures(program: Program, ledger: LedgerStore, free_bytes: Callable[[], int] | None = None) -> Measures:
+    """Return the figures of a program that its playbooks judge by."""
+    engine = program.engine
+    return Measures(ledger, program.playbooks.figures_wanted, lambda: engine.now_ns, free_bytes)
 
 
 def venue_settings(settings: Settings, instrument: Instrument) -> VenueSettings:

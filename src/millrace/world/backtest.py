@@ -18,6 +18,7 @@ from millrace.world.assemble import (
     Program,
     balance_event,
     build_executor,
+    build_measures,
     build_program,
     config_event,
     venue_settings,
@@ -52,7 +53,7 @@ def assemble_backtest(
     executor = build_executor(settings, program, ledger, line)
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)), venue)
-    simulation = Simulation(sequencer, executor, line, feed, lazy=lazy)
+    simulation = Simulation(sequencer, executor, line, feed, measures=build_measures(program, ledger), lazy=lazy)
     return Assembled(program, simulation, venue, ledger)
 
 

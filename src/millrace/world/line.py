@@ -26,6 +26,7 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId
+from millrace.shell.measures import VenueTime
 from millrace.shell.reconciler import (
     AccountAnswer,
     AccountQuery,
@@ -39,6 +40,7 @@ from millrace.sim.faults import Fate, Fault, FaultMenu, Faults
 from millrace.sim.venue import Delivery, SimVenue
 
 NEVER_NS = 2**63 - 1
+_TIME = "time"
 _LIST, _BALANCES = "open orders", "balances"
 """The questions about the account as a whole; the names stand where the venue draws a travel time per order."""
 _GOOD = Fate(Fault.NONE)
@@ -49,11 +51,15 @@ _UNANSWERED = frozenset({Fault.ANSWER_LOST, Fault.RESET})
 
 
 class SimulatedLine:
-    """The connection to one venue; it is the executor's port. `fates` counts what went wrong."""
+    """The connection to one venue; it is the executor's port. `fates` counts what went wrong.
+
+    `venue_ahead_ns` is by how much the venue's clock shows more than ours.
+    """
 
     def __init__(self, venue: SimVenue, faults: FaultMenu | None = None) -> None:
         self.venue = venue
         self.fates: Counter[Fault] = Counter()
+        self.venue_ahead_ns = 0
         self._faults = None if faults is None else Faults(faults)
         self._drawn: Counter[tuple[str, str]] = Counter()
         self._heap: list[tuple[int, int, str, Any]] = []
@@ -123,6 +129,12 @@ class SimulatedLine:
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, purpose, (query, now_ns, fate))
 
+    def ask_time(self, now_ns: int) -> None:
+        """Ask for the venue's time: a public question, which costs nothing of the call budget."""
+        fate, arrival_ns = self._request(_TIME, _TIME, now_ns)
+        if fate.fault not in {Fault.RATE_LIMITED, Fault.REQUEST_LOST}:
+            self.push(arrival_ns, "ask_time", (now_ns, fate))
+
     def _request(self, purpose: str, client_id: str, now_ns: int) -> tuple[Fate, int]:
         """Return what happens to a call and when it arrives."""
         arrival_ns = self.venue.arrival_ns(client_id, now_ns)
@@ -144,6 +156,11 @@ class SimulatedLine:
         elif kind == "cancel":
             instrument, client_id, fate = payload
             self._answer_call(self.venue.cancel(instrument, client_id, ts_ns), fate, 0, "")
+        elif kind == "ask_time":
+            asked_ns, fate = payload
+            if fate.fault not in _UNANSWERED:
+                venue, venue_ns = self.venue.settings.venue, ts_ns + self.venue_ahead_ns
+                self.push(self._back_ns(ts_ns) + fate.late_ns, _TIME, VenueTime(venue, asked_ns, venue_ns))
         elif kind == "query":
             client_id, asked_ns, fate = payload
             self._answer_question(StatusAnswer(client_id, self.venue.order_status(client_id), asked_ns), fate, ts_ns)

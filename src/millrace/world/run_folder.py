@@ -27,6 +27,7 @@ from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec, s
 from millrace.world.assemble import (
     Program,
     build_executor,
+    build_measures,
     build_program,
     build_reconciler,
     config_event,
@@ -92,13 +93,18 @@ class Run:
         line, venue, notices = premises.connect(venue_settings(settings, program.instrument))
         opened.callback(venue.close)
         self.venue = line.venue
-        executor = build_executor(settings, program, self.ledger, line, build_reconciler(program), premises.kill_file)
+        disk, folder = premises.disk, premises.folder
+        self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
+        ledger, reconciler = self.measures.ledger, build_reconciler(program)
+        executor = build_executor(settings, program, ledger, line, reconciler, premises.kill_file)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
         feed = Feed(program.instrument.id, premises.market(now_ns), line.venue)
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
-        self.simulation = Simulation(sequencer, executor, line, feed, lazy=False, poll_ns=poll_ns)
+        self.simulation = Simulation(
+            sequencer, executor, line, feed, measures=self.measures, lazy=False, poll_ns=poll_ns
+        )
         self.simulation.now_ns = now_ns
         self.notices = (*restored.notices, *self.journal.notices, *notices)
 
@@ -155,8 +161,10 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """Return the grid's status with what the shell around it knows (slots 4.4, 16)."""
-        return self.program.grid.status(self.program.engine) | {
+        engine = self.program.engine
+        return self.program.grid.status(engine) | {
             "startup": self.startup_status(),
+            "guards": {guard.name: guard.status(engine) for guard in engine.guards},
             "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
         }
 

@@ -16,6 +16,7 @@ from millrace.core.events import Event, Timer
 from millrace.core.instrument import Ticks
 from millrace.core.strategy import Bound, Field, Interest
 from millrace.shell.executor import Executor
+from millrace.shell.measures import Measures
 from millrace.shell.sequencer import Sequencer
 from millrace.sim.venue import Delivery
 from millrace.world.feed import Feed
@@ -42,6 +43,10 @@ class Line(Protocol):
         """Tell whether an order has not been sent again since this attempt."""
         ...
 
+    def ask_time(self, now_ns: int) -> None:
+        """Ask what the venue's clock shows; the answer is a `VenueTime` of kind "time"."""
+        ...
+
     def answer(self, deliveries: list[Delivery]) -> None:
         """Put news that nobody asked for on its way."""
         ...
@@ -64,6 +69,7 @@ class Simulation:
         line: Line,
         feed: Feed,
         *,
+        measures: Measures | None = None,
         lazy: bool,
         poll_ns: int = 0,
     ) -> None:
@@ -73,6 +79,7 @@ class Simulation:
         self.executor = executor
         self.line = line
         self.feed = feed
+        self.measures = measures
         self._lazy = lazy
         self._poll_every_ns = poll_ns
         self._poll_ns = 0 if poll_ns else NEVER_NS
@@ -103,7 +110,10 @@ class Simulation:
         """Return when the program itself wants to do something next."""
         pump_ns, row_ns = self.executor.next_ns, self.feed.next_ns
         asked = [ts_ns for ts_ns in (pump_ns, row_ns) if ts_ns is not None]
-        return min(self._timer_ns(self.engine.interest()), self._poll_ns, *asked)
+        return min(self._timer_ns(self.engine.interest()), self._poll_ns, self._measure_ns(), *asked)
+
+    def _measure_ns(self) -> int:
+        return NEVER_NS if self.measures is None else self.measures.next_ns
 
     def _timer_ns(self, interest: Interest) -> int:
         timer = interest.deadline_ns if self._lazy else interest.heartbeat_ns
@@ -115,6 +125,7 @@ class Simulation:
             timer_ns = self._timer_ns(interest)
             pump_ns = self.executor.next_ns
             message_ns = min(self.line.next_ns, NEVER_NS if pump_ns is None else pump_ns, self._poll_ns)
+            message_ns = min(message_ns, self._measure_ns())
             until_ns = min(message_ns, timer_ns, end_ns)
             if self._market(until_ns, interest):
                 continue
@@ -167,7 +178,10 @@ class Simulation:
         return low, high
 
     def _message(self, message_ns: int, pump_ns: int | None) -> None:
-        """Take what is due at `message_ns`: a poll goes before a call that may leave, and that before an arrival."""
+        """Take what is due at `message_ns`: figures, then a poll, a call that may leave, an arrival."""
+        if self.measures is not None and self.measures.next_ns == message_ns:
+            self._measure(self.measures)
+            return
         if self._poll_ns == message_ns:
             self._poll()
             return
@@ -181,6 +195,8 @@ class Simulation:
             refusal, attempt = payload
             if self.line.is_current(refusal.client_id, attempt):
                 self._step(refusal)
+        elif kind == "time" and self.measures is not None:
+            self.measures.venue_time(payload, ts_ns)
         elif kind == "answer":
             self.now_ns = max(self.now_ns, ts_ns)
             self.sequencer.answer(payload, ts_ns)
@@ -191,6 +207,13 @@ class Simulation:
         """Ask for the open orders; a poll that the budget has no room for is left out, the next comes soon."""
         self.executor.poll(self.feed.instrument, self.now_ns)
         self._poll_ns = (self.now_ns // self._poll_every_ns + 1) * self._poll_every_ns
+
+    def _measure(self, measures: Measures) -> None:
+        """Publish what has to be known, and ask the venue for its time when that is due."""
+        if measures.asks_time(self.now_ns):
+            self.line.ask_time(self.now_ns)
+        for figure in measures.due(self.now_ns):
+            self._step(figure)
 
     def _step(self, event: Event) -> None:
         self.sequencer.feed(event)
