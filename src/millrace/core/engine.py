@@ -54,6 +54,7 @@ from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
+from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy
 
 _Trouble = StorageTrouble | StorageRecovered | QueryFailed | QueryAnswered | IntentKeyReused
@@ -89,6 +90,7 @@ class Engine:
         self.now_ns = 0
         self.command_hash = EMPTY_HASH
         self.config_digest = ""
+        self.probe: OrderProbe = NO_PROBE
         self.strategies = tuple(strategies)
         self.guards = tuple(guards)
         self.fault: Exception | None = None
@@ -357,10 +359,16 @@ class Engine:
     def _permitted(self, strategy: str, place: Place, out: list[Command]) -> Approved | Refused:
         coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
         client_id = self.orders.client_id(strategy, place.key)
+        self.probe.mark(client_id, Stage.DETECT, self.now_ns)
+        self.probe.mark(client_id, Stage.PLAN)
         objections = self._objections(place, out) if self.guards and not place.reduces else ()
-        return self.board.permit(place, client_id, coverable, self.now_ns, objections)
+        verdict = self.board.permit(place, client_id, coverable, self.now_ns, objections)
+        if isinstance(verdict, Refused):
+            self.probe.drop(client_id)
+        return verdict
 
     def _take(self, approved: Approved, out: list[Command]) -> None:
+        self.probe.mark(approved.client_id, Stage.GATE)
         self.orders.add(approved)
         self.account.reserve(approved, self._instruments[approved.order.instrument])
         out.append(Submit(approved))

@@ -39,6 +39,7 @@ from millrace.core.kill import HeldKills, KillFile, kill_over
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
+from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
 from millrace.shell.reconciler import AccountAnswer, AccountQuery, OpenOrdersAnswer, OpenOrdersQuery, Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
@@ -52,10 +53,11 @@ _PATIENCE = Patience()
 _NO_KILLS = HeldKills()
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
-_KNOWN = "the ledger holds this order already; the venue must say what became of it"
 _KILLED = "not sent: killed"
 _FULL = "not sent: too many calls wait already"
 _RESTRICTED = "not sent: what is restricted changed while it waited"
+KNOWN_ALREADY = "the ledger holds this order already; the venue must say what became of it"
+"""Why an order is unknown that was not sent because it exists."""
 
 
 class VenuePort(Protocol):
@@ -99,6 +101,7 @@ class Executor:
         outbox_limit: int = OUTBOX_LIMIT,
         calls: VenueCalls | None = None,
         kill_file: KillFile = _NO_KILLS,
+        probe: OrderProbe = NO_PROBE,
     ) -> None:
         self.ledger = ledger
         self.budget = budget
@@ -111,6 +114,7 @@ class Executor:
         self._outbox = Outbox(outbox_limit)
         self._calls = calls
         self._kill_file = kill_file
+        self._probe = probe
         self._send_ns: int | None = None
         self._backlog: list[Command] = []
         self._ledger_down = False
@@ -120,6 +124,11 @@ class Executor:
     def waiting(self) -> int:
         """Number of calls that wait for the budget."""
         return len(self._outbox)
+
+    @property
+    def calls(self) -> VenueCalls | None:
+        """The calls under way and their breakers; None where nobody watches them."""
+        return self._calls
 
     @property
     def unanswered(self) -> int:
@@ -184,6 +193,7 @@ class Executor:
         if written is None:
             self._refuse(order, RejectReason.LOST, _UNWRITTEN, now_ns)
         elif order.client_id in written.new_client_ids:
+            self._probe.mark(order.client_id, Stage.LEDGER)
             if self._outbox.is_full and not order.order.reduces:
                 self._refuse(order, RejectReason.OUTBOX_FULL, _FULL, now_ns)
             else:
@@ -191,7 +201,7 @@ class Executor:
         elif order.order.key in written.reused_keys:
             self._refuse(order, RejectReason.LOST, _REUSED, now_ns)
         else:
-            self._news.append(OrderUnknown(order.client_id, _KNOWN, now_ns))
+            self._news.append(OrderUnknown(order.client_id, KNOWN_ALREADY, now_ns))
 
     def _refuse(self, order: Approved, reason: RejectReason, text: str, now_ns: int) -> None:
         self._news.append(OrderRejected(order.client_id, reason, text, now_ns))
@@ -292,6 +302,7 @@ class Executor:
             self._unanswered.asked(call.client_id, now_ns)
             self._port.ask_order(call.instrument, call.client_id, now_ns)
         elif isinstance(call, Approved):
+            self._probe.mark(call.client_id, Stage.SEND)
             self._unanswered.placed(call, now_ns)
             self._port.place(call, now_ns)
         else:

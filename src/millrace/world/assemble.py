@@ -18,6 +18,7 @@ from millrace.core.instrument import Instrument
 from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.core.permission import scopes_of
+from millrace.core.probe import NO_PROBE, OrderProbe
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
@@ -132,6 +133,7 @@ def build_executor(
     port: VenuePort,
     reconciler: Reconciler | None = None,
     kill_file: KillFile = _NO_KILLS,
+    probe: OrderProbe = NO_PROBE,
 ) -> Executor:
     """Return the outbox of the program's account; without a reconciler nobody compares it with the venue's books."""
     valid_for_ns = round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
@@ -146,6 +148,7 @@ def build_executor(
         valid_for_ns=valid_for_ns,
         calls=venue_calls(settings, program),
         kill_file=kill_file,
+        probe=probe,
     )
 
 

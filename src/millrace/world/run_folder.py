@@ -38,6 +38,7 @@ from millrace.world.feed import Feed
 from millrace.world.premises import Premises
 from millrace.world.recovery import Restored, check_agreement, restore_engine
 from millrace.world.simulation import Simulation
+from millrace.world.telemetry import Telemetry
 
 _SNAPSHOT_EVENTS = 5_000
 _SNAPSHOT_NS = 300 * 1_000_000_000
@@ -96,9 +97,11 @@ class Run:
         disk, folder = premises.disk, premises.folder
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
         ledger, reconciler = self.measures.ledger, build_reconciler(program)
-        executor = build_executor(settings, program, ledger, line, reconciler, premises.kill_file)
+        self.telemetry = telemetry = Telemetry(program.instrument.id.venue, lambda: self.simulation.now_ns)
+        executor = build_executor(settings, program, ledger, line, reconciler, premises.kill_file, telemetry.probe)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
+        telemetry.watch(sequencer, executor)
         now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
         feed = Feed(program.instrument.id, premises.market(now_ns), line.venue)
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
@@ -166,6 +169,7 @@ class Run:
             "startup": self.startup_status(),
             "guards": {guard.name: guard.status(engine) for guard in engine.guards},
             "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
+            **self.telemetry.status(),
         }
 
     def heed_kills(self) -> None:

@@ -1,0 +1,102 @@
+"""Counters, gauges and histograms of one program, under the names of the contract (runtime 2.24).
+
+The label set is part of a series' key, so two venues' figures of one name stay apart. Names are declared here and label
+values come from closed sets: what is never cleaned up may not grow with events. Nothing here is read by what decides.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+_NS = 1e9
+BOUNDS_NS = tuple(round(1_000 * 10 ** (step / 10)) for step in range(111))
+"""A histogram's upper bounds: a microsecond to 10^5 seconds, ten to a decade; each is 26 % above the last."""
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+NAMES = {
+    "millrace_order_stage_seconds": "time of an order from one stage to the next",
+    "millrace_outbox_depth": "calls that wait to leave",
+    "millrace_inflight": "calls that left and have no answer yet",
+    "millrace_commands_expired_total": "orders dropped because they had waited too long",
+    "millrace_orders_total": "orders by the state that they reached",
+    "millrace_orders_unknown": "orders of which nobody knows what became of them",
+    "millrace_orders_adopted_total": "orders that were unknown and that the venue turned out to have",
+    "millrace_duplicates_dropped_total": "orders that were not sent because they exist already",
+    "millrace_breaker_state": "0 closed, 1 half open, 2 open",
+    "millrace_breaker_trips_total": "how often a breaker opened",
+}
+Labels = tuple[tuple[str, str], ...]
+_Series = tuple[str, Labels]
+
+
+class LogHistogram:
+    """Counts of durations in fixed buckets: bounded memory, quantiles to the width of a bucket."""
+
+    __slots__ = ("buckets", "count", "sum_ns")
+
+    def __init__(self) -> None:
+        self.buckets: Counter[int] = Counter()
+        self.count = 0
+        self.sum_ns = 0
+
+    def add(self, value_ns: int) -> None:
+        """Count one duration in ns; what is longer than the last bound counts as the last bucket."""
+        self.buckets[min(bisect_left(BOUNDS_NS, value_ns), len(BOUNDS_NS) - 1)] += 1
+        self.count += 1
+        self.sum_ns += value_ns
+
+    def take(self, other: "LogHistogram") -> None:
+        """Add another's counts."""
+        self.buckets.update(other.buckets)
+        self.count += other.count
+        self.sum_ns += other.sum_ns
+
+    def quantile_ns(self, share: float) -> int | None:
+        """Return the upper bound of the bucket in which the value of this rank lies; None of nothing."""
+        rank = max(1, -int(-share * self.count // 1))
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= rank:
+                return BOUNDS_NS[bucket]
+        return None
+
+
+class Metrics:
+    """The registry; a gauge is a question that is asked when somebody looks."""
+
+    def __init__(self) -> None:
+        self._counters: Counter[_Series] = Counter()
+        self._gauges: dict[_Series, Callable[[], float]] = {}
+        self._histograms: dict[_Series, LogHistogram] = {}
+
+    def add(self, name: str, **labels: str) -> None:
+        """Count one more; raises KeyError for a name that is not declared."""
+        self._counters[_series(name, labels)] += 1
+
+    def gauge(self, name: str, value: Callable[[], float], **labels: str) -> None:
+        """Show what `value` says whenever somebody looks."""
+        self._gauges[_series(name, labels)] = value
+
+    def histogram(self, name: str, **labels: str) -> LogHistogram:
+        """Return the histogram of a series; it is made at the first call."""
+        return self._histograms.setdefault(_series(name, labels), LogHistogram())
+
+    def snapshot(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every series with its labels and value; strict JSON."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for (name, labels), count in self._counters.items():
+            found.setdefault(name, []).append({"labels": dict(labels), "value": count})
+        for (name, labels), value in self._gauges.items():
+            found.setdefault(name, []).append({"labels": dict(labels), "value": value()})
+        for (name, labels), histogram in self._histograms.items():
+            sums = {"count": histogram.count, "sum": histogram.sum_ns / _NS}
+            found.setdefault(name, []).append({"labels": dict(labels), **sums})
+        return found
+
+
+def _series(name: str, labels: dict[str, str]) -> _Series:
+    if name not in NAMES:
+        raise KeyError(f"no metric is declared as {name}; add it to NAMES with its meaning")
+    return name, tuple(sorted(labels.items()))
