@@ -25,6 +25,9 @@ from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.breaker_stop import BreakerStop, breaker_id
 from millrace.risk.breakers import Endpoint
+from millrace.risk.drawdown import Drawdown
+from millrace.risk.failure_caps import FailureCaps
+from millrace.risk.loss_cap import LossCap
 from millrace.risk.playbooks import Playbooks
 from millrace.risk.reconciliation import ReconciliationGuard
 from millrace.risk.stops import KillSwitch
@@ -40,6 +43,7 @@ from millrace.venues.kraken.facts import instrument_facts
 
 SLOTS = "slots"
 _STALE_KEY = "slots.stale_price_max_age_sec"
+_STALE_MARK_KEY = "stops.stale_mark_sec"
 _MS = 1_000_000
 _PPM = 1_000_000
 _SECOND_NS = 1_000_000_000
@@ -58,12 +62,19 @@ class Program(NamedTuple):
 
 
 def with_bars(settings: Settings, bar_ns: int) -> Settings:
-    """Return the settings with the stale-price limit of bar data: max(60 s, two bars) (design section 3)."""
-    limit_sec = max(settings.slots.stale_price_max_age_sec, 2 * bar_ns / _SECOND_NS)
+    """Return the settings with the stale-price limits of bar data: at least two bars (design section 3)."""
+    bars_sec = 2 * bar_ns / _SECOND_NS
+    limit_sec = max(settings.slots.stale_price_max_age_sec, bars_sec)
+    mark_sec = max(settings.stops.stale_mark_sec, bars_sec)
+    lifted = {
+        key: Setting(value, "command line", "twice the recording's bars")
+        for key, value in ((_STALE_KEY, limit_sec), (_STALE_MARK_KEY, mark_sec))
+    }
     return structs.replace(
         settings,
         slots=structs.replace(settings.slots, stale_price_max_age_sec=limit_sec),
-        values={**settings.values, _STALE_KEY: Setting(limit_sec, "command line", "twice the recording's bars")},
+        stops=structs.replace(settings.stops, stale_mark_sec=mark_sec),
+        values={**settings.values, **lifted},
     )
 
 
@@ -82,7 +93,15 @@ def build_program(settings: Settings) -> Program:
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
-        guards=(KillSwitch(known), BreakerStop(), ReconciliationGuard((instrument,)), playbooks),
+        guards=(
+            KillSwitch(known),  # first: the others see what an operator cleared
+            BreakerStop(),
+            ReconciliationGuard((instrument,)),
+            FailureCaps((instrument,), settings.stops),
+            LossCap((instrument,), settings.stops),
+            Drawdown((instrument,), settings.stops),
+            playbooks,
+        ),
     )
     return Program(engine, orders, grid, instrument, client_ids.prefix, playbooks)
 
