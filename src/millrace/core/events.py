@@ -301,6 +301,15 @@ class BreakerMoved(_Event, frozen=True, gc=False, tag="breaker"):
     ts_ns: int
 
 
+class ExecutorFailed(_Event, frozen=True, gc=False, tag="executor_failed"):
+    """Carrying a command out raised; `again`: for the second time in a minute, so nothing more may leave there."""
+
+    venue: str
+    text: str
+    again: bool
+    ts_ns: int
+
+
 class Measured(_Event, frozen=True, gc=False, tag="measured"):
     """A figure that the shell took and the core may act on; `subject` is the venue or part that it is about."""
 
@@ -348,6 +357,7 @@ Event = (
     | Reconciled
     | KillRequested
     | BreakerMoved
+    | ExecutorFailed
     | Measured
     | MarketStatus
 )

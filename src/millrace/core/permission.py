@@ -81,6 +81,7 @@ class ReasonCode(StrEnum):
     CONSECUTIVE_ERRORS = "consecutive_errors"
     UNKNOWN_ORDER = "unknown_order"
     BREAKER_OPEN = "breaker_open"
+    EXECUTOR_FAILURE = "executor_failure"
     VENUE_OUTAGE = "venue_outage"
     CLOCK_SKEW = "clock_skew"
     MARKET_ANOMALY = "market_anomaly"

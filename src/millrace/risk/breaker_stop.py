@@ -1,14 +1,15 @@
-"""What an open breaker means for trading: nothing that adds to a position leaves for that venue (runtime 2.18).
+"""What failing calls mean for trading: nothing that adds to a position leaves for that venue (runtime 2.14, 2.18).
 
 The breakers themselves stand in the shell, beside the calls whose outcomes they are told; each move of one is an event.
 This guard turns the moves of the orders endpoint into a restriction and its lifting, so that a strategy sees one level
-on the board and does not ask for what would only be refused. Exits stay allowed: they wait for the probe's turn.
+on the board and does not ask for what would only be refused. Exits stay allowed: they wait for the probe's turn. An
+executor that fails twice within a minute is a bug and no outage, so its venue halts until a person has looked.
 """
 
 from typing import Any
 
 from millrace.core.commands import Alert, Lift, Place, Post, Severity
-from millrace.core.events import BreakerMoved, BreakerState
+from millrace.core.events import BreakerMoved, BreakerState, ExecutorFailed
 from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
 from millrace.core.strategy import Interest
@@ -27,7 +28,7 @@ class BreakerStop:
     """Implements `core.guard.Guard`; keeps each breaker's last state for those who look."""
 
     name = "breakers"
-    reads: tuple[type, ...] = (BreakerMoved,)
+    reads: tuple[type, ...] = (BreakerMoved, ExecutorFailed)
 
     def __init__(self) -> None:
         self._states: dict[str, str] = {}
@@ -35,6 +36,8 @@ class BreakerStop:
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Restrict the venue when its orders endpoint stops answering; lift that when it answers again."""
         del view
+        if isinstance(seen, ExecutorFailed):
+            return _executor_failed(seen)
         if not isinstance(seen, BreakerMoved):
             return []
         self._states[f"{seen.venue}/{seen.endpoint}"] = seen.state.value
@@ -73,6 +76,24 @@ class BreakerStop:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         self._states = dict(state["states"])
+
+
+def _executor_failed(seen: ExecutorFailed) -> list[Verdict]:
+    """Tell a person; halt the venue when it was the second failure within a minute."""
+    text = f"carrying orders out to {seen.venue} failed: {seen.text}"
+    if not seen.again:
+        return [Alert(Severity.WARN, ReasonCode.EXECUTOR_FAILURE.value, text, seen.ts_ns)]
+    restriction = Restriction(
+        id=f"executor/{seen.venue}",
+        scope=Scope(ScopeKind.VENUE, seen.venue),
+        level=Level.HALT,
+        reason=ReasonCode.EXECUTOR_FAILURE,
+        text=text,
+        posted_by=BreakerStop.name,
+        posted_ns=seen.ts_ns,
+        recovery=Recovery.OPERATOR,
+    )
+    return [Post(restriction), Alert(Severity.PAGE, ReasonCode.EXECUTOR_FAILURE.value, text, seen.ts_ns)]
 
 
 def _restriction(moved: BreakerMoved) -> Restriction:

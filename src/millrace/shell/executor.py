@@ -12,6 +12,8 @@ While facts cannot be written, orders are refused, cancels leave all the same, a
 is certain without asking the venue is collected as news, which the sequencer gives to the core before anything else.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from millrace.capacity.call_budget import CallBudget
@@ -20,6 +22,7 @@ from millrace.core.events import (
     CancelRefused,
     EndStatus,
     Event,
+    ExecutorFailed,
     IntentKeyReused,
     KillRequested,
     OrderAccepted,
@@ -37,11 +40,20 @@ from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.core.kill import HeldKills, KillFile, kill_over
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
+from millrace.core.order_truth import UNCONFIRMED
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
-from millrace.shell.reconciler import AccountAnswer, AccountQuery, OpenOrdersAnswer, OpenOrdersQuery, Reconciler, Steps
+from millrace.shell.reconciler import (
+    AccountAnswer,
+    AccountQuery,
+    BalancesQuery,
+    OpenOrdersAnswer,
+    OpenOrdersQuery,
+    Reconciler,
+    Steps,
+)
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
 from millrace.shell.venue_calls import PROBE_ID, VenueCalls
 
@@ -51,6 +63,7 @@ _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
 _PATIENCE = Patience()
 _NO_KILLS = HeldKills()
+_FAILURES_NS = 60_000_000_000
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KILLED = "not sent: killed"
@@ -113,6 +126,7 @@ class Executor:
         self._reconciler = reconciler
         self._outbox = Outbox(outbox_limit)
         self._calls = calls
+        self._failed_ns: int | None = None
         self._kill_file = kill_file
         self._probe = probe
         self._send_ns: int | None = None
@@ -156,10 +170,14 @@ class Executor:
         written = self._write(facts, now_ns, hold=hold) if facts else _NOTHING_NEW
         for command in commands:
             if isinstance(command, Submit):
-                self._submit(command.order, written, now_ns)
-            elif isinstance(command, CancelOrder) and not self._withdraw(command, now_ns):
-                self._unanswered.unwanted(command)
-                self._outbox.push(command, now_ns)
+                self._safely(command.order, partial(self._submit, command.order, written, now_ns), now_ns)
+            elif isinstance(command, CancelOrder):
+                self._safely(command, partial(self._cancel, command, now_ns), now_ns)
+
+    def _cancel(self, command: CancelOrder, now_ns: int) -> None:
+        if not self._withdraw(command, now_ns):
+            self._unanswered.unwanted(command)
+            self._outbox.push(command, now_ns)
 
     def _write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
         """Commit the facts of a step; None when they have to wait, and then none of its orders may leave."""
@@ -213,6 +231,39 @@ class Executor:
         nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
         self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
         return True
+
+    # Failing
+
+    def _safely(self, call: Call, act: Callable[[], None], now_ns: int) -> None:
+        """Act on a call; what raises is a call whose outcome is unknown, and a bug that may happen once (runtime 2.14).
+
+        A failed assertion is neither: it ends the program, as everywhere.
+        """
+        try:
+            act()
+        except AssertionError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, the other calls must go on
+            self._rebuild(_venue_of(call), error, now_ns)
+
+    def _rebuild(self, venue: str, error: Exception, now_ns: int) -> None:
+        """Read the ledger again: what it holds and nobody here knows of is asked about; cancels are asked for anew."""
+        again = self._failed_ns is not None and now_ns - self._failed_ns <= _FAILURES_NS
+        self._failed_ns = now_ns
+        waiting = {call.client_id for call in self._outbox if isinstance(call, Approved | CancelOrder)}
+        try:
+            live = [row.client_id for row in self.ledger.orders(live_only=True)]
+        except WorldError:
+            live, again = [], True
+        for client_id in live:
+            order = self._orders.open_order(client_id)
+            if order is None or client_id in waiting or self._unanswered.watches(client_id):
+                continue
+            if order.cancel_out:
+                self._news.append(CancelRefused(client_id, RejectReason.LOST.value, now_ns))
+            elif order.state in UNCONFIRMED:
+                self._unanswered.question(client_id, now_ns)
+        self._news.append(ExecutorFailed(venue, f"{type(error).__name__}: {error}", again, now_ns))
 
     # Starting
 
@@ -288,7 +339,7 @@ class Executor:
                 if isinstance(waiting.call, Approved) and self._killed(waiting.call, now_ns):
                     continue
                 self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
-                self._leave(rank, waiting.call, now_ns)
+                self._safely(waiting.call, partial(self._leave, rank, waiting.call, now_ns), now_ns)
         return None
 
     def _leave(self, rank: Rank, call: Call, now_ns: int) -> None:
@@ -404,6 +455,12 @@ class Executor:
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
         ):
             self.budget.rate_limited(event.ts_ns)
+
+
+def _venue_of(call: Call) -> str:
+    if isinstance(call, Approved):
+        return call.order.instrument.venue
+    return call.venue if isinstance(call, BalancesQuery) else call.instrument.venue
 
 
 def _is_refused(answer: StatusAnswer | AccountAnswer) -> bool:

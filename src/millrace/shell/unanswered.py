@@ -156,6 +156,10 @@ class Unanswered:
         else:
             watch.due_ns = now_ns + LADDER_NS[-1]
 
+    def watches(self, client_id: str) -> bool:
+        """Tell whether anything about the order is unanswered."""
+        return client_id in self._watches
+
     def is_asking(self, client_id: str) -> bool:
         """Tell whether the order is still one to ask about."""
         watch = self._watches.get(client_id)
