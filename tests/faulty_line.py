@@ -31,7 +31,7 @@ from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.venue_calls import VenueCalls
 from millrace.sim.candles import QuoteColumns
-from millrace.sim.faults import FaultMenu
+from millrace.sim.faults import FaultMenu, Faults
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.sim.venue_log import VenueRecord
 from millrace.world.feed import Feed
@@ -205,7 +205,7 @@ def make_world(
         ended_kept=100_000,
     )
     venue = SimVenue(settings, log.append)
-    line = SimulatedLine(venue, faults=menu)
+    line = SimulatedLine(venue, faults=None if menu is None else Faults(menu))
     ledger = MemoryLedger()
     executor.setdefault("outbox_limit", 10**6)
     if breakers:

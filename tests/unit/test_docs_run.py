@@ -17,7 +17,7 @@ from source_tree import REPOSITORY
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^(?P<mark><!-- run -->\n+)?```sh\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LIMIT_SEC = 180
-COMMAND_LINE = REPOSITORY / "src" / "millrace" / "cli.py"
+COMMAND_LINE = REPOSITORY / "src" / "millrace" / "cli" / "__init__.py"
 
 
 def blocks(*, marked: bool) -> list:
@@ -50,7 +50,7 @@ def run(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("commands", blocks(marked=True))
 def test_documented_commands_run(commands, tmp_path, request) -> None:
     if not COMMAND_LINE.is_file():
-        pytest.skip("src/millrace/cli.py is not written yet")
+        pytest.skip("src/millrace/cli is not written yet")
     folder = tmp_path / "millrace"
     folder.mkdir()
     (folder / ".venv").symlink_to(sys.prefix)

@@ -286,11 +286,10 @@ class Journal:
         if missing_bytes:  # before anything else stands where the seal knows what was lost
             self._seals = [seal for seal in self._seals if seal.number != self._number]
             write_seals(self._directory, self._seals, self._disk)
-        file = self._disk.append(self._directory / name)
-        if size_bytes < len(data):
-            file.truncate(size_bytes)
-            file.sync()
-        self._take_over(file, data[:size_bytes])
+        # After a failed sync the system takes for written what is in its memory alone, and a program that starts then
+        # reads it from there. So all of it is written anew, without what a crash tore.
+        self._disk.replace(self._directory / name, data[:size_bytes])
+        self._take_over(self._disk.append(self._directory / name), data[:size_bytes])
         self._opened_ns = opened_ns
 
     def _failed(self, error: OSError, number: int | None = None) -> WorldError:

@@ -55,6 +55,11 @@ class PrintColumns:
             *(column[first:] for column in (self.ts_ns, self.ticks, self.lots, self.bar, self.bar_lots))
         )
 
+    def until(self, ts_ns: int) -> "PrintColumns":
+        """Return the rows at or before `ts_ns` (times ascend)."""
+        end = int(np.searchsorted(self.ts_ns, ts_ns, side="right"))
+        return PrintColumns(*(column[:end] for column in (self.ts_ns, self.ticks, self.lots, self.bar, self.bar_lots)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuoteColumns:

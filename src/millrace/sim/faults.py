@@ -40,7 +40,7 @@ NEWS_FAULTS = (Fault.ANSWER_DELAYED, Fault.ANSWER_TWICE, Fault.ANSWER_OVERTAKEN)
 
 
 class FaultMenu(msgspec.Struct, frozen=True, gc=False):
-    """How often something goes wrong, until when, and which faults may be chosen.
+    """How often something goes wrong, from when until when, and which faults may be chosen.
 
     `share_ppm` of the calls and `news_share_ppm` of the news meet one of the faults, each as likely as the others.
     """
@@ -48,6 +48,7 @@ class FaultMenu(msgspec.Struct, frozen=True, gc=False):
     seed: int
     share_ppm: int = 300_000
     news_share_ppm: int = 300_000
+    from_ns: int = 0
     until_ns: int = 2**63 - 1
     longest_delay_ns: int = 30_000 * _MS
     overtaking_ns: int = LATEST_REQUEST_NS
@@ -66,36 +67,38 @@ _GOOD = Fate(Fault.NONE)
 
 
 class Faults:
-    """The draws of one line."""
+    """The draws of one line; of several menus the first one that is in force is served."""
 
-    __slots__ = ("_key", "_menu")
+    __slots__ = ("_menus",)
 
-    def __init__(self, menu: FaultMenu) -> None:
-        if menu.overtaking_ns > LATEST_REQUEST_NS:
-            raise ValueError(f"a request may be {LATEST_REQUEST_NS} ns late, not {menu.overtaking_ns}")
-        self._menu = menu
-        self._key = blake2b(str(menu.seed).encode(), digest_size=32).digest()
+    def __init__(self, *menus: FaultMenu) -> None:
+        for menu in menus:
+            if menu.overtaking_ns > LATEST_REQUEST_NS:
+                raise ValueError(f"a request may be {LATEST_REQUEST_NS} ns late, not {menu.overtaking_ns}")
+        self._menus = [(menu, blake2b(str(menu.seed).encode(), digest_size=32).digest()) for menu in menus]
 
     def of_call(self, purpose: str, client_id: str, attempt: int, now_ns: int) -> Fate:
         """Return what happens to a request and its answer; `attempt` counts the calls of this purpose and order."""
-        return self._draw(purpose, client_id, attempt, now_ns, self._menu.share_ppm, self._menu.call_faults)
+        for menu, key in self._menus:
+            if menu.from_ns <= now_ns < menu.until_ns:
+                return _draw(menu, key, purpose, f"{client_id}/{attempt}", menu.share_ppm, menu.call_faults)
+        return _GOOD
 
     def of_news(self, client_id: str, number: int, now_ns: int) -> Fate:
         """Return what happens to the order's `number`-th piece of news that answers no request."""
-        return self._draw("news", client_id, number, now_ns, self._menu.news_share_ppm, self._menu.news_faults)
+        for menu, key in self._menus:
+            if menu.from_ns <= now_ns < menu.until_ns:
+                return _draw(menu, key, "news", f"{client_id}/{number}", menu.news_share_ppm, menu.news_faults)
+        return _GOOD
 
-    def _draw(
-        self, purpose: str, client_id: str, attempt: int, now_ns: int, share_ppm: int, faults: tuple[Fault, ...]
-    ) -> Fate:
-        if now_ns >= self._menu.until_ns or not faults:
-            return _GOOD
-        text = f"{client_id}/{attempt}".encode()
-        digest = blake2b(text, key=self._key, person=purpose.encode(), digest_size=3 * _WORD).digest()
-        chance, choice, length = (
-            int.from_bytes(digest[at : at + _WORD], "little") for at in range(0, 3 * _WORD, _WORD)
-        )
-        if chance % PPM >= share_ppm:
-            return _GOOD
-        fault = faults[choice % len(faults)]
-        longest_ns = self._menu.longest_delay_ns if fault is Fault.ANSWER_DELAYED else self._menu.overtaking_ns
-        return Fate(fault, length % (longest_ns + 1))
+
+def _draw(menu: FaultMenu, key: bytes, purpose: str, text: str, share_ppm: int, faults: tuple[Fault, ...]) -> Fate:
+    if not faults:
+        return _GOOD
+    digest = blake2b(text.encode(), key=key, person=purpose.encode(), digest_size=3 * _WORD).digest()
+    chance, choice, length = (int.from_bytes(digest[at : at + _WORD], "little") for at in range(0, 3 * _WORD, _WORD))
+    if chance % PPM >= share_ppm:
+        return _GOOD
+    fault = faults[choice % len(faults)]
+    longest_ns = menu.longest_delay_ns if fault is Fault.ANSWER_DELAYED else menu.overtaking_ns
+    return Fate(fault, length % (longest_ns + 1))

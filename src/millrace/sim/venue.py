@@ -37,19 +37,9 @@ from millrace.sim.balances import Balances, need
 from millrace.sim.latency import Latency
 from millrace.sim.matching import Pair, RestingOrder, RestingSide
 from millrace.sim.rate_counter import ADD_COST, TIERS, RateCounter, RateTier, cancel_cost
-from millrace.sim.venue_log import Accepted, Ended, Executed, Moved, Refused, Rejected, VenueRecord
+from millrace.sim.venue_log import REFUSALS, Accepted, Ended, Executed, Moved, Refused, Rejected, VenueRecord
 
 _MS = 1_000_000
-_TEXTS = {
-    RejectReason.INSUFFICIENT_FUNDS: "free balance does not cover the order",
-    RejectReason.POST_ONLY_WOULD_CROSS: "post-only order would take",
-    RejectReason.BELOW_MINIMUM: "volume or cost is below the minimum",
-    RejectReason.BAD_TICK_OR_LOT: "price or volume is off the grid",
-    RejectReason.OPEN_ORDER_LIMIT: "too many open orders on the pair",
-    RejectReason.RATE_LIMIT: "rate limit exceeded",
-    RejectReason.DUPLICATE_CLIENT_ID: "client id is already used by an open order",
-    RejectReason.UNKNOWN_INSTRUMENT: "unknown instrument",
-}
 
 
 class FillRule(StrEnum):
@@ -184,6 +174,25 @@ class SimVenue:
         at_ns = self._answered_ns
         progress = OrderProgress(client_id, order.cum_lots, order.cum_cost, order.cum_fee, at_ns)
         return self._with_balances([self._answer(OrderEnded(progress, EndStatus.CANCELLED, "user"))])
+
+    # What nobody asked for
+
+    def end_order(self, client_id: str, ts_ns: int, status: EndStatus, reason: str) -> list[Delivery]:
+        """End an open order as the venue does of its own accord: it expires, or is purged; none: it is not open."""
+        order = self._open.get(client_id)
+        if order is None:
+            return []
+        pair = self._pairs[order.instrument.id]
+        pair.advance(ts_ns)
+        counter = self._counters[order.instrument.id]
+        self._write(Ended(ts_ns, client_id, status, reason, counter.now(ts_ns)))
+        progress = OrderProgress(client_id, order.cum_lots, order.cum_cost, order.cum_fee, self._answered_ns)
+        return self._with_balances([self._answer(OrderEnded(progress, status, reason))])
+
+    def restart(self, ts_ns: int) -> None:
+        """Come back with an empty book and tell nobody: every open order is cancelled."""
+        for client_id in list(self._open):
+            self.end_order(client_id, ts_ns, EndStatus.CANCELLED, "venue restarted")
 
     # Market data
 
@@ -351,7 +360,7 @@ class SimVenue:
 
     def _reject(self, approved: Approved, ts_ns: int, reason: RejectReason, counter: float) -> list[Delivery]:
         self._write(Rejected(ts_ns, approved.client_id, approved.order.instrument, reason, counter))
-        return [self._answer(OrderRejected(approved.client_id, reason, _TEXTS[reason], self._answered_ns))]
+        return [self._answer(OrderRejected(approved.client_id, reason, REFUSALS[reason], self._answered_ns))]
 
     def _refuse_cancel(self, instrument: InstrumentId, client_id: str, ts_ns: int, reason: str) -> list[Delivery]:
         self._write(Refused(ts_ns, client_id, instrument, reason))

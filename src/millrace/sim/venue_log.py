@@ -80,6 +80,17 @@ class Moved(_Record, frozen=True, gc=False, tag="m"):
     ask_ticks: Ticks
 
 
+REFUSALS = {
+    RejectReason.INSUFFICIENT_FUNDS: "free balance does not cover the order",
+    RejectReason.POST_ONLY_WOULD_CROSS: "post-only order would take",
+    RejectReason.BELOW_MINIMUM: "volume or cost is below the minimum",
+    RejectReason.BAD_TICK_OR_LOT: "price or volume is off the grid",
+    RejectReason.OPEN_ORDER_LIMIT: "too many open orders on the pair",
+    RejectReason.RATE_LIMIT: "rate limit exceeded",
+    RejectReason.DUPLICATE_CLIENT_ID: "client id is already used by an open order",
+    RejectReason.UNKNOWN_INSTRUMENT: "unknown instrument",
+}
+"""What the venue says when it refuses an order."""
 VenueRecord = Accepted | Rejected | Executed | Ended | Refused | Moved
 
 _encoder = msgspec.msgpack.Encoder()

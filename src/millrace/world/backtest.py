@@ -12,7 +12,7 @@ from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
 from millrace.sim.candles import PrintColumns
-from millrace.sim.faults import FaultMenu
+from millrace.sim.faults import FaultMenu, Faults
 from millrace.sim.venue import SimVenue
 from millrace.world.assemble import (
     Program,
@@ -49,7 +49,7 @@ def assemble_backtest(
     program = build_program(settings)
     venue = SimVenue(venue_settings(settings, program.instrument))
     ledger = MemoryLedger()
-    line = SimulatedLine(venue, faults=faults)
+    line = SimulatedLine(venue, faults=None if faults is None else Faults(faults))
     executor = build_executor(settings, program, ledger, line)
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)), venue)

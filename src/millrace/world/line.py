@@ -1,6 +1,6 @@
 """The connection between program and venue: requests and answers in flight, with what goes wrong on the way.
 
-Without a `FaultMenu` everything arrives, once and in order. With one, each call and each piece of news draws its fate
+Without `Faults` everything arrives, once and in order. With one, each call and each piece of news draws its fate
 (`sim.faults`). Balances are the venue's own statement, not an answer to a call, and meet no fault.
 
 A refusal answers one request. When the same order has been sent again since, it is dropped here, as a client drops the
@@ -36,7 +36,7 @@ from millrace.shell.reconciler import (
     OpenOrdersQuery,
 )
 from millrace.shell.unanswered import StatusAnswer
-from millrace.sim.faults import Fate, Fault, FaultMenu, Faults
+from millrace.sim.faults import Fate, Fault, Faults
 from millrace.sim.venue import Delivery, SimVenue
 
 NEVER_NS = 2**63 - 1
@@ -56,11 +56,11 @@ class SimulatedLine:
     `venue_ahead_ns` is by how much the venue's clock shows more than ours.
     """
 
-    def __init__(self, venue: SimVenue, faults: FaultMenu | None = None) -> None:
+    def __init__(self, venue: SimVenue, faults: Faults | None = None) -> None:
         self.venue = venue
         self.fates: Counter[Fault] = Counter()
         self.venue_ahead_ns = 0
-        self._faults = None if faults is None else Faults(faults)
+        self._faults = faults
         self._drawn: Counter[tuple[str, str]] = Counter()
         self._heap: list[tuple[int, int, str, Any]] = []
         self._count = 0
@@ -211,6 +211,8 @@ class SimulatedLine:
             times = [ts_ns + fate.late_ns]
         elif fate.fault is Fault.ANSWER_TWICE:
             times = [ts_ns, ts_ns + fate.late_ns]
+        elif fate.fault is Fault.ANSWER_LOST:
+            times = []
         for at_ns in times:
             told = event if at_ns == ts_ns else told_at(event, at_ns)
             self.push(at_ns, kind, told if kind == "event" else (told, attempt))

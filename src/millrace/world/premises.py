@@ -18,7 +18,9 @@ from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.candles import PrintColumns
 from millrace.sim.venue import VenueSettings
+from millrace.world.assemble import Program
 from millrace.world.line import SimulatedLine
+from millrace.world.simulation import Simulation
 from millrace.world.venue_store import VenueStore
 
 LEDGER: Final = "ledger.db"
@@ -77,6 +79,10 @@ class Premises(Protocol):
         """Return the market's prints that are later than this time."""
         ...
 
+    def assembled(self, program: Program, simulation: Simulation) -> None:
+        """Take note of a program that was put together and restored, and has heard nothing yet."""
+        ...
+
 
 class FolderPremises:
     """A folder on the machine's disk, with SQLite and the simulated venue's own log in it.
@@ -124,3 +130,6 @@ class FolderPremises:
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the prints after this time: the market stands still while nobody runs it."""
         return self._market(after_ns + 1)
+
+    def assembled(self, program: Program, simulation: Simulation) -> None:
+        """Nobody watches a run in a folder from outside."""

@@ -69,6 +69,7 @@ class Run:
             began_ns = self._clock.monotonic_ns()
             restored = self._restore(opened, premises)
             self._assemble(opened, restored, premises)
+            premises.assembled(self.program, self.simulation)
             self._begin(restored, began_ns)
             self._opened = opened.pop_all()
 

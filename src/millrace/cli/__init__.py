@@ -44,6 +44,8 @@ class Grammar(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
+    from millrace.cli import simtest
+
     top = Grammar(prog="millrace", description="One trading engine: simulate, backtest, replay.")
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.set_defaults(json=False)
@@ -59,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _ask(commands.add_parser("ask", help="ask a running program to pause, resume, halt or change something"))
     _kill(commands.add_parser("kill", help="stop a program at once, also one that answers nothing"))
+    simtest.grammar(commands.add_parser("simtest", help="let the whole program live through worlds that go wrong"))
     config = commands.add_parser("config", help="look at the configuration")
     _config(config.add_subparsers(dest="action", metavar="ACTION", required=True))
     doctor = commands.add_parser("doctor", help="check this machine and folder before a run")
@@ -150,14 +153,17 @@ def _run(words: "Sequence[str]") -> int:
     if given.command is None:
         parser().print_help()
         return USAGE
+    from millrace.cli import simtest
     from millrace.core.failure import OperatorError, WorldError
 
     runners = {
         "demo": demo, "backtest": backtest, "replay": replay, "bundle": bundle, "ask": ask, "kill": kill,
-        "config": explain, "doctor": doctor,
+        "simtest": simtest.simtest, "config": explain, "doctor": doctor,
     }  # fmt: skip
     try:
         return runners[given.command](given)
+    except UsageError as error:
+        return _complain(str(error), USAGE, as_json=as_json)
     except OperatorError as error:
         return _complain(str(error), USAGE, as_json=as_json)
     except WorldError as error:
@@ -482,7 +488,3 @@ def doctor(given: argparse.Namespace) -> int:
             if finding.todo:
                 print(f"{'':20} -> {finding.todo}")
     return FAILED if verdict == "fail" else OK
-
-
-if __name__ == "__main__":
-    sys.exit(main())

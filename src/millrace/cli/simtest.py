@@ -1,0 +1,53 @@
+"""`millrace simtest`: the whole program in worlds that go wrong, one per seed.
+
+Exit code 1 means that an oracle was broken; the line above says which, and how to live through that world again.
+"""
+
+import argparse
+import sys
+
+from millrace.cli import FAILED, OK, UsageError, _json
+
+SHORTEST_HOURS, LONGEST_HOURS = 0.1, 744.0
+
+
+def grammar(simtest: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    simtest.add_argument("--seeds", type=int, default=20, metavar="N", help="how many worlds (20), from --first on")
+    simtest.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (0)")
+    simtest.add_argument("--seed", type=int, metavar="SEED", help="this one world")
+    simtest.add_argument("--hours", type=float, default=2.0, metavar="H", help="simulated hours of each world (2)")
+    simtest.add_argument("--jobs", type=int, default=1, metavar="J", help="processes that share the work (1)")
+    simtest.add_argument("--resume", metavar="FILE", help="keep verdicts here, and skip the worlds that are in it")
+    simtest.add_argument("--trace", action="store_true", help="with --seed: tell what happens in it")
+    simtest.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def simtest(given: argparse.Namespace) -> int:
+    """Live through fault worlds."""
+    from pathlib import Path
+
+    from millrace.shell.clock import WallClock
+    from millrace.world.demo import clock_text
+    from millrace.world.simtest import live, sit, told
+
+    if given.seeds < 1 or given.jobs < 1 or not SHORTEST_HOURS <= given.hours <= LONGEST_HOURS:
+        raise UsageError(f"--seeds and --jobs are at least 1, --hours from {SHORTEST_HOURS:g} to {LONGEST_HOURS:g}")
+    if given.trace:
+        if given.seed is None:
+            raise UsageError("--trace needs --seed: one world at a time can be told")
+        verdict = live(given.seed, given.hours, lambda ts_ns, text: print(clock_text(ts_ns), text, file=sys.stderr))
+        print(_json(verdict._asdict()) if given.json else "\n".join(told(verdict)) or f"sound: {verdict.world_hash}")
+        return FAILED if verdict.violations else OK
+    sitting = sit(
+        range(given.first, given.first + given.seeds) if given.seed is None else [given.seed],
+        given.hours,
+        WallClock().monotonic_ns,
+        jobs=given.jobs,
+        resume=Path(given.resume) if given.resume else None,
+        show=lambda verdict: print("".join(f"{line}\n" for line in told(verdict)), end="", file=sys.stderr),
+    )
+    count = f"{sitting.seeds} worlds of {sitting.hours:g} h, {sitting.lives} lives, {sitting.orders:,} orders"
+    text = f"{count}; {sitting.violations} violations; {sitting.speed:,.0f} x real time on a core"
+    print(_json(sitting) if given.json else text)
+    return FAILED if sitting.violations else OK

@@ -1,0 +1,350 @@
+"""The whole program in a world that goes wrong, under one seed.
+
+Strategies, engine, executor and journal are the ones that trade; clock, network, disk, ledger and venue are simulated
+and misbehave as the seed's plan says. The program is killed at any place, finds afterwards what a real machine would
+have kept, and recovers as it always does. Oracles judge every event; at the end, when all has been quiet for long
+enough, everything must agree, and the journal must give the same commands again (runtime 2.21 rule 6, design 5).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from millrace.config.load import load_settings
+from millrace.config.settings import Settings
+from millrace.core.codec import encode_commands
+from millrace.core.commands import Command
+from millrace.core.events import EndStatus, Operator, Scalar
+from millrace.core.failure import OperatorError, WorldError
+from millrace.shell.journal import read_journal
+from millrace.sim.candles import PrintColumns
+from millrace.sim.dice import Dice
+from millrace.sim.faults import Faults
+from millrace.sim.market_generator import prints_from
+from millrace.sim.memory_disk import CHANGING, IO_ERROR, NO_SPACE, READ_ONLY, SYNCING, WRITING
+from millrace.sim.plug import Killed
+from millrace.sim.venue import SimVenue
+from millrace.sim.venue_log import Moved, VenueRecord, encode_record
+from millrace.world.assemble import Program, build_program, venue_settings
+from millrace.world.demo import FIRST_NS
+from millrace.world.fault_plan import Deed, FaultPlan, Kind, fault_plan
+from millrace.world.fault_premises import FOLDER, FaultPremises
+from millrace.world.oracles import Oracles, Violation
+from millrace.world.run_folder import Run
+from millrace.world.simulation import Simulation
+
+_SECOND: Final = 1_000_000_000
+_AGAIN_NS: Final = 30 * _SECOND
+"""How long a start that was refused waits until somebody tries again."""
+_LOOK_NS: Final = 60 * _SECOND
+_CLOSED_NS: Final = 120 * _SECOND
+"""How long after its market has closed a world is given to settle."""
+_PLACES: Final = 400
+_DOWNTIMES_NS: Final = (0, _SECOND // 10, _SECOND, 5 * _SECOND, 60 * _SECOND, 900 * _SECOND)
+_COUNTS: Final = (2, 4, 12, 12, 24, 80)
+_DISK_TROUBLES: Final = {
+    Kind.DISK_FULL: (WRITING, NO_SPACE),
+    Kind.SYNC_ERROR: (SYNCING, IO_ERROR),
+    Kind.READ_ONLY: (CHANGING, READ_ONLY),
+}
+_DEATHS: Final = frozenset({Kind.KILL, Kind.POWER_LOSS, Kind.QUIET})
+_ACTS_OF_VENUE: Final = frozenset({Kind.VENUE_RESTART, Kind.PURGE, Kind.EXPIRY})
+_HALT_ID: Final = "kill/control/global"
+
+
+class Verdict(NamedTuple):
+    """How a world ended; `world_hash` is one for one seed, whatever machine and process it was run in."""
+
+    seed: int
+    hours: float
+    violations: tuple[Violation, ...]
+    world_hash: str
+    steps: int
+    orders: int
+    lives: int
+    refused_starts: int
+    deeds: dict[str, int]
+    places: int
+
+
+class FaultWorld:
+    """One world; `tell` is shown a line for whatever happens to it, for people."""
+
+    def __init__(
+        self,
+        seed: int,
+        span_ns: int,
+        *,
+        plan: FaultPlan | None = None,
+        changes: dict[str, Scalar] | None = None,
+        tell: Callable[[int, str], None] = lambda _, __: None,
+    ) -> None:
+        self.seed = seed
+        self.plan = fault_plan(seed, FIRST_NS, span_ns) if plan is None else plan
+        self.settings = world_settings(seed, changes or {})
+        program = build_program(self.settings)
+        instrument = self.instrument = program.instrument
+        rules = venue_settings(self.settings, instrument)
+        self.oracles = Oracles(instrument, rules.opening)
+        self.venue = SimVenue(rules, self._venue_record)
+        self.premises = FaultPremises(
+            self.venue, Faults(*self.plan.menus), self._market, FIRST_NS,
+            self._committing, self.oracles.sending, self._assembled,
+        )  # fmt: skip
+        self.oracles.attach(self.venue, self.premises.books)
+        self.done: Counter[str] = Counter()
+        self.lives = 0
+        self.refused = 0
+        self._run: Run | None = None
+        self._down_until_ns = FIRST_NS
+        self._kill: Deed | None = None
+        self._last_words = ""
+        self._dies_again = 0
+        self._span_ns = span_ns
+        self._tell = tell
+        self._hash = blake2b(digest_size=16)
+        self._dice = Dice(seed, "world")
+
+    @property
+    def now_ns(self) -> int:
+        """The world's time."""
+        return self.premises.first_ns if self._run is None else self._run.simulation.now_ns
+
+    def live(self) -> Verdict:
+        """Let the whole plan happen; stops at the first violation."""
+        for deed in self.plan.deeds:
+            self._advance(deed.at_ns)
+            if self.oracles.found:
+                break
+            self._do(deed)
+        self._advance(self.plan.end_ns + _CLOSED_NS)
+        if not self.oracles.found:
+            self._judge()
+        return self._verdict()
+
+    # Time
+
+    def _market(self, from_ns: int) -> Iterator[PrintColumns]:
+        """Yield the prints up to the end of the plan: a closed market lets everything come to rest."""
+        for chunk in prints_from(self.settings.run.seed, from_ns):
+            if len(chunk) and chunk.ts_ns[-1] > self.plan.end_ns:
+                yield chunk.until(self.plan.end_ns)
+                return
+            yield chunk
+
+    def _advance(self, until_ns: int) -> None:
+        while self.now_ns < until_ns and not self.oracles.found:
+            next_ns = min(until_ns, self.now_ns + _LOOK_NS)
+            if self._run is None and self._down_until_ns > self.now_ns:
+                self.premises.pass_time(min(next_ns, self._down_until_ns))
+            elif self._run is None:
+                self._start()
+            else:
+                self._let_run(self._run, next_ns)
+            self.oracles.now_ns = max(self.oracles.now_ns, self.now_ns)
+            self.oracles.look()
+
+    def _let_run(self, run: Run, until_ns: int) -> None:
+        try:
+            run.simulation.run_until(until_ns)
+            run.heed_kills()
+        except Killed as killed:
+            self._died(str(killed))
+        except WorldError as error:
+            self._crashed(error)
+
+    # A program's life
+
+    def _start(self) -> None:
+        if self._dies_again:
+            self.premises.plug.arm(self._dies_again % _PLACES, self._dies_again)
+            self._dies_again = 0
+        try:
+            self._run = Run(self.premises, self.settings)
+        except Killed as killed:
+            self._died(f"in its start, {killed}")
+            return
+        except WorldError as error:
+            self._crashed(error)
+            return
+        except OperatorError as error:
+            self.oracles.broken("program", f"a start blames the operator: {error}")
+            return
+        self._say(f"a program runs from event {self._run.simulation.sequencer.seq}")
+        for notice in self._run.notices:
+            self._say(notice)
+
+    def _assembled(self, program: Program, simulation: Simulation) -> None:
+        self.lives += 1
+        self.oracles.begin(program, simulation, simulation.sequencer.seq)
+
+    def _died(self, where: str) -> None:
+        deed, self._kill = self._kill, None
+        draw = 0 if deed is None else deed.draw
+        self._say(f"killed: {where}")
+        self._gone()
+        if deed is not None and deed.kind is Kind.POWER_LOSS:
+            self.premises.medium.lose_power(draw >> 8)
+        self._down_until_ns = self.now_ns + _DOWNTIMES_NS[(draw >> 24) % len(_DOWNTIMES_NS)]
+        if deed is not None and (draw >> 32) % 3 == 0:
+            self._dies_again = (draw >> 40) % _PLACES + 1
+
+    def _crashed(self, error: WorldError) -> None:
+        self.refused += 1
+        if str(error) != self._last_words:
+            self._last_words = str(error)
+            self._say(f"ends by itself: {error}")
+        self._gone()
+        self._down_until_ns = self.now_ns + _AGAIN_NS
+        if self.now_ns > self.plan.quiet_ns + _AGAIN_NS:
+            self.oracles.broken("liveness", f"does not run though nothing is wrong any more: {error}")
+
+    def _gone(self) -> None:
+        now_ns = self.now_ns
+        self._run = None
+        self.oracles.end()
+        self.premises.end(max(now_ns, self.oracles.now_ns))
+
+    # Deeds
+
+    def _do(self, deed: Deed) -> None:
+        self.done[deed.kind] += 1
+        if deed.kind is not Kind.SNAPSHOT:
+            self._say(deed.kind)
+        disk, books = self.premises.medium, self.premises.books
+        if deed.kind in _DISK_TROUBLES:
+            disk.fail(*_DISK_TROUBLES[deed.kind])
+        elif deed.kind is Kind.LEDGER:
+            books.trouble = "database or disk is full"
+        elif deed.kind is Kind.WELL:
+            disk.fail(frozenset(), NO_SPACE)
+            books.trouble = ""
+        elif deed.kind in _DEATHS:
+            self._arm(deed)
+        elif deed.kind in _ACTS_OF_VENUE:
+            self._venue_acts(deed)
+        elif self._run is not None:
+            self._ask(deed, self._run)
+
+    def _arm(self, deed: Deed) -> None:
+        """Let the program die soon, or in its next start; or, when all is to be quiet, not at all."""
+        if deed.kind is Kind.QUIET:
+            self.premises.plug.revive()
+            self._kill, self._dies_again = None, 0
+            self._down_until_ns = min(self._down_until_ns, self.now_ns + _AGAIN_NS)
+            return
+        self._kill = deed
+        if self._run is None:
+            self._dies_again = deed.draw % _PLACES + 1
+        else:
+            self.premises.plug.arm(deed.draw % _PLACES, deed.draw >> 16)
+
+    def _ask(self, deed: Deed, run: Run) -> None:
+        """Have the program do something."""
+        args: dict[str, Scalar] = {"reason": "a world's operator", "operator": "world", "id": _HALT_ID}
+        try:
+            if deed.kind is Kind.SNAPSHOT:
+                run.snapshot()
+            elif deed.kind is Kind.SECOND:
+                self._second()
+            elif deed.kind is Kind.STOP:
+                run.close()
+                self._gone()
+                self._down_until_ns = self.now_ns + _DOWNTIMES_NS[deed.draw % len(_DOWNTIMES_NS)]
+            elif deed.kind is Kind.HALT:
+                run.simulation.feed_event(Operator("halt", args, self.now_ns))
+            else:
+                run.simulation.feed_event(Operator("clear", args, self.now_ns))
+        except Killed as killed:
+            self._died(str(killed))
+        except WorldError as error:
+            self._crashed(error)
+
+    def _second(self) -> None:
+        """Start a second program on the same premises: it must be refused and have changed nothing."""
+        disk = self.premises.medium
+        before = disk.content()
+        try:
+            Run(self.premises, self.settings)
+        except WorldError:
+            if disk.content() != before:
+                self.oracles.broken("second instance", "a second program was refused, and had changed the disk")
+        else:
+            self.oracles.broken("second instance", "a second program started")
+
+    def _venue_acts(self, deed: Deed) -> None:
+        now_ns = max(self.now_ns, self.venue.now_ns)
+        if deed.kind is Kind.VENUE_RESTART:
+            self.venue.restart(now_ns)
+            return
+        status, reason = EndStatus.CANCELLED, "purged"
+        if deed.kind is Kind.EXPIRY:
+            status, reason = EndStatus.EXPIRED, "expired"
+        for number, order in enumerate(self.venue.open_orders(self.instrument.id)):
+            if deed.draw >> number % 48 & 1:
+                self.premises.line.answer(self.venue.end_order(order.client_id, now_ns, status, reason))
+
+    # Judging
+
+    def _judge(self) -> None:
+        self.oracles.settled(self.plan.quiet_ns)
+        run = self._run
+        if run is None or self.oracles.found:
+            return
+        run.close()
+        self._gone()
+        self._replay(run.program.engine.command_hash)
+
+    def _replay(self, live: bytes) -> None:
+        """Step the whole journal through a fresh engine (runtime 2.21 rule 2)."""
+        engine = build_program(self.settings).engine
+        for step in read_journal(FOLDER, self.premises.disk):
+            if encode_commands(engine.step(step.event)) != encode_commands(step.commands or []):
+                self.oracles.broken("replay", f"event {step.seq} gives other commands: {step.event!r}")
+                return
+        if engine.command_hash != live:
+            self.oracles.broken("replay", "the journal does not lead to the hash of the program that lived")
+
+    def _verdict(self) -> Verdict:
+        if self._run is not None:
+            self._hash.update(self._run.program.engine.command_hash)
+        return Verdict(
+            seed=self.seed,
+            hours=self._span_ns / 3_600 / _SECOND,
+            violations=tuple(self.oracles.found),
+            world_hash=self._hash.hexdigest(),
+            steps=self.oracles.steps,
+            orders=self.oracles.taken.total(),
+            lives=self.lives,
+            refused_starts=self.refused,
+            deeds=dict(sorted(self.done.items())),
+            places=self.premises.plug.passed,
+        )
+
+    # What the world is told
+
+    def _venue_record(self, record: VenueRecord) -> None:
+        if not isinstance(record, Moved):
+            self._hash.update(encode_record(record))
+        self.oracles.venue_record(record)
+
+    def _committing(self, commands: list[Command]) -> None:
+        self.oracles.committing(commands, self.premises.medium, FOLDER)
+
+    def _say(self, text: str) -> None:
+        self._hash.update(text.encode())
+        self._tell(self.now_ns, text)
+
+
+def world_settings(seed: int, changes: dict[str, Scalar]) -> Settings:
+    """Return the settings of a world: a small lively grid on most seeds, all eighty slots on some."""
+    dice = Dice(seed, "settings")
+    lively: dict[str, Scalar] = {
+        "run.seed": seed,
+        "slots.count": _COUNTS[dice.draw("count") % len(_COUNTS)],
+        "slots.entry_pct": 0.05,
+        "slots.refresh_pct": 0.1,
+        "slots.profit_pct": 0.6,
+    }
+    return load_settings(profile="demo", overrides={**lively, **changes})
