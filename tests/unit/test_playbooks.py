@@ -235,7 +235,7 @@ def test_commits_must_be_slow_for_60_s() -> None:
 
 def test_a_venue_that_answers_nothing_is_halted_at_once_and_until_probes_and_a_comparison_agree() -> None:
     desk, t = Desk(), 10 * MINUTE
-    desk.reconciled(t - SECOND)
+    desk.see(RecoveryBegan("kraken", t - SECOND))
     desk.breaker("orders", BreakerState.OPEN, t)
     assert desk.standing() == set()
     desk.breaker("queries", BreakerState.OPEN, t + SECOND)
@@ -250,6 +250,16 @@ def test_a_venue_that_answers_nothing_is_halted_at_once_and_until_probes_and_a_c
     desk.reconciled(t + 60 * SECOND, orphans=("x",))
     assert desk.standing() == OUT, "the comparison left something unexplained"
     desk.reconciled(t + 70 * SECOND)
+    assert desk.standing() == set()
+
+
+def test_a_program_that_never_compares_waits_for_probes_alone() -> None:
+    desk, t = Desk(), 10 * MINUTE
+    for endpoint in ("orders", "queries"):
+        desk.breaker(endpoint, BreakerState.OPEN, t)
+    assert desk.standing() == OUT
+    for endpoint in ("orders", "queries"):
+        desk.breaker(endpoint, BreakerState.CLOSED, t + MINUTE)
     assert desk.standing() == set()
 
 

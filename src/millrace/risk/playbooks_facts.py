@@ -48,7 +48,8 @@ class _Saved(msgspec.Struct):
 class Facts:
     """The facts; `breakers` by venue and endpoint class, `broken` parts of the storage, `anomalies` by market.
 
-    `closed_ns` is when a venue's last breaker closed, `reconciled_ns` when it last agreed with us in full.
+    `closed_ns` is when a venue's last breaker closed, `reconciled_ns` when it last agreed with us in full; it has no
+    entry for a venue that this program does not compare itself with (a recording played in memory).
     """
 
     def __init__(self) -> None:
@@ -93,6 +94,7 @@ class Facts:
         Of the venue's breakers only that of orders goes on where it stood, until it says otherwise.
         """
         self.readings.clear()
+        self.reconciled_ns.setdefault(venue, 0)
         for at, endpoint in list(self.breakers):
             if at == venue and endpoint != Endpoint.ORDERS:
                 del self.breakers[at, endpoint]

@@ -105,9 +105,9 @@ def _down(case: Case) -> bool:
 
 def _serves_again(case: Case) -> bool:
     """Tell whether the breakers closed, each after three good probes, and the venue agreed with us in full since."""
-    facts, venue = case.facts, case.subject
+    closed_ns = case.facts.closed_ns.get(case.subject, 0)
     closed = all(_closed(case, endpoint) for endpoint in Endpoint)
-    return closed and facts.reconciled_ns.get(venue, -1) >= facts.closed_ns.get(venue, 0)
+    return closed and case.facts.reconciled_ns.get(case.subject, closed_ns) >= closed_ns
 
 
 def _exposed(case: Case) -> bool:
