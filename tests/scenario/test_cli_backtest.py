@@ -52,7 +52,7 @@ def test_the_json_is_one_object_with_the_agreed_figures(reported) -> None:
 def test_the_folder_holds_journal_and_reports_and_replays_to_the_same_hash(reported) -> None:
     out, found = reported
     assert list(files(out)) == [
-        "journal-000001.mrj", "manifest.json", "report.html", "report.json", "report.txt", "run.json",
+        "journal-000001.mrj", "manifest.json", "report.html", "report.json", "report.txt", "run.json", "segments.json",
     ]  # fmt: skip
     again = millrace("replay", out, "--json")
     assert again.code == 0

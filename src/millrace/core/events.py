@@ -32,13 +32,20 @@ class RejectReason(StrEnum):
     RESTRICTION_CHANGED = "restriction_changed"
     TOO_OLD = "too_old"
     KILLED = "killed"
+    NEVER_LEFT = "never_left"
     OTHER = "other"
 
 
 NOT_SENT = frozenset(
-    {RejectReason.OUTBOX_FULL, RejectReason.RESTRICTION_CHANGED, RejectReason.TOO_OLD, RejectReason.KILLED}
+    {
+        RejectReason.OUTBOX_FULL,
+        RejectReason.RESTRICTION_CHANGED,
+        RejectReason.TOO_OLD,
+        RejectReason.KILLED,
+        RejectReason.NEVER_LEFT,
+    }
 )
-"""Reasons of our own executor: the order never left, so no venue refused anything and nobody failed."""
+"""Reasons of our own: the order never left, or the program's end cut it off; no venue refused it and nobody failed."""
 
 
 class KillSource(StrEnum):

@@ -209,7 +209,7 @@ class Executor:
 
     def _submit(self, order: Approved, written: CommitResult | None, now_ns: int) -> None:
         if written is None:
-            self._refuse(order, RejectReason.LOST, _UNWRITTEN, now_ns)
+            self._refuse(order, RejectReason.NEVER_LEFT, _UNWRITTEN, now_ns)
         elif order.client_id in written.new_client_ids:
             self._probe.mark(order.client_id, Stage.LEDGER)
             if self._outbox.is_full and not order.order.reduces:

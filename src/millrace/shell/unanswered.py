@@ -254,7 +254,8 @@ class Unanswered:
     def _absent(self, watch: _Watch, now_ns: int, follows: Follows) -> None:
         _answer(watch, now_ns, follows.news)
         if watch.approved is None or watch.cancel is not None or watch.resends >= self._patience.resends:
-            follows.news.append(OrderRejected(watch.client_id, RejectReason.LOST, _LOST, now_ns))
+            reason = RejectReason.NEVER_LEFT if watch.approved is None else RejectReason.LOST
+            follows.news.append(OrderRejected(watch.client_id, reason, _LOST, now_ns))
             return
         watch.resends += 1
         watch.resending = True
