@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from demo_audit import disagreements
 from faulty_disk import FaultyDisk, FaultyLedger
 from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
@@ -17,6 +16,7 @@ from millrace.shell.journal import journal_records
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
 from millrace.sim.venue_log import Accepted, VenueRecord, decode_record
+from millrace.world.audit import disagreements
 from millrace.world.demo import FIRST_NS
 from millrace.world.premises import FolderPremises
 from millrace.world.replay import replay

@@ -19,8 +19,9 @@ from millrace.core.commands import Submit
 from millrace.core.journal_format import HEADER_BYTES, Record, RecordKind, encode_record, read_segment
 from millrace.shell.clock import WallClock
 from millrace.shell.seals import SEALS
-from millrace.world.demo import Demo, Frame
+from millrace.world.demo import Demo
 from millrace.world.demo_view import line, screen
+from millrace.world.sitting import Frame
 
 SEGMENT = "journal-000001.mrj"
 PATIENCE_SEC = 30

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-import demo_audit
+from millrace.world.audit import audit
 
 KILLS = int(os.environ.get("MILLRACE_KILLS", "4"))
 SEED = int(os.environ.get("MILLRACE_KILL_SEED", "1"))
@@ -64,14 +64,14 @@ def test_the_program_and_the_venue_agree_after_kills(tmp_path):
             agree(folder)
     result = agree(folder)
     assert result["startup"]["restart"]
-    assert demo_audit.read_folder(folder).fills, "nothing traded, so nothing was shown"
+    assert audit(folder).fills, "nothing traded, so nothing was shown"
     assert len(result["status"]["slots"]) == 80
 
 
 def agree(folder: Path) -> dict[str, object]:
     """Start once more for so short that nothing is sent and answered, and compare what everybody says."""
     result = finished(demo(folder, speed=0.001, seconds=0.01))
-    assert demo_audit.disagreements(folder) == []
+    assert audit(folder).disagreements == ()
     replayed = subprocess.run(
         [sys.executable, "-m", "millrace.cli", "replay", str(folder)], capture_output=True, text=True, check=False
     )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from millrace.config.settings import Settings
-    from millrace.world.demo import Frame
     from millrace.world.replay import Divergence
+    from millrace.world.sitting import Frame
 
 OK, FAILED, USAGE, NO_START = 0, 1, 2, 3
 UNWATCHED_SECONDS = 60.0
@@ -44,13 +44,14 @@ class Grammar(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
-    from millrace.cli import simtest
+    from millrace.cli import rehearse, simtest
 
     top = Grammar(prog="millrace", description="One trading engine: simulate, backtest, replay.")
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.set_defaults(json=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     _demo(commands.add_parser("demo", help="watch the slot grid trade on the built-in market, offline"))
+    rehearse.grammar(commands.add_parser("rehearse", help="run program and venue as two processes, and kill them"))
     backtest = commands.add_parser("backtest", help="run a strategy over a recording")
     _backtest(backtest.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
     replay = commands.add_parser("replay", help="feed a run's journal to the engine again and compare every command")
@@ -153,12 +154,12 @@ def _run(words: "Sequence[str]") -> int:
     if given.command is None:
         parser().print_help()
         return USAGE
-    from millrace.cli import simtest
+    from millrace.cli import rehearse, simtest
     from millrace.core.failure import OperatorError, WorldError
 
     runners = {
         "demo": demo, "backtest": backtest, "replay": replay, "bundle": bundle, "ask": ask, "kill": kill,
-        "simtest": simtest.simtest, "config": explain, "doctor": doctor,
+        "simtest": simtest.simtest, "rehearse": rehearse.rehearse, "config": explain, "doctor": doctor,
     }  # fmt: skip
     try:
         return runners[given.command](given)

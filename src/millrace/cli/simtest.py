@@ -28,8 +28,8 @@ def simtest(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from millrace.shell.clock import WallClock
-    from millrace.world.demo import clock_text
     from millrace.world.simtest import live, sit, told
+    from millrace.world.sitting import clock_text
 
     if given.seeds < 1 or given.jobs < 1 or not SHORTEST_HOURS <= given.hours <= LONGEST_HOURS:
         raise UsageError(f"--seeds and --jobs are at least 1, --hours from {SHORTEST_HOURS:g} to {LONGEST_HOURS:g}")

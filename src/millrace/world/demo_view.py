@@ -18,7 +18,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from millrace.world.demo import DemoResult, Frame
+from millrace.world.sitting import Frame, SittingResult
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 80, 24
 _THREE_COLUMNS = 100
@@ -104,7 +104,7 @@ def line(frame: Frame) -> str:
     )
 
 
-def farewell(result: DemoResult) -> str:
+def farewell(result: SittingResult) -> str:
     """Return what a person reads when the demo has stopped."""
     status, totals = result.status, result.status["totals"]
     began = "Continued" if result.startup["restart"] else "Began"

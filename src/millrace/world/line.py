@@ -65,6 +65,11 @@ class SimulatedLine:
         self._heap: list[tuple[int, int, str, Any]] = []
         self._count = 0
 
+    @property
+    def now_ns(self) -> int:
+        """The latest time that the venue has worked through."""
+        return self.venue.now_ns
+
     def push(self, ts_ns: int, kind: str, payload: Any) -> None:
         """Put something on its way; equal times keep their order."""
         self._count += 1

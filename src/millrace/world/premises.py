@@ -13,14 +13,15 @@ from millrace.core.clock import Clock
 from millrace.core.kill import KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.shell.disk import Disk, RealDisk
+from millrace.shell.executor import VenuePort
 from millrace.shell.kill_file import KILL_NAME, KillFiles
 from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.candles import PrintColumns
-from millrace.sim.venue import VenueSettings
+from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.assemble import Program
 from millrace.world.line import SimulatedLine
-from millrace.world.simulation import Simulation
+from millrace.world.simulation import Line, Simulation
 from millrace.world.venue_store import VenueStore
 
 LEDGER: Final = "ledger.db"
@@ -38,12 +39,25 @@ class Closing(Protocol):
         ...
 
 
-class Connection(NamedTuple):
-    """The way to the venue; `venue` is closed when the program ends, `notices` are for a person."""
+class Way(Line, VenuePort, Protocol):
+    """The way to a venue, both as the executor and as the loop see it."""
 
-    line: SimulatedLine
-    venue: Closing
+    @property
+    def now_ns(self) -> int:
+        """The latest time that the venue has worked through, as far as we know."""
+        ...
+
+
+class Connection(NamedTuple):
+    """The way to the venue; `held` is closed when the program ends, `notices` are for a person.
+
+    `here` is the venue itself where it lives in this process and sees the market's rows; None where it does not.
+    """
+
+    line: Way
+    held: Closing
     notices: tuple[str, ...]
+    here: SimVenue | None
 
 
 class Premises(Protocol):
@@ -125,7 +139,7 @@ class FolderPremises:
     def connect(self, settings: VenueSettings) -> Connection:
         """Return the venue as its log left it."""
         store = VenueStore(self.folder / VENUE, settings)
-        return Connection(SimulatedLine(store.venue), store, store.notices)
+        return Connection(SimulatedLine(store.venue), store, store.notices, store.venue)
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the prints after this time: the market stands still while nobody runs it."""

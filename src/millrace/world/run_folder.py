@@ -92,9 +92,8 @@ class Run:
 
     def _assemble(self, opened: ExitStack, restored: Restored, premises: Premises) -> None:
         program, settings = self.program, self.settings
-        line, venue, notices = premises.connect(venue_settings(settings, program.instrument))
-        opened.callback(venue.close)
-        self.venue = line.venue
+        line, held, notices, self.venue = premises.connect(venue_settings(settings, program.instrument))
+        opened.callback(held.close)
         disk, folder = premises.disk, premises.folder
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
         ledger, reconciler = self.measures.ledger, build_reconciler(program)
@@ -103,8 +102,8 @@ class Run:
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         telemetry.watch(sequencer, executor)
-        now_ns = max(premises.first_ns, program.engine.now_ns, self.venue.now_ns)
-        feed = Feed(program.instrument.id, premises.market(now_ns), line.venue)
+        now_ns = max(premises.first_ns, program.engine.now_ns, line.now_ns)
+        feed = Feed(program.instrument.id, premises.market(now_ns), self.venue)
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
         self.simulation = Simulation(
             sequencer, executor, line, feed, measures=self.measures, lazy=False, poll_ns=poll_ns

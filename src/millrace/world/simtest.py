@@ -15,8 +15,8 @@ import msgspec
 
 from millrace.core.failure import OperatorError
 from millrace.shell.code_version import code_version
-from millrace.world.demo import clock_text
 from millrace.world.fault_world import FaultWorld, Verdict
+from millrace.world.sitting import clock_text
 
 _HOUR_NS: Final = 3_600 * 1_000_000_000
 _PER_WORKER: Final = 200

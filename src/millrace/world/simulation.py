@@ -81,13 +81,14 @@ class Simulation:
         self.feed = feed
         self.measures = measures
         self._lazy = lazy
+        self._rows_told = 0
         self._poll_every_ns = poll_ns
         self._poll_ns = 0 if poll_ns else NEVER_NS
 
     @property
     def events(self) -> int:
         """Rows of market data, shown or passed over, and everything else that the program was told."""
-        return self.feed.rows + self.sequencer.messages
+        return self.feed.rows + self._rows_told + self.sequencer.messages
 
     def feed_event(self, event: Event) -> None:
         """Give the program an event now; the caller is the operator, the start or a test.
@@ -190,6 +191,7 @@ class Simulation:
             return
         ts_ns, kind, payload = self.line.pop()
         if kind == "event":
+            self._rows_told += payload.is_market
             self._step(payload)
         elif kind == "refusal":
             refusal, attempt = payload

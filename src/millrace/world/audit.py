@@ -1,4 +1,9 @@
-"""Looks at a demo's folder from outside, after whatever happened to its programs, and tells what does not agree."""
+"""Looks at a run's folder from outside, after whatever happened to its programs, and tells what does not agree.
+
+It believes nobody: the engine is stepped through the whole journal, the venue is rebuilt from its own log, the ledger
+is read as it lies there, and positions and money are added up anew from the fills (runtime 2.16). Only a folder whose
+last program had asked the venue about everything, and where nothing has happened since, has to agree to the unit.
+"""
 
 import sqlite3
 from collections import Counter
@@ -7,7 +12,7 @@ from typing import NamedTuple
 
 from millrace.config.load import load_settings
 from millrace.core.commands import OrderState, Side
-from millrace.core.engine import Engine
+from millrace.core.failure import OperatorError
 from millrace.core.journal_format import RecordKind
 from millrace.orders.table import OrderTable
 from millrace.shell.journal import journal_records, read_journal
@@ -33,21 +38,41 @@ class Folder(NamedTuple):
     fills: list[tuple[str, str, str, str, int, int, int]]
 
     @property
-    def engine(self) -> Engine:
-        return self.program.engine
-
-    @property
     def orders(self) -> OrderTable:
+        """The order table after the last event."""
         return self.program.orders
 
     @property
     def slots(self) -> dict[int, Slot]:
+        """The grid's slots after the last event."""
         return self.program.grid.grid.slots
 
 
+class Findings(NamedTuple):
+    """What an audit counted, and what does not agree."""
+
+    orders: int
+    fills: int
+    open_orders: int
+    disagreements: tuple[str, ...]
+
+
+def audit(folder: Path) -> Findings:
+    """Count and compare; raises WorldError for a folder that is damaged, OperatorError for one that holds no run."""
+    run = read_folder(folder)
+    try:
+        resting = run.venue.open_orders(run.program.instrument.id)
+        found = tuple(_disagreements(run))
+        return Findings(len(run.ledger.orders()), len(run.fills), len(resting), found)
+    finally:
+        run.ledger.close()
+
+
 def read_folder(folder: Path) -> Folder:
+    """Return what the files of a run say; the caller closes the ledger."""
     manifest = read_manifest(folder)
-    assert manifest is not None
+    if manifest is None:
+        raise OperatorError(f"{folder} holds no run: it has no manifest.json")
     settings = load_settings(overrides=given(manifest.config))
     program = build_program(settings)
     for step in read_journal(folder):
@@ -65,21 +90,21 @@ def read_folder(folder: Path) -> Folder:
 
 def disagreements(folder: Path) -> list[str]:
     """Return every fact on which journal, ledger, venue and slots differ; the last start must have asked the venue."""
-    run = read_folder(folder)
-    try:
-        return [
-            *(f"{client_id} was accepted {count} times" for client_id, count in run.accepted.items() if count > 1),
-            *_orders(run),
-            *_positions(run),
-            *_money(run),
-            *_slots(run),
-        ]
-    finally:
-        run.ledger.close()
+    return list(audit(folder).disagreements)
+
+
+def _disagreements(run: Folder) -> list[str]:
+    return [
+        *(f"{client_id} was accepted {count} times" for client_id, count in run.accepted.items() if count > 1),
+        *_orders(run),
+        *_positions(run),
+        *_money(run),
+        *_slots(run),
+    ]
 
 
 def _orders(run: Folder) -> list[str]:
-    found = []
+    found: list[str] = []
     ledger = {order.client_id: order for order in run.ledger.orders()}
     found += [f"the venue has {client_id}, the ledger not" for client_id in run.accepted if client_id not in ledger]
     for client_id, order in ledger.items():

@@ -1,0 +1,1 @@
+"""The rehearsal venue: the simulated exchange as a process of its own, spoken to over a socket."""

@@ -1,0 +1,186 @@
+"""A run while somebody watches it: what a frame shows, what operators ask for, and how the sitting ended.
+
+How time passes is the business of who holds the sitting: the demo lets simulated time run, the rehearsal waits for
+another process. What is done between two stretches of time is the same for both, and stands here.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from millrace.core.clock import Clock
+from millrace.core.commands import Alert, Command, RecordFill
+from millrace.core.events import Event, Operator
+from millrace.risk.stops import REFUSED
+from millrace.shell.mailbox import RESTRICTIONS, Answer, Mailbox, Request
+from millrace.world.incidents import Incidents
+from millrace.world.run_folder import Run
+
+FRAME_NS = 250_000_000
+"""Real time between two frames."""
+_RECENT = 40
+_OPENS = {"A": "sell", "B": "buy"}
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What the terminal shows: simulated and real time, the grid's status, and the newest fills and alerts.
+
+    `speed` is what was asked for, `sim_seconds / seconds` what was reached. `held` is what the opening balances would
+    be worth now; past `price_limit_sec` a price is too old to act on.
+    """
+
+    number: int
+    directory: str
+    continued: bool
+    sim_ns: int
+    sim_seconds: float
+    seconds: float
+    speed: float
+    price: float
+    price_limit_sec: float
+    equity: float
+    held: float
+    status: dict[str, Any]
+    fills: tuple[str, ...]
+    alerts: tuple[str, ...]
+    events: int
+    orders_waiting: int
+
+
+class SittingResult(msgspec.Struct, frozen=True):
+    """How a sitting ended."""
+
+    directory: str
+    seconds: float
+    sim_hours: float
+    events: int
+    command_hash: str
+    startup: dict[str, Any]
+    status: dict[str, Any]
+
+
+class Sitting:
+    """One sitting with a run; `speed` is the simulated time that is wanted per real time."""
+
+    def __init__(self, run: Run, clock: Clock, speed: float) -> None:
+        self.run = run
+        self.speed = speed
+        self.passed_ns = 0
+        self._clock = clock
+        self._began_ns = clock.monotonic_ns()
+        self._first_sim_ns = run.simulation.now_ns
+        self._mailbox = Mailbox(run.folder)
+        self._told: list[Alert] = []
+        self._frames = 0
+        self._fills: deque[str] = deque(maxlen=_RECENT)
+        self._alerts: deque[str] = deque(maxlen=_RECENT)
+        run.simulation.sequencer.listen(self._listen)
+        self._incidents = Incidents(run.folder, clock, run.simulation.sequencer)
+
+    def real_ns(self) -> int:
+        """Return how much real time has passed since the sitting began."""
+        return self._clock.monotonic_ns() - self._began_ns
+
+    def mark(self) -> int:
+        """Take the real time passed, in ns, as that of the next frame."""
+        self.passed_ns = self.real_ns()
+        return self.passed_ns
+
+    def look(self, show: Callable[[Frame], None]) -> None:
+        """Do what is due between two stretches of time: kills, operators' requests, snapshots, a frame."""
+        self.run.heed_kills()
+        self._serve()
+        self.tell(self.run.keep())
+        self.tell(self._incidents.keep())
+        self._told.clear()
+        show(self.frame())
+
+    def end(self) -> SittingResult:
+        """Close the run and tell how it went."""
+        self.run.close()
+        simulation = self.run.simulation
+        return SittingResult(
+            directory=str(self.run.folder),
+            seconds=self.passed_ns / 1e9,
+            sim_hours=(simulation.now_ns - self._first_sim_ns) / 3.6e12,
+            events=simulation.events,
+            command_hash=simulation.engine.command_hash.hex(),
+            startup=self.run.startup_status(),
+            status=self.run.status(),
+        )
+
+    def _serve(self) -> None:
+        """Do what operators asked for, each as an event, and answer with what is in force after it."""
+        engine = self.run.simulation.engine
+        for request in self._mailbox.take():
+            text = self._done(request)
+            standing = engine.standing(self.run.program.grid.name, self.run.program.instrument.id)
+            ok = not text.startswith(REFUSED)
+            active = tuple(engine.restrictions())
+            self._mailbox.answer(request.name, Answer(ok, text, standing.level.name, standing.reasons, active))
+
+    def _done(self, request: Request) -> str:
+        """Do one request and return its answer; a mere question is no event."""
+        if request.action == RESTRICTIONS:
+            return f"ok: {len(self.run.program.engine.restrictions())} in force"
+        self._told.clear()
+        self.run.simulation.feed_event(Operator(request.action, request.args, self.run.simulation.now_ns))
+        answers = (alert.text for alert in self._told if alert.code == request.action)
+        return next(answers, f"{REFUSED}: nothing here answers to {request.action}")
+
+    def frame(self) -> Frame:
+        """Return what there is to see now."""
+        simulation, program = self.run.simulation, self.run.program
+        facts, engine = program.instrument, simulation.engine
+        price = facts.price(engine.market(facts.id).last_ticks)
+        base = engine.total(facts.id.venue, facts.base) or 0
+        quote = engine.total(facts.id.venue, facts.quote) or 0
+        opening = self.run.settings.venue
+        self._frames += 1
+        return Frame(
+            number=self._frames,
+            directory=str(self.run.folder),
+            continued=self.run.restart,
+            sim_ns=simulation.now_ns,
+            sim_seconds=(simulation.now_ns - self._first_sim_ns) / 1e9,
+            seconds=self.passed_ns / 1e9,
+            speed=self.speed,
+            price=price,
+            price_limit_sec=self.run.settings.slots.stale_price_max_age_sec,
+            equity=facts.quote_float(quote) + facts.base_float(base) * price,
+            held=opening.quote_balance + opening.base_balance * price,
+            status=self.run.status(),
+            fills=tuple(self._fills),
+            alerts=tuple(self._alerts),
+            events=simulation.events,
+            orders_waiting=simulation.executor.waiting,
+        )
+
+    def tell(self, trouble: str) -> None:
+        """Show a line that is not the core's, if there is one."""
+        if trouble:
+            self._alerts.append(f"{clock_text(self.run.simulation.now_ns)}  warn: {trouble}")
+
+    def _listen(self, event: Event, commands: list[Command]) -> None:
+        del event
+        facts = self.run.program.instrument
+        for command in commands:
+            if isinstance(command, RecordFill) and command.lots:
+                price = facts.quote_float(command.cost) / facts.volume(command.lots)
+                place, side = command.position, command.side.value
+                done = "opens" if _OPENS.get(place.leg) == side else "closes"
+                self._fills.append(
+                    f"{clock_text(command.ts_ns)}  {place.group:<7} {place.leg}  {side:<4}"
+                    f" {facts.volume(command.lots):>9,.8g} at {price:.5f}  {done}"
+                )
+            elif isinstance(command, Alert):
+                self._told.append(command)
+                self._alerts.append(f"{clock_text(command.ts_ns)}  {command.severity.value}: {command.text}")
+
+
+def clock_text(ts_ns: int) -> str:
+    """Return hours, minutes and seconds of a UTC time."""
+    seconds = ts_ns // 1_000_000_000 % 86_400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
