@@ -18,7 +18,11 @@ def test_a_restart_asks_about_every_unknown_order_and_lifts_the_halt(tmp_path):
         run.simulation.run_until(run.simulation.now_ns + SECOND)
     standing = run.program.engine.board.active()
     assert any(halt.reason is ReasonCode.UNKNOWN_ORDER and halt.id.startswith(UNKNOWN_ID) for halt in standing)
-    assert {halt.reason for halt in standing} <= {ReasonCode.UNKNOWN_ORDER, ReasonCode.BREAKER_OPEN, ReasonCode.VENUE_OUTAGE}
+    assert {halt.reason for halt in standing} <= {
+        ReasonCode.UNKNOWN_ORDER,
+        ReasonCode.BREAKER_OPEN,
+        ReasonCode.VENUE_OUTAGE,
+    }
     unknown = [order for order in run.program.orders.unfinished() if order.state is OrderState.UNKNOWN]
     assert unknown
     run.snapshot()

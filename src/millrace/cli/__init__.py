@@ -83,7 +83,10 @@ def _demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--speed", type=float, default=240.0, metavar="X", help="simulated seconds per second (240)")
     demo.add_argument("--seconds", type=float, metavar="N", help="stop after so long (60 where there is no terminal)")
     demo.add_argument("--dir", default="runs/demo", metavar="DIR", help="the run's folder (default: runs/demo)")
-    demo.add_argument("--fresh", action="store_true", help="put an earlier run aside and start anew")
+    told = demo.add_mutually_exclusive_group()
+    told.add_argument("--fresh", action="store_true", help="put an earlier run and its market aside and start anew")
+    told.add_argument("--adopt", action="store_true", help="go on without the ledger: make it anew from the journal")
+    told.add_argument("--first-start", action="store_true", help="put earlier files aside; the venue stays what it is")
     _settings(demo)
 
 
@@ -232,6 +235,7 @@ def demo(given: argparse.Namespace) -> int:
     from millrace.shell.clock import WallClock
     from millrace.shell.kill_file import kills_of_environment
     from millrace.world.demo import Demo, put_aside, refuse_foreign
+    from millrace.world.start_rule import StartRule
 
     if not 0.0 < given.speed <= MAX_SPEED:
         raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
@@ -245,7 +249,8 @@ def demo(given: argparse.Namespace) -> int:
         print(f"millrace: the earlier run is kept in {aside}", file=sys.stderr)
     on_terminal = sys.stdout.isatty() and not given.json
     seconds = given.seconds if given.seconds is not None or on_terminal else UNWATCHED_SECONDS
-    sitting = Demo(settings, folder, WallClock(), kills_of_environment(os.environ))
+    rule = StartRule.ADOPT if given.adopt else StartRule.FIRST_START if given.first_start else StartRule.CONTINUE
+    sitting = Demo(settings, folder, WallClock(), kills_of_environment(os.environ), rule)
     if on_terminal:
         from millrace.world.demo_view import LiveView
 

@@ -96,7 +96,7 @@ class SqliteLedger:
         }
         if not create and not path.exists():
             raise OperatorError(
-                f"there is no ledger at {path}; restore it, or say that this is a first start or an adoption"
+                f"there is no ledger at {path}; restore it, or say with --adopt or --first-start what this start is"
             )
         try:
             if create:
@@ -322,7 +322,7 @@ class SqliteLedger:
     def _damaged(self, what: object) -> WorldError:
         return WorldError(
             f"ledger {self._path} is damaged ({what}). It was not changed and will not be made anew. Restore the "
-            "newest sound copy, or move it aside and start with an adoption of what the venue shows"
+            "newest sound copy, or move it aside and start with --adopt, which makes it anew from the journal"
         )
 
 

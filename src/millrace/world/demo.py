@@ -19,6 +19,7 @@ from millrace.sim.market_generator import prints_from
 from millrace.world.premises import LEDGER, FolderPremises
 from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
+from millrace.world.start_rule import StartRule, prepare
 
 FIRST_NS = 1_767_225_600 * 1_000_000_000
 """Where the demo's market begins: 2026-01-01 00:00 UTC."""
@@ -30,14 +31,21 @@ _MANIFEST = "manifest.json"
 class Demo:
     """One sitting of the demo."""
 
-    def __init__(self, settings: Settings, folder: Path, clock: Clock, kills: tuple[KillOrder, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        clock: Clock,
+        kills: tuple[KillOrder, ...] = (),
+        rule: StartRule = StartRule.CONTINUE,
+    ) -> None:
         seed = settings.run.seed
 
         def market(ts_ns: int) -> Iterator[PrintColumns]:
             return prints_from(seed, ts_ns)
 
         premises = FolderPremises(folder, clock, market, FIRST_NS, kill_file=settings.stops.kill_file)
-        self.run = Run(premises, settings, kills)
+        self.run = Run(premises, settings, kills, rule, prepare(folder, settings, rule))
         self._clock = clock
 
     def play(

@@ -5,7 +5,7 @@ the venue's, not ours: it survives the program as a real exchange would, and the
 could have asked.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from millrace.config.settings import Settings
 from millrace.core.engine import STORAGE_ID, UNKNOWN_ID
 from millrace.core.events import StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
+from millrace.core.journal_format import RecordKind
 from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
+from millrace.shell.code_version import code_version
 from millrace.shell.journal import Journal, has_segments
 from millrace.shell.kill_file import KillWatch
-from millrace.shell.manifest import read_manifest, write_manifest
+from millrace.shell.manifest import RunStart, read_manifest, with_start, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
 from millrace.strategies.slots.schedule import bootstrap_backlog
@@ -38,6 +40,7 @@ from millrace.world.feed import Feed
 from millrace.world.premises import Premises
 from millrace.world.recovery import Restored, check_agreement, restore_engine
 from millrace.world.simulation import Simulation
+from millrace.world.start_rule import StartRule, Strangers
 from millrace.world.telemetry import Telemetry
 
 _SNAPSHOT_EVENTS = 5_000
@@ -53,10 +56,18 @@ class Run:
     """An open run; feed it time through `simulation` and call `keep` between whiles.
 
     Raises WorldError when the premises cannot be continued, and OperatorError when their settings are others; nothing
-    is left open then. `kills` stand from the start, before the first order.
+    is left open then. `kills` stand from the start, before the first order. `rule` is what a person said of this start,
+    `note` what was done to the files for it (`start_rule.prepare`); the journal keeps both.
     """
 
-    def __init__(self, premises: Premises, settings: Settings, kills: tuple[KillOrder, ...] = ()) -> None:
+    def __init__(
+        self,
+        premises: Premises,
+        settings: Settings,
+        kills: tuple[KillOrder, ...] = (),
+        rule: StartRule = StartRule.CONTINUE,
+        note: str = "",
+    ) -> None:
         self.folder = premises.folder
         self.settings = settings
         self.program: Program = build_program(settings)
@@ -65,6 +76,8 @@ class Run:
         self.notices: tuple[str, ...] = ()
         self._clock = premises.clock
         self._kills = KillWatch(premises.kill_file, kills)
+        self._rule = rule
+        self._note = note
         with ExitStack() as opened:
             began_ns = self._clock.monotonic_ns()
             restored = self._restore(opened, premises)
@@ -88,7 +101,19 @@ class Run:
         opened.callback(self.journal.close)
         restored = restore_engine(self.program.engine, folder, disk, self.journal, self.snapshots, self.ledger)
         self.restart = restored.seq > 0
+        if self._rule is not StartRule.CONTINUE:
+            self.journal.append_record(RecordKind.NOTE, f"start: {self._rule.value}; {self._note}".encode())
+        self._said_before = self._write_start(premises, restored.seq)
         return restored
+
+    def _write_start(self, premises: Premises, seq: int) -> bool:
+        """Add this start to the manifest; tell whether a person explained an earlier one."""
+        before = read_manifest(premises.folder, premises.disk) or manifest(self.settings)
+        how = self._rule.value if seq or self._rule is not StartRule.CONTINUE else "begun"
+        start = RunStart(seq, self._clock.now_ns(), code_version(), self.settings.digest, how)
+        with suppress(WorldError):  # a full disk stops trading elsewhere; the list of starts is for people
+            write_manifest(premises.folder, with_start(before, start), premises.disk)
+        return any(earlier.how in {StartRule.ADOPT, StartRule.FIRST_START} for earlier in before.starts)
 
     def _assemble(self, opened: ExitStack, restored: Restored, premises: Premises) -> None:
         program, settings = self.program, self.settings
@@ -109,7 +134,8 @@ class Run:
             sequencer, executor, line, feed, measures=self.measures, lazy=False, poll_ns=poll_ns
         )
         self.simulation.now_ns = now_ns
-        self.notices = (*restored.notices, *self.journal.notices, *notices)
+        told = (self._note,) if self._note else ()
+        self.notices = (*told, *restored.notices, *self.journal.notices, *notices)
 
     def _begin(self, restored: Restored, began_ns: int) -> None:
         """Tell the core what it missed and that it may trade, and measure it (slots 16)."""
@@ -128,8 +154,10 @@ class Run:
         if simulation.sequencer.settle():
             check_agreement(self.program.orders, self.ledger)
         self.heed_kills()
+        strangers = Strangers(simulation)
         simulation.sequencer.recover(now_ns, restart=self.restart, halted=tuple(unknown))
         self._await_recovery(now_ns)
+        strangers.settle(self.ledger, self._rule, said_before=self._said_before)
         reconciled_ns = clock.monotonic_ns()
         ended_ns = clock.monotonic_ns()
         self._kept_seq, self._kept_ns = restored.seq, ended_ns
@@ -240,6 +268,6 @@ def _is_empty(ledger: LedgerStore) -> bool:
 
 def _missing(folder: Path, missing: str, there: str) -> str:
     return (
-        f"{folder} holds a {there} and no {missing}; a missing {missing} is not a first start. Restore it, or move the"
-        " folder away to start anew"
+        f"{folder} holds a {there} and no {missing}; a missing {missing} is not a first start. Restore it; or have the"
+        " ledger made anew from the journal with --adopt, or say with --first-start that this run is new"
     )
