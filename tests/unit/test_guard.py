@@ -53,7 +53,7 @@ class Watch:
         said, self.says = self.says, []
         return said
 
-    def objections(self, place, view):
+    def objections(self, places, view):
         if self.breaks == "objections":
             raise ValueError("cannot tell")
         return self.objects

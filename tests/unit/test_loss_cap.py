@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from guard_floor import BTC, DAY_NS, DOGE, SECOND_NS, Floor, stops
 from millrace.config.load import load_settings
-from millrace.core.commands import Side
+from millrace.core.commands import Opportunity, OpportunityLeg, Place, Plan, Refuse, Side, Style, Submit
 from millrace.core.events import Quote, Timer
 from millrace.core.failure import OperatorError
 from millrace.core.ids import SubPosition
@@ -109,6 +109,23 @@ def test_the_worst_case_is_a_share_of_the_notional_and_the_fee():
     desk = floor(worst_case_share=0.1)
     assert isinstance(desk.want(487.8, 0.2), str)
     assert desk.want(487.9, 0.2) == REFUSED, "a tenth of 97.58 and 0.25 % of it are 10.002"
+
+
+def test_the_legs_of_a_plan_count_together():
+    desk = floor(worst_case_share=0.1)
+    pair = Opportunity("cross", (OpportunityLeg(DOGE.id, "buy"), OpportunityLeg(BTC.id, "sell")), "maker")
+    for units, wanted in ((300.0, Refuse), (200.0, Submit)):
+        legs = tuple(
+            Place(DOGE.id, Side.BUY, DOGE.lots(units), DOGE.ticks(0.2), Style.POST_ONLY, position, False, name, "leg")
+            for name, position in (
+                ("one", SubPosition("arb", DOGE.id, "x/b", "1")),
+                ("two", SubPosition("arb", DOGE.id, "y/b", "2")),
+            )
+        )
+        desk.traders["arb"].wants = [Plan(pair, legs)]
+        made = desk.step(Timer(desk.now_ns))
+        assert {type(command) for command in made} == {wanted}
+    assert made[0].order.order.lots == DOGE.lots(200.0)
 
 
 def test_a_profit_buys_no_more_and_an_exit_always_goes():

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.core.commands import Alert, CancelOrder, Lift, Place, Post, Refuse, Severity, Side, Style, Submit
+from millrace.core.commands import Alert, Cancel, CancelOrder, Lift, Place, Post, Refuse, Severity, Side, Style, Submit
 from millrace.core.engine import Engine
-from millrace.core.events import BalanceReport, KillRequested, KillSource, Operator, OrderAccepted, Timer
+from millrace.core.events import BalanceReport, KillRequested, KillSource, Operator, OrderAccepted, OrderProgress, Timer
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId
 from millrace.core.kill import GLOBAL, HeldKills, KillOrder, kill_id, kill_over, read_kills, read_scope
@@ -70,12 +70,17 @@ class Floor:
             self.resting[leg] = submit.order.client_id
             self.engine.step(OrderAccepted(submit.order.client_id, f"V{len(self.resting)}", self.now_ns))
 
-    def trade(self, leg: SubPosition) -> list:
+    def trade(self, leg: SubPosition, side: Side = Side.BUY, *, reduces: bool = False) -> list:
         self.now_ns += 1
-        key = f"{leg}/{self.now_ns}"
-        self.traders[leg.strategy].wants = [
-            Place(leg.instrument, Side.BUY, 100, 5, Style.POST_ONLY, leg, False, key, "entry")
-        ]
+        lots, key = (40, "exit") if reduces else (100, f"{leg}/{self.now_ns}")
+        place = Place(leg.instrument, side, lots, 5, Style.POST_ONLY, leg, reduces, f"{leg}/{key}", "test")
+        self.traders[leg.strategy].wants = [place]
+        return self.engine.step(Timer(self.now_ns))
+
+    def cancel(self, leg: SubPosition) -> list:
+        self.now_ns += 1
+        order = self.orders.open_order(self.resting[leg])
+        self.traders[leg.strategy].wants = [Cancel(leg.strategy, order.place.key, "test")]
         return self.engine.step(Timer(self.now_ns))
 
     def ask(self, action: str, **args) -> str:
@@ -103,6 +108,27 @@ def test_2_17_a2_each_source_and_scope_blocks_exactly_its_scope(source: KillSour
             assert isinstance(answer, Submit)
     (standing,) = floor.board.active()
     assert (standing.recovery, standing.level, standing.scope) == (Recovery.OPERATOR, Level.HALT, scope)
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=str)
+@pytest.mark.parametrize("level", Level)
+def test_2_1_a1_each_level_and_scope_admits_what_it_should(level: Level, scope: Scope):
+    """Increase, reduce and cancel through the engine; rule 2: cancels are admitted at every level."""
+    floor = Floor()
+    for leg in LEGS:
+        floor.engine.step(OrderProgress(floor.resting[leg], 40, 200, 1, floor.now_ns))
+    restriction = Restriction("r", scope, level, ReasonCode.UNKNOWN_ORDER, "t", "test", 1, 0.5, recovery=Recovery.AUTO)
+    assert floor.board.post(restriction)
+    for leg in LEGS:
+        effective = level if scope in scopes_of(leg) else Level.OPEN
+        assert floor.board.standing_of(leg).level is effective
+        (increase,) = floor.trade(leg)
+        assert isinstance(increase, Submit) == (effective <= Level.CAUTION)
+        (reduce,) = floor.trade(leg, Side.SELL, reduces=True)
+        assert isinstance(reduce, Submit) == (effective <= Level.REDUCE_ONLY)
+        for refused in (increase, reduce):
+            assert isinstance(refused, Submit) or refused.reasons == ("unknown_order",)
+        assert floor.cancel(leg) == [CancelOrder(leg.instrument, floor.resting[leg], "test")]
 
 
 def test_a_kill_is_told_once_and_may_still_flatten_later():

@@ -264,12 +264,13 @@ class Engine:
                 if found is not None:
                     out.append(CancelOrder(found[1], found[0], wanted.reason))
 
-    def _objections(self, place: Place, out: list[Command]) -> tuple[str, ...]:
-        """Return why guards would not let an order leave that adds to a position; one that raises halts everything."""
+    def _objections(self, places: Sequence[Place], out: list[Command]) -> tuple[str, ...]:
+        """Return why guards would not let what of these adds to positions leave; one that raises halts everything."""
+        adding = tuple(place for place in places if not place.reduces)
         found: list[str] = []
-        for guard in self.guards:
+        for guard in self.guards if adding else ():
             try:
-                found += guard.objections(place, self)
+                found += guard.objections(adding, self)
             except Exception as error:  # noqa: BLE001  a bug halts
                 self._failed(f"{GUARD_ID}{guard.name}", ReasonCode.GUARD_FAILURE, guard.name, error, out)
         return tuple(dict.fromkeys(found))
@@ -327,7 +328,8 @@ class Engine:
         """Let all legs of a plan leave, or none; none when its opportunity was acted on already."""
         key, legs, duplicate = self.orders.admit(plan, self.now_ns)
         duplicate = duplicate or any(self.orders.known(strategy, leg.key) for leg in legs)
-        verdicts = [] if duplicate else [self._permitted(strategy, leg, out) for leg in legs]
+        objections = () if duplicate else self._objections(legs, out)
+        verdicts = [] if duplicate else [self._permitted(strategy, leg, objections) for leg in legs]
         reasons = [reason for verdict in verdicts if isinstance(verdict, Refused) for reason in verdict.reasons]
         if duplicate or reasons:
             found = (ReasonCode.DUPLICATE.value,) if duplicate else tuple(dict.fromkeys(reasons))
@@ -349,19 +351,18 @@ class Engine:
                 self._halt_key(place.key, out)
                 return Refused(place, (ReasonCode.INTENT_KEY_REUSE.value,), self.now_ns)
             return None
-        verdict = self._permitted(strategy, place, out)
+        verdict = self._permitted(strategy, place, self._objections((place,), out))
         if isinstance(verdict, Approved):
             self._take(verdict, out)
             return None
         out.append(Refuse(place.key, verdict.reasons))
         return verdict
 
-    def _permitted(self, strategy: str, place: Place, out: list[Command]) -> Approved | Refused:
+    def _permitted(self, strategy: str, place: Place, objections: tuple[str, ...]) -> Approved | Refused:
         coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
         client_id = self.orders.client_id(strategy, place.key)
         self.probe.mark(client_id, Stage.DETECT, self.now_ns)
         self.probe.mark(client_id, Stage.PLAN)
-        objections = self._objections(place, out) if self.guards and not place.reduces else ()
         verdict = self.board.permit(place, client_id, coverable, self.now_ns, objections)
         if isinstance(verdict, Refused):
             self.probe.drop(client_id)

@@ -63,8 +63,11 @@ class Guard(Restorable, Protocol):
         """Return what follows from one thing that happened."""
         ...
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
-        """Return the reason codes for which this order, which would add to a position, may not leave; () if it may."""
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
+        """Return the reason codes for which these orders may not leave; () if they may.
+
+        They would add to positions and leave together or not at all: the legs of a plan, or one order alone.
+        """
         ...
 
     def interest(self) -> Interest:

@@ -55,9 +55,9 @@ class BreakerStop:
             return [Lift(breaker_id(seen.venue), seen.text, seen.ts_ns), told]
         return [Post(_restriction(seen)), told]
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
         """Return none: what it has to say stands on the board."""
-        del place, view
+        del places, view
         return ()
 
     def interest(self) -> Interest:

@@ -172,9 +172,9 @@ class Drawdown:
             return 0.0
         return max(max(sample for _, sample in course.samples) - value, 0) / self._allocated
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
         """Have none: the tiers are on the board."""
-        del place, view
+        del places, view
         return ()
 
     def interest(self) -> Interest:

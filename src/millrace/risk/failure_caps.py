@@ -142,19 +142,19 @@ class FailureCaps:
             recovery=Recovery.PROBATION,
         )
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
         """Object on probation to what is larger than the venue's minimum, and to more orders than are needed."""
-        for scope in scopes_of(place.position):
-            run = self._runs.get(scope)
-            if run is None or run.needed is None:
+        for run in self._runs.values():
+            tried = [] if run.needed is None else [one for one in places if run.scope in scopes_of(one.position)]
+            if run.needed is None or not tried:
                 continue
-            if place.lots > least_lots(self._instruments[place.instrument], place.limit_ticks):
+            if any(one.lots > least_lots(self._instruments[one.instrument], one.limit_ticks) for one in tried):
                 return _OBJECTION
             under_way = sum(
-                order.state in _UNCONFIRMED and not order.place.reduces and scope in scopes_of(order.place.position)
+                order.state in _UNCONFIRMED and not order.place.reduces and run.scope in scopes_of(order.place.position)
                 for order in view.unfinished()
             )
-            if under_way >= run.needed:
+            if under_way + len(tried) > run.needed:
                 return _OBJECTION
         return ()
 

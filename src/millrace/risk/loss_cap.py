@@ -1,7 +1,7 @@
 """The daily loss cap: what the UTC day lost, open positions at their mark, may not exceed what the owner allows (2.17).
 
 At 80 % of a cap sizes are halved for the rest of the day; at 100 % its scope halts until the next UTC day and an
-operator's word. Before that no single order may leave whose own worst case, on top of the loss so far, would break the
+operator's word. Before that no order or plan may leave whose own worst case, on top of the loss so far, would break the
 cap; a profit of the day buys no more. Caps exist for the whole program, each strategy and each lane; none is on by
 itself. The state is part of the core, so a restart forgives nothing.
 
@@ -159,15 +159,17 @@ class LossCap:
 
     # The single order
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
-        """Object to an order whose worst case on top of the loss so far would break a cap (2.17 rule 3)."""
-        for scope in scopes_of(place.position) if self._caps else ():
-            cap = self._caps.get(scope.kind)
-            if cap is None:
-                continue
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
+        """Object to orders whose worst case on top of the loss so far would break a cap (2.17 rule 3)."""
+        worst: dict[Scope, Dollars] = {}
+        for place in places if self._caps else ():
+            for scope in scopes_of(place.position):
+                if scope.kind in self._caps:
+                    worst[scope] = worst.get(scope, 0) + self._worst_case(place)
+        for scope, more in worst.items():
             day = self._scopes.get(scope)
             loss = 0 if day is None else self._loss(day, view, self._worse_ppm)
-            if loss is None or max(loss, 0) + self._worst_case(place) > cap:
+            if loss is None or max(loss, 0) + more > self._caps[scope.kind]:
                 return _OBJECTION
         return ()
 

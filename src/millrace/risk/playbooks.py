@@ -115,9 +115,9 @@ class Playbooks:
                 self._judge(book, Case(self._facts, view, subject, view.now_ns), out, measured=measured)
         return out
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
         """Object to nothing: playbooks speak through the board."""
-        del place, view
+        del places, view
         return ()
 
     def interest(self) -> Interest:

@@ -63,9 +63,9 @@ class ReconciliationGuard:
             return [*self._strangers(seen, view), *self._drift(seen, view), *_lifted("recovery", seen, view)]
         return self._operator(seen) if isinstance(seen, Operator) else []
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
         """Object to nothing: what is unsafe stands on the board."""
-        del place, view
+        del places, view
         return ()
 
     def interest(self) -> Interest:

@@ -86,9 +86,9 @@ class KillSwitch:
         positions = [*view.positions(), *(order.place.position for order in view.unfinished())]
         return any(scope in scopes_of(position) for position in positions)
 
-    def objections(self, place: Place, view: GuardView) -> tuple[str, ...]:
+    def objections(self, places: tuple[Place, ...], view: GuardView) -> tuple[str, ...]:
         """Have none: what it stops is on the board."""
-        del place, view
+        del places, view
         return ()
 
     def interest(self) -> Interest:
