@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from guard_floor import BTC, DOGE, Floor, stops
 from millrace.config.load import load_settings
 from millrace.core.commands import Alert, OrderState, Severity, Side
-from millrace.core.events import EndStatus, OrderEnded, OrderProgress, OrderUnknown, RejectReason
+from millrace.core.events import (
+    EndStatus,
+    OrderEnded,
+    OrderProgress,
+    OrderUnknown,
+    Reconciled,
+    RecoveryBegan,
+    RejectReason,
+)
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, Recovery
 from millrace.risk.failure_caps import ECONOMIC, FailureCaps, least_lots
@@ -95,6 +103,20 @@ def test_what_nobody_knows_and_what_we_took_back_is_no_outcome():
         desk.step(OrderUnknown(client_id, "time-out", desk.now_ns))
         desk.step(OrderEnded(OrderProgress(client_id, 0, 0, 0, desk.now_ns), EndStatus.CANCELLED, "withdrawn"))
     assert desk.standing() == {}
+
+
+def test_what_a_start_finds_lost_is_no_failure():
+    desk = floor()
+    ids = [desk.want() for _ in range(9)]
+    desk.step(RecoveryBegan("kraken", desk.now_ns))
+    for client_id in ids[:6]:
+        desk.reject(client_id, RejectReason.LOST)
+    desk.restarted(FailureCaps((DOGE, BTC), stops()))
+    desk.reject(ids[6], RejectReason.LOST)
+    assert desk.standing() == {}
+    desk.step(Reconciled("kraken", (), (), None, desk.now_ns))
+    fail(desk, 3, reason=RejectReason.LOST)
+    assert desk.standing() == {FAMILY: Level.HALT}
 
 
 def halted() -> Floor:
