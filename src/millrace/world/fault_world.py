@@ -16,7 +16,7 @@ from millrace.config.settings import Settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
 from millrace.core.events import EndStatus, Operator, Scalar
-from millrace.core.failure import OperatorError, WorldError
+from millrace.core.failure import WorldError
 from millrace.shell.journal import read_journal
 from millrace.sim.candles import PrintColumns
 from millrace.sim.dice import Dice
@@ -68,6 +68,19 @@ class Verdict(NamedTuple):
     places: int
 
 
+class _OneLife:
+    """Hands whatever ends the program to the world, which goes on living without it."""
+
+    def __init__(self, take: Callable[[BaseException], bool]) -> None:
+        self._take = take
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return error is not None and self._take(error)
+
+
 class FaultWorld:
     """One world; `tell` is shown a line for whatever happens to it, for people."""
 
@@ -100,6 +113,8 @@ class FaultWorld:
         self._down_until_ns = FIRST_NS
         self._kill: Deed | None = None
         self._last_words = ""
+        self._quiet_prices = 0
+        self._owed: Deed | None = None
         self._dies_again = 0
         self._span_ns = span_ns
         self._tell = tell
@@ -146,13 +161,22 @@ class FaultWorld:
             self.oracles.look()
 
     def _let_run(self, run: Run, until_ns: int) -> None:
-        try:
+        with _OneLife(self._take):
             run.simulation.run_until(until_ns)
             run.heed_kills()
-        except Killed as killed:
-            self._died(str(killed))
-        except WorldError as error:
+
+    def _take(self, error: BaseException) -> bool:
+        """Take what ended the program; False for what is not its end."""
+        if isinstance(error, Killed):
+            self._died(str(error))
+        elif isinstance(error, WorldError):
             self._crashed(error)
+        elif isinstance(error, Exception):
+            self.oracles.broken("program", f"raised {error!r}")
+            self._gone()
+        else:
+            return False
+        return True
 
     # A program's life
 
@@ -160,20 +184,20 @@ class FaultWorld:
         if self._dies_again:
             self.premises.plug.arm(self._dies_again % _PLACES, self._dies_again)
             self._dies_again = 0
-        try:
+        with _OneLife(self._take):
             self._run = Run(self.premises, self.settings)
-        except Killed as killed:
-            self._died(f"in its start, {killed}")
-            return
-        except WorldError as error:
-            self._crashed(error)
-            return
-        except OperatorError as error:
-            self.oracles.broken("program", f"a start blames the operator: {error}")
+        if self._run is None:
             return
         self._say(f"a program runs from event {self._run.simulation.sequencer.seq}")
         for notice in self._run.notices:
             self._say(notice)
+        self._pay(self._run)
+
+    def _pay(self, run: Run) -> None:
+        """Say what the operator could not say because no program ran."""
+        if self._owed is not None:
+            owed, self._owed = self._owed, None
+            self._ask(owed, run)
 
     def _assembled(self, program: Program, simulation: Simulation) -> None:
         self.lives += 1
@@ -226,13 +250,19 @@ class FaultWorld:
             self._venue_acts(deed)
         elif self._run is not None:
             self._ask(deed, self._run)
+        elif deed.kind is Kind.UNHALT:
+            self._owed = deed
 
     def _arm(self, deed: Deed) -> None:
         """Let the program die soon, or in its next start; or, when all is to be quiet, not at all."""
         if deed.kind is Kind.QUIET:
             self.premises.plug.revive()
             self._kill, self._dies_again = None, 0
+            self._quiet_prices = self.oracles.prices
             self._down_until_ns = min(self._down_until_ns, self.now_ns + _AGAIN_NS)
+            self._owed = Deed(self.now_ns, Kind.UNHALT, 0)  # a lift that the disk did not keep is said again
+            if self._run is not None:
+                self._pay(self._run)
             return
         self._kill = deed
         if self._run is None:
@@ -243,7 +273,7 @@ class FaultWorld:
     def _ask(self, deed: Deed, run: Run) -> None:
         """Have the program do something."""
         args: dict[str, Scalar] = {"reason": "a world's operator", "operator": "world", "id": _HALT_ID}
-        try:
+        with _OneLife(self._take):
             if deed.kind is Kind.SNAPSHOT:
                 run.snapshot()
             elif deed.kind is Kind.SECOND:
@@ -256,10 +286,6 @@ class FaultWorld:
                 run.simulation.feed_event(Operator("halt", args, self.now_ns))
             else:
                 run.simulation.feed_event(Operator("clear", args, self.now_ns))
-        except Killed as killed:
-            self._died(str(killed))
-        except WorldError as error:
-            self._crashed(error)
 
     def _second(self) -> None:
         """Start a second program on the same premises: it must be refused and have changed nothing."""
@@ -288,7 +314,7 @@ class FaultWorld:
     # Judging
 
     def _judge(self) -> None:
-        self.oracles.settled(self.plan.quiet_ns)
+        self.oracles.settled(self.plan.quiet_ns, self._quiet_prices)
         run = self._run
         if run is None or self.oracles.found:
             return

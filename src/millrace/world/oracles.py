@@ -22,8 +22,17 @@ from millrace.world.assemble import Program
 from millrace.world.simulation import Simulation
 
 _KEPT = 20
+_PRICES = 30
+"""A program that saw fewer has nothing to act on: markets are silent for minutes."""
 _BUGS = frozenset({ReasonCode.CORE_EXCEPTION, ReasonCode.GUARD_FAILURE, ReasonCode.INTENT_KEY_REUSE})
 """Restrictions that say that the program itself went wrong."""
+_MAY_STAND = frozenset(
+    {
+        ReasonCode.EXECUTION_FAILURES, ReasonCode.PROBATION, ReasonCode.DAILY_LOSS_CAP, ReasonCode.DAILY_LOSS_LOCK,
+        ReasonCode.DRAWDOWN,
+    }
+)  # fmt: skip
+"""Halts that say why and are meant to outlast their cause: they wait for time, for successes, or for a person."""
 
 
 class Violation(NamedTuple):
@@ -48,6 +57,7 @@ class Oracles:
         self.now_ns = 0
         self.last_taken_ns = 0
         self.steps = 0
+        self.prices = 0
         self._instrument = instrument
         self._totals = dict(opening)
         self._costs: dict[str, tuple[Money, Money]] = {}
@@ -120,10 +130,10 @@ class Oracles:
 
     def step(self, event: Event, commands: list[Command]) -> None:
         """Look at one step, after everything that followed from it was done."""
-        del event
         life = self._life
         assert life is not None  # noqa: S101  only a living program steps
         self.steps += 1
+        self.prices += event.is_market
         self._last_seq = life.simulation.sequencer.seq
         self._hashes[self._last_seq] = life.program.engine.command_hash
         for command in commands:
@@ -260,8 +270,11 @@ class Oracles:
             if believed is not None and believed > free:
                 self.broken("conservation", f"the program believes {believed} {asset} free, the venue has {free}")
 
-    def settled(self, ended_ns: int) -> None:
-        """Judge a world that has been quiet for long enough, its market closed: all must agree, trading go on."""
+    def settled(self, ended_ns: int, prices: int) -> None:
+        """Judge a world that has been quiet for long enough, its market closed: all must agree, trading go on.
+
+        `ended_ns` is when the faults stopped, `prices` how many the program had seen by then.
+        """
         self.look()
         life = self._life
         if life is None:
@@ -272,10 +285,12 @@ class Oracles:
         self._agreement(life)
         if executor.unanswered or executor.waiting:
             self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
-        standing = [restriction for restriction in engine.board.active() if restriction.level >= Level.REDUCE_ONLY]
-        if standing:
-            self.broken("liveness", f"still restricted: {[(posted.id, posted.text) for posted in standing]}")
-        elif self.last_taken_ns < ended_ns and not program.orders.unfinished():
+        standing = [posted for posted in engine.board.active() if posted.level >= Level.REDUCE_ONLY]
+        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason not in _MAY_STAND]
+        if stuck:
+            self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
+        trades = bool(standing or program.orders.unfinished()) or self.last_taken_ns >= ended_ns
+        if not trades and self.prices - prices > _PRICES:
             self.broken("liveness", "nothing is on the book, and nothing was placed since the faults stopped")
         self._truth(program)
         totals = {asset: engine.total(self._instrument.id.venue, asset) for asset in self._totals}
