@@ -12,16 +12,15 @@ from millrace.core.events import (
     OrderEnded,
     OrderProgress,
     OrderUnknown,
-    Reconciled,
-    RecoveryBegan,
     RejectReason,
 )
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, Recovery
 from millrace.risk.failure_caps import ECONOMIC, FailureCaps, least_lots
 
-FAMILY, VENUE, TOTAL = "failures/halt/family:DOGE/USD", "failures/halt/venue:kraken", "failures/halt/global"
+FAMILY, VENUE, TOTAL = "failures/halt/family:E", "failures/halt/venue:kraken", "failures/halt/global"
 LEAST = 50.0
+LEG = SubPosition("arb", DOGE.id, "x/E/b", "A")
 
 
 def floor(**changes) -> Floor:
@@ -30,7 +29,7 @@ def floor(**changes) -> Floor:
     return made
 
 
-def fail(desk: Floor, times: int = 1, group: str = "slot1", reason: RejectReason = RejectReason.OTHER, **more) -> None:
+def fail(desk: Floor, times: int = 1, group: str = "x/E/b", reason: RejectReason = RejectReason.OTHER, **more) -> None:
     for _ in range(times):
         facts = more.get("facts", DOGE)
         client_id = desk.want(leg=SubPosition("arb", facts.id, group, "A"), **more)
@@ -52,8 +51,16 @@ def test_three_in_a_row_halt_their_family_only():
     assert desk.standing() == {"failures/halt/family:E1": Level.HALT}
     (halt,) = desk.board.active()
     assert halt.recovery is Recovery.PROBATION
-    assert desk.want() != ("execution_failures",), "another family trades on"
+    assert isinstance(desk.want(), str), "others trade on"
     assert [alert.severity for alert in desk.made if isinstance(alert, Alert)] == [Severity.PAGE]
+
+
+def test_an_instrument_alone_is_no_family_and_its_venue_counts():
+    desk = floor()
+    fail(desk, 4, "slot1")
+    assert desk.standing() == {}
+    fail(desk, 1, "slot2")
+    assert desk.standing() == {VENUE: Level.HALT}
 
 
 def test_five_in_a_row_halt_the_venue_and_eight_everything():
@@ -70,9 +77,7 @@ def test_five_in_a_row_halt_the_venue_and_eight_everything():
     assert desk.standing() == {VENUE: Level.HALT, TOTAL: Level.HALT}
 
 
-@pytest.mark.parametrize(
-    "reason", [*ECONOMIC, RejectReason.OUTBOX_FULL, RejectReason.RESTRICTION_CHANGED, RejectReason.TOO_OLD]
-)
+@pytest.mark.parametrize("reason", sorted(ECONOMIC | NOT_SENT))
 def test_refusals_that_belong_to_trading_are_no_failures(reason):
     desk = floor()
     fail(desk, 2)
@@ -86,7 +91,7 @@ def test_refusals_that_belong_to_trading_are_no_failures(reason):
 def test_a_success_ends_a_run(how):
     desk = floor()
     fail(desk, 2)
-    client_id = desk.want()
+    client_id = desk.want(leg=LEG)
     if how == "answered":
         desk.step(OrderUnknown(client_id, "time-out", desk.now_ns))
     desk.fill(client_id) if how == "filled" else desk.accept(client_id)
@@ -99,75 +104,61 @@ def test_a_success_ends_a_run(how):
 def test_what_nobody_knows_and_what_we_took_back_is_no_outcome():
     desk = floor()
     for _ in range(9):
-        client_id = desk.want()
+        client_id = desk.want(leg=LEG)
         desk.step(OrderUnknown(client_id, "time-out", desk.now_ns))
         desk.step(OrderEnded(OrderProgress(client_id, 0, 0, 0, desk.now_ns), EndStatus.CANCELLED, "withdrawn"))
     assert desk.standing() == {}
 
 
-def test_what_a_start_finds_lost_is_no_failure():
-    desk = floor()
-    ids = [desk.want() for _ in range(9)]
-    desk.step(RecoveryBegan("kraken", desk.now_ns))
-    for client_id in ids[:6]:
-        desk.reject(client_id, RejectReason.LOST)
-    desk.restarted(FailureCaps((DOGE, BTC), stops()))
-    desk.reject(ids[6], RejectReason.LOST)
-    assert desk.standing() == {}
-    desk.step(Reconciled("kraken", (), (), None, desk.now_ns))
-    fail(desk, 3, reason=RejectReason.LOST)
-    assert desk.standing() == {FAMILY: Level.HALT}
-
-
 def halted() -> Floor:
     desk = floor()
     fail(desk, 3)
-    assert desk.level() is Level.HALT
+    assert desk.board.standing_of(LEG).level is Level.HALT
     return desk
 
 
 def test_after_15_minutes_three_orders_of_least_size_must_succeed():
     desk = halted()
     assert desk.wait(899) == []
-    assert desk.want() == ("execution_failures",)
+    assert desk.want(leg=LEG) == ("execution_failures",)
     desk.wait(1)
-    assert desk.board.standing("grid", DOGE.id).multiplier == 0.25
-    assert desk.level() is Level.CAUTION
-    assert desk.want(LEAST * 1.03) == ("probation",), "no more than the minimum"
-    first = [desk.want(LEAST * 1.02) for _ in range(3)]
-    assert desk.want(LEAST) == ("probation",), "no more than are needed"
+    assert desk.board.standing_of(LEG).multiplier == 0.25
+    assert desk.board.standing_of(LEG).level is Level.CAUTION
+    assert desk.want(LEAST * 1.03, leg=LEG) == ("probation",), "no more than the minimum"
+    first = [desk.want(LEAST * 1.02, leg=LEG) for _ in range(3)]
+    assert desk.want(LEAST, leg=LEG) == ("probation",), "no more than are needed"
     for client_id in first[:2]:
         desk.accept(client_id)
-    assert desk.level() is Level.CAUTION
+    assert desk.board.standing_of(LEG).level is Level.CAUTION
     desk.accept(first[2])
     assert desk.standing() == {}
-    assert isinstance(desk.want(500.0), str)
+    assert isinstance(desk.want(500.0, leg=LEG), str)
 
 
 def test_a_failure_on_probation_begins_the_wait_anew():
     desk = halted()
     desk.wait(900)
-    desk.accept(desk.want(LEAST))
-    desk.reject(desk.want(LEAST))
+    desk.accept(desk.want(LEAST, leg=LEG))
+    desk.reject(desk.want(LEAST, leg=LEG))
     assert desk.standing() == {FAMILY: Level.HALT}
     desk.wait(899)
-    assert desk.level() is Level.HALT
+    assert desk.board.standing_of(LEG).level is Level.HALT
     desk.wait(1)
-    assert desk.level() is Level.CAUTION
+    assert desk.board.standing_of(LEG).level is Level.CAUTION
     for _ in range(3):
-        assert desk.level() is Level.CAUTION
-        desk.accept(desk.want(LEAST))
+        assert desk.board.standing_of(LEG).level is Level.CAUTION
+        desk.accept(desk.want(LEAST, leg=LEG))
     assert desk.standing() == {}
 
 
 def test_exits_leave_on_probation_at_any_size_and_count():
     desk = floor()
-    desk.trade(600.0)
+    desk.trade(600.0, leg=LEG)
     fail(desk, 3)
     desk.wait(900)
-    desk.accept(desk.want(600.0, side=Side.SELL, reduces=True))
+    desk.accept(desk.want(600.0, side=Side.SELL, reduces=True, leg=LEG))
     runs = desk.engine.guards[0].status(desk.engine)
-    assert runs["family:DOGE/USD"]["probation_orders_needed"] == 2
+    assert runs["family:E"]["probation_orders_needed"] == 2
 
 
 def test_a_restart_keeps_run_halt_and_probation():
@@ -179,7 +170,7 @@ def test_a_restart_keeps_run_halt_and_probation():
     desk.restarted(FailureCaps((DOGE, BTC), stops()))
     desk.wait(900)
     desk.restarted(FailureCaps((DOGE, BTC), stops()))
-    assert desk.want(60.0) == ("probation",)
+    assert desk.want(60.0, leg=LEG) == ("probation",)
 
 
 def test_nought_switches_a_cap_off():
@@ -220,7 +211,7 @@ def test_any_history_halts_exactly_after_three_in_a_row(history):
             if until is not None and desk.now_ns >= until:
                 run, until, needed = 0, None, 3
             continue
-        client_id = desk.want(LEAST)
+        client_id = desk.want(LEAST, leg=LEG)
         assert isinstance(client_id, str) == (until is None)
         if until is not None:
             continue
@@ -233,5 +224,5 @@ def test_any_history_halts_exactly_after_three_in_a_row(history):
             if needed is not None or run >= 3:
                 until, needed = desk.now_ns + 900 * 10**9, None
     expected = Level.HALT if until is not None else Level.CAUTION if needed is not None else Level.OPEN
-    assert desk.level() is expected
+    assert desk.board.standing_of(LEG).level is expected
     assert all(order.state is not OrderState.SENT for order in desk.orders.unfinished())

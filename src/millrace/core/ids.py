@@ -14,7 +14,7 @@ from millrace.core.instrument import InstrumentId
 PLATFORM_TAG = "311a"
 """Marks an order as one of this platform at any venue."""
 _HASH_DIGITS = 23
-_LANE_AND_GROUP = 2
+_LANE_AND_FAMILY = 2
 
 
 class SubPosition(NamedTuple):
@@ -38,8 +38,12 @@ class SubPosition(NamedTuple):
     @property
     def family(self) -> str:
         """The markets that stand or fall together with it; by default the same symbol at whatever venue."""
-        parts = self.group.split("/", 2)
-        return parts[1] if len(parts) > _LANE_AND_GROUP else self.instrument.symbol
+        return self.group.split("/", 2)[1] if self.names_family else self.instrument.symbol
+
+    @property
+    def names_family(self) -> bool:
+        """Whether the group names a family, and it is not just the instrument alone."""
+        return self.group.count("/") >= _LANE_AND_FAMILY
 
 
 def installation_tag(name: str) -> str:

@@ -2,13 +2,13 @@
 
 A failure is an attempt that did not come where it was meant to: refused for its form or without a good reason, or lost.
 It is none when the venue's answer is part of trading: no money, a post-only price that would cross, the limit of open
-orders, the pace of calls; and it is none when our own executor kept the order back. An order that the venue took, at
-once or after a question, is a success and ends the run. What the venue owes an answer about counts when it is known;
-what is found lost while a start compares everything tells of an end of ours and counts as nothing.
+orders, the pace of calls; and it is none when the order never left, because our own executor kept it back or our
+program ended first. An order that the venue took, at once or after a question, is a success and ends the run. What the
+venue owes an answer about counts when it is known.
 
-Five in a row at a venue, three in one family, eight in all halt that scope. After 15 minutes it is on probation: sizes
-at a quarter, no order that adds to a position above the venue's minimum, and no more of them at a time than may still
-be needed. Three successes, exits included, end it; one failure begins the 15 minutes anew.
+Five in a row at a venue, three in a family that groups markets, eight in all halt that scope. After 15 minutes it is on
+probation: sizes at a quarter, no order that adds to a position above the venue's minimum, and no more of them at a time
+than may still be needed. Three successes, exits included, end it; one failure begins the 15 minutes anew.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ from typing import Any, Final
 import msgspec
 
 from millrace.core.commands import Alert, Lift, OrderState, OrderUpdate, Place, Post, Severity
-from millrace.core.events import NOT_SENT, Reconciled, RecoveryBegan, RejectReason, Timer
+from millrace.core.events import NOT_SENT, RejectReason, Timer
 from millrace.core.guard import GuardView, Seen, Verdict
+from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of
 from millrace.core.strategy import Interest
@@ -55,7 +56,7 @@ class FailureCaps:
     """A `Guard`."""
 
     name = "failure_caps"
-    reads: tuple[type, ...] = (OrderUpdate, Timer, RecoveryBegan, Reconciled)
+    reads: tuple[type, ...] = (OrderUpdate, Timer)
 
     def __init__(self, instruments: Sequence[Instrument], settings: StopsSettings) -> None:
         self._limits = {
@@ -67,26 +68,25 @@ class FailureCaps:
         self._hold_ns = round(settings.probation_after_sec * 1e9)
         self._wanted = settings.probation_orders
         self._runs: dict[Scope, _Run] = {}
-        self._recovering: list[str] = []
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Count one outcome, or begin the probations that are due."""
         verdicts: list[Verdict] = []
-        if isinstance(seen, RecoveryBegan):
-            self._recovering.append(seen.venue)
-        elif isinstance(seen, Reconciled):
-            self._recovering = [venue for venue in self._recovering if venue != seen.venue]
-        elif isinstance(seen, OrderUpdate):
+        if isinstance(seen, OrderUpdate):
             succeeded = _outcome(seen)
-            if succeeded is not None and seen.place.instrument.venue not in self._recovering:
-                for scope in scopes_of(seen.place.position):
-                    if self._limits.get(scope.kind):
-                        verdicts += self._succeeded(scope, view) if succeeded else self._failed(scope, seen, view)
+            if succeeded is not None:
+                for scope in self._counting(seen.place.position):
+                    verdicts += self._succeeded(scope, view) if succeeded else self._failed(scope, seen, view)
             return verdicts
         for run in self._runs.values():
             if run.halted_until_ns is not None and view.now_ns >= run.halted_until_ns:
                 verdicts += self._on_probation(run, view)
         return verdicts
+
+    def _counting(self, position: SubPosition) -> list[Scope]:
+        """Return the scopes that count an order; an instrument that is a family of its own is covered by its venue."""
+        scopes = [scope for scope in scopes_of(position) if self._limits.get(scope.kind)]
+        return [scope for scope in scopes if scope.kind is not ScopeKind.FAMILY or position.names_family]
 
     def _succeeded(self, scope: Scope, view: GuardView) -> list[Verdict]:
         run = self._runs.get(scope)
@@ -184,12 +184,11 @@ class FailureCaps:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        return {"runs": msgspec.to_builtins(list(self._runs.values())), "recovering": list(self._recovering)}
+        return {"runs": msgspec.to_builtins(list(self._runs.values()))}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         self._runs = {run.scope: run for run in msgspec.convert(state["runs"], list[_Run])}
-        self._recovering = list(state["recovering"])
 
 
 def least_lots(instrument: Instrument, limit_ticks: int) -> Lots:
