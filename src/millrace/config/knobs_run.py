@@ -37,5 +37,13 @@ RUN_KNOBS: tuple[Knob, ...] = (
         low=0,
         spec="design 3",
     ),
+    knob(
+        "venue.rate_limits",
+        "",
+        True,
+        "",
+        "whether it refuses calls that come too fast",
+        spec="venues 1.5",
+    ),
     knob("venue.latency_jitter_ms", "", 20, "ms", "drawn share added to both", low=0, spec="design 3"),
 )

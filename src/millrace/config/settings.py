@@ -46,7 +46,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The simulated venue: opening balances in coins, the share of volume that we may take, travel times."""
+    """The simulated venue: opening balances in coins, our share of volume, travel times, whether it limits calls."""
 
     base_balance: float
     quote_balance: float
@@ -54,6 +54,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     request_latency_ms: int
     response_latency_ms: int
     latency_jitter_ms: int
+    rate_limits: bool
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,11 +37,13 @@ from millrace.shell.manifest import Manifest
 from millrace.shell.measures import Measures
 from millrace.shell.reconciler import Reconciler
 from millrace.shell.venue_calls import VenueCalls
+from millrace.sim.rate_counter import TIERS
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
 
 SLOTS = "slots"
+VENUE_TIER = TIERS["pro"]
 _STALE_KEY = "slots.stale_price_max_age_sec"
 _STALE_MARK_KEY = "stops.stale_mark_sec"
 _MS = 1_000_000
@@ -127,6 +129,7 @@ def venue_settings(settings: Settings, instrument: Instrument) -> VenueSettings:
         request_latency_ns=chosen.request_latency_ms * _MS,
         response_latency_ns=chosen.response_latency_ms * _MS,
         jitter_ns=chosen.latency_jitter_ms * _MS,
+        rate=VENUE_TIER if chosen.rate_limits else None,
         fill_rule=FillRule.PRINTS,
     )
 

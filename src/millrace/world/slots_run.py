@@ -183,13 +183,14 @@ def assumptions(settings: Settings, facts: MarketFacts) -> list[str]:
         if facts.kind == "bars"
         else "Each recorded trade is one print."
     )
+    counts = "counts calls against its rate limit, as Kraken does" if venue.rate_limits else "takes any number of calls"
     whose = "a bar's" if facts.kind == "bars" else "a trade's"
     return [
         data,
         "A resting order fills at its limit when a print goes through it by at least one tick.",
         f"Resting orders take at most {venue.participation:.0%} of {whose} volume per side.",
         "An order sent at one print can fill from the next; nobody queues before us, and nobody reacts to us.",
-        "The venue allows 225 open orders a pair and counts calls against its rate limit, as Kraken does.",
+        f"The venue allows 225 open orders a pair and {counts}.",
         (
             f"Travel times: {venue.request_latency_ms} ms there, {venue.response_latency_ms} ms back, up to"
             f" {venue.latency_jitter_ms} ms jitter."
