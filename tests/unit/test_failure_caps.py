@@ -8,6 +8,7 @@ from guard_floor import BTC, DOGE, Floor, stops
 from millrace.config.load import load_settings
 from millrace.core.commands import Alert, OrderState, Severity, Side
 from millrace.core.events import (
+    NOT_SENT,
     EndStatus,
     OrderEnded,
     OrderProgress,
