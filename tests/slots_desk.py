@@ -135,10 +135,9 @@ class Desk:
         made = self.step(Operator(action, args, self.now_ns))
         return next(command.text for command in made if isinstance(command, Alert) and command.code == action)
 
-    def caution(self, multiplier: float) -> None:
+    def caution(self, multiplier: float, code: ReasonCode = ReasonCode.OPERATOR_PAUSE) -> None:
         """Put a restriction on the board that asks for smaller orders."""
         scope = Scope(ScopeKind.GLOBAL)
-        code = ReasonCode.OPERATOR_PAUSE
         self.board.post(Restriction("test", scope, Level.CAUTION, code, "", "test", self.now_ns, multiplier))
 
     def clear_halt(self) -> str:

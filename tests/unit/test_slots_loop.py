@@ -4,6 +4,7 @@ import pytest
 
 from millrace.core.commands import Severity
 from millrace.core.events import RejectReason
+from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.scheduler import EntryScheduler, entry_cap
 from millrace.strategies.slots.slot import NEVER_NS
 from slots_desk import LOOP_NS, SECOND_NS, Desk, cancels, submits
@@ -71,6 +72,30 @@ def test_waiting_slots_say_so_and_the_one_with_more_round_trips_goes_first():
     assert submits(desk.loop())[0].position.group == "slot6"
     assert desk.waits(3) == {"A": "bootstrap_pending", "B": "bootstrap_pending"}
     assert desk.status()["bootstrap_backlog"] == 4
+
+
+def test_under_caution_no_slot_is_opened_and_an_open_one_goes_on():
+    desk = Desk(3)
+    desk.loop()
+    assert {desk.slot(number).state.orders != [] for number in (1, 2)} == {True}
+    desk.accept()
+    desk.caution(0.9)
+    desk.fill(desk.one("B", 1))
+    assert desk.find("B", 1, reduces=True), "exits and re-entries of an open slot go on"
+    for _ in range(3):
+        desk.loop()
+    assert desk.find(slot=3) == []
+    assert desk.waits(3) == {"A": "paused", "B": "paused"}
+    desk.board.lift("test")
+    desk.loop()
+    assert len(desk.find(slot=3)) == 2
+
+
+def test_on_probation_slots_are_opened_because_only_orders_can_end_it():
+    desk = Desk(1)
+    desk.caution(0.9, ReasonCode.PROBATION)
+    desk.loop()
+    assert len(desk.find(slot=1)) == 2
 
 
 def test_a_slot_is_never_opened_twice():

@@ -12,7 +12,7 @@ from millrace.strategies.slots.events import PriceTick, TimerTick
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
-from millrace.strategies.slots.placement import entry_block, place, place_exits, reprice_entry
+from millrace.strategies.slots.placement import entry_block, opening_block, place, place_exits, reprice_entry
 from millrace.strategies.slots.refresh import is_stale_partial
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
@@ -168,7 +168,7 @@ def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot]) -> None:
     empty.sort(key=lambda slot: (-slot.state.total_round_trips, slot.slot_id))
     opened = 0
     for slot in empty:
-        blocked = entry_block(grid, turn, slot)
+        blocked = opening_block(grid, turn, slot)
         if blocked is not None:
             opening = Opening([], {"A": blocked, "B": blocked})
         elif opened >= max(2, grid.scheduler.cap) or turn.calls_left < _CALLS_OF_TWO:

@@ -6,7 +6,7 @@ is tried again, before any entry; while one waits for money, no entry may take m
 """
 
 from millrace.core.commands import Place, Side, Style
-from millrace.core.permission import Level
+from millrace.core.permission import Level, ReasonCode
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import normalise_flags
 from millrace.strategies.slots.legs import fresh_entry_price
@@ -14,6 +14,8 @@ from millrace.strategies.slots.model import Order, Recovery, WaitReason
 from millrace.strategies.slots.pricing import clear_of_market
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
+
+_PROBATION = (ReasonCode.PROBATION.value,)
 
 
 def place(grid: Grid, turn: Turn, slot: Slot, local_id: int, *, paced: bool) -> None:
@@ -70,6 +72,17 @@ def entry_block(grid: Grid, turn: Turn, slot: Slot) -> WaitReason | None:
     if turn.open_orders >= grid.safe_cap:
         return WaitReason.CAPACITY_BLOCK
     return None
+
+
+def opening_block(grid: Grid, turn: Turn, slot: Slot) -> WaitReason | None:
+    """Return why an empty slot may not be opened now: under CAUTION no new slot is (runtime 1.3, 2.1).
+
+    Probation is a caution that only orders can end, and a grid without any could never give them.
+    """
+    standing = turn.standing
+    if standing.level is Level.CAUTION and standing.reasons != _PROBATION:
+        return WaitReason.PAUSED
+    return entry_block(grid, turn, slot)
 
 
 def _place_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, *, paced: bool) -> None:
