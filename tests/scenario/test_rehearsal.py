@@ -9,6 +9,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from command_line import millrace, process
 from demo_runs import venue_records
 from millrace.sim.venue_log import Accepted
@@ -25,6 +27,11 @@ LIVELY = {
     "venue.response_latency_ms": "700",
 }
 CHOSEN = tuple(word for key, value in LIVELY.items() for word in ("--set", f"{key}={value}"))
+
+
+@pytest.fixture(autouse=True)
+def _own_leases(tmp_path, monkeypatch):
+    monkeypatch.setenv("MILLRACE_STATE_DIR", str(tmp_path / "state"))
 
 
 def test_after_kills_of_both_processes_everybody_agrees(tmp_path):
@@ -91,10 +98,14 @@ def test_a_rehearsal_outlives_the_death_of_either_side_and_nothing_outlives_the_
     assert result.object["disagreements"] == [], result
 
 
-def test_the_sides_end_when_whoever_started_them_is_killed(tmp_path):
+def test_one_program_has_the_account_and_the_sides_end_when_whoever_started_them_is_killed(tmp_path):
     running = process("rehearse", "--dir", tmp_path / "run", "--speed", "120", *CHOSEN, folder=tmp_path)
     sides = until(lambda: len(children(running.pid)) == 2 and children(running.pid))
     until((tmp_path / "run" / "journal-000001.mrj").exists)
+    other = millrace("rehearse", "--only", "program", "--dir", tmp_path / "other", "--venue", tmp_path / "run", *CHOSEN)
+    assert other.code == 3
+    assert f"is in use by process {sides['program']} for {tmp_path / 'run'}" in other.err
+    assert "an account belongs to one program" in other.err
     running.kill()
     running.communicate()
     until(lambda: not any(Path(f"/proc/{side}").exists() for side in sides.values()))

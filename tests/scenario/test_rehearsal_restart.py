@@ -56,7 +56,8 @@ def executions(folder) -> int:
 
 @pytest.mark.skipif("MILLRACE_REHEARSAL_RESTART" not in os.environ, reason="MILLRACE_REHEARSAL_RESTART is not set")
 @pytest.mark.parametrize("limits", LIMITS)
-def test_a_restart_knows_200_open_orders_in_time(tmp_path, limits):
+def test_a_restart_knows_200_open_orders_in_time(tmp_path, limits, monkeypatch):
+    monkeypatch.setenv("MILLRACE_STATE_DIR", str(tmp_path / "state"))
     folder = tmp_path / "run"
     words = [word for key, value in {**CROWD, **LIMITS[limits]}.items() for word in ("--set", f"{key}={value}")]
     with Rehearsal(folder, words, BUILDING_SPEED, captured=True) as building:

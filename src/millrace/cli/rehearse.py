@@ -39,6 +39,7 @@ def grammar(rehearse: argparse.ArgumentParser) -> None:
     rehearse.add_argument("--kills", type=int, metavar="N", help="kill -9 the program so often, the venue too; audit")
     rehearse.add_argument("--seed", type=int, default=1, metavar="S", help="draws the moments of the kills (1)")
     rehearse.add_argument("--only", choices=("venue", "program"), help="be one of the two processes")
+    rehearse.add_argument("--venue", metavar="DIR", help="with --only program: trade at the venue of another folder")
     rehearse.add_argument("--closed", action="store_true", help="with --only venue: take calls, let no price move")
     rehearse.add_argument("--until-quiet", action="store_true", help="with --only program: stop when all is answered")
     for hidden in ("--same-clock", "--leash"):
@@ -121,10 +122,13 @@ def _venue(given: argparse.Namespace, folder: "Path") -> int:
 def _program(given: argparse.Namespace, folder: "Path") -> int:
     """Be the program until the wish to stop."""
     import os
+    from pathlib import Path
 
     from millrace.shell.clock import WallClock
     from millrace.shell.kill_file import kills_of_environment
+    from millrace.shell.lease import state_folder
     from millrace.world.demo_view import farewell, line
+    from millrace.world.premises import VENUE
     from millrace.world.rehearsal_program import RehearsalProgram
 
     def show(frame: "Frame") -> None:
@@ -133,7 +137,15 @@ def _program(given: argparse.Namespace, folder: "Path") -> int:
 
     settings = _quietly_loaded(given)
     with _wish_to_end(given) as stopped:
-        program = RehearsalProgram(settings, folder, WallClock(), kills_of_environment(os.environ), stopped)
+        program = RehearsalProgram(
+            settings,
+            folder,
+            WallClock(),
+            kills_of_environment(os.environ),
+            stopped,
+            state=state_folder(os.environ, Path.home()),
+            venue_folder=Path(given.venue) / VENUE if given.venue else None,
+        )
         result = program.play(given.seconds, show, until_quiet=given.until_quiet)
     print(_json(result) if given.json else farewell(result))
     return OK

@@ -124,7 +124,7 @@ class FolderPremises:
         self._market = market
         self._wrap_ledger = wrap_ledger
 
-    def occupy(self) -> FolderLease:
+    def occupy(self) -> Closing:
         """Take the folder's lock, which the system drops when its holder dies."""
         return FolderLease(self.folder)
 

@@ -15,7 +15,7 @@ from millrace.world.audit import audit
 from millrace.world.rehearsal import Rehearsal
 from millrace.world.replay import replay
 
-_SHORTEST_SEC, _LONGEST_SEC = 0.05, 2.5
+_SHORTEST_SEC, _LONGEST_SEC = 0.05, 4.0
 _VENUE_KILL_SHARE = 0.2
 _KILLS_PER_AUDIT = 25
 

@@ -67,7 +67,7 @@ class RehearsalLine:
     def __init__(self, folder: Path, real: Clock, stopped: Callable[[], bool]) -> None:
         self.speed = 1.0
         self._losses: list[str] = []
-        self._folder = folder
+        self.venue_folder = folder.resolve()
         self._real = real
         self._stopped = stopped
         self._stream: Stream | None = None
@@ -86,7 +86,7 @@ class RehearsalLine:
     def _first_clock(self) -> ScaledClock:
         while not self._greeted:
             if self._stopped():
-                raise WorldError(f"stopped before the venue of {self._folder} answered; is its process running?")
+                raise WorldError(f"stopped before the venue of {self.venue_folder} answered; is its process running?")
             self._keep_up()
             self._wait(_LOOK_NS)
         return self._clock
@@ -209,7 +209,7 @@ class RehearsalLine:
 
     def _dial(self) -> None:
         try:
-            address = msgspec.json.decode((self._folder / ADDRESS).read_bytes(), type=Address)
+            address = msgspec.json.decode((self.venue_folder / ADDRESS).read_bytes(), type=Address)
             stream = dial(address.port)
         except (OSError, msgspec.DecodeError, WorldError):
             self._try_later()

@@ -5,26 +5,39 @@ this module keeps the sitting: it looks at kills, requests and the wish to stop 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
 from millrace.core.kill import KillOrder
 from millrace.core.permission import ReasonCode
+from millrace.shell.lease import AccountLease
 from millrace.sim.candles import PrintColumns
 from millrace.sim.venue import VenueSettings
-from millrace.world.premises import VENUE, Connection, FolderPremises
+from millrace.world.premises import VENUE, Closing, Connection, FolderPremises
 from millrace.world.rehearsal_line import RehearsalLine
 from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
 
 
 class RehearsalPremises(FolderPremises):
-    """A folder on the machine's disk whose venue is another process; the market comes from there."""
+    """A folder on the machine's disk whose venue is another process; the market comes from there.
 
-    def __init__(self, folder: Path, clock: Clock, line: RehearsalLine, kill_file: str) -> None:
+    The account at that venue belongs to one program of this machine: `state` is where its lease lies.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, line: RehearsalLine, kill_file: str, state: Path) -> None:
         super().__init__(folder, clock, _no_market, line.now_ns, kill_file=kill_file)
         self._line = line
+        self._state = state
+
+    def occupy(self) -> Closing:
+        """Take the folder's lock and the account's."""
+        with ExitStack() as held:
+            held.callback(super().occupy().close)
+            held.callback(AccountLease(self._state, "rehearsal", str(self._line.venue_folder), self.folder).close)
+            return held.pop_all()
 
     def connect(self, settings: VenueSettings) -> Connection:  # noqa: ARG002  the venue has its own copy of them
         """Return the line, which is connected already."""
@@ -36,7 +49,11 @@ def _no_market(ts_ns: int) -> Iterator[PrintColumns]:  # noqa: ARG001  prints co
 
 
 class RehearsalProgram:
-    """The program's side of a rehearsal; waits for the venue first, whose clock it needs."""
+    """The program's side of a rehearsal; waits for the venue first, whose clock it needs.
+
+    The venue is that of its own folder, unless `venue_folder` is another's. Raises WorldError when another program
+    holds the folder or the account.
+    """
 
     def __init__(
         self,
@@ -45,11 +62,18 @@ class RehearsalProgram:
         clock: Clock,
         kills: tuple[KillOrder, ...],
         stopped: Callable[[], bool],
+        *,
+        state: Path,
+        venue_folder: Path | None = None,
     ) -> None:
         self._clock = clock
         self._stopped = stopped
-        self.line = RehearsalLine(folder / VENUE, clock, stopped)
-        self.run = Run(RehearsalPremises(folder, clock, self.line, settings.stops.kill_file), settings, kills)
+        self.line = RehearsalLine(venue_folder or folder / VENUE, clock, stopped)
+        with ExitStack() as opened:
+            opened.callback(self.line.close)
+            premises = RehearsalPremises(folder, clock, self.line, settings.stops.kill_file, state)
+            self.run = Run(premises, settings, kills)
+            opened.pop_all()
 
     def play(self, seconds: float | None, show: Callable[[Frame], None], *, until_quiet: bool = False) -> SittingResult:
         """Trade for so many real seconds or until the wish to stop; returns how it went.
