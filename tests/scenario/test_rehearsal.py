@@ -13,7 +13,9 @@ import pytest
 
 from command_line import millrace, process
 from demo_runs import venue_records
+from millrace.core.failure import WorldError
 from millrace.sim.venue_log import Accepted
+from millrace.world.rehearsal import Rehearsal
 
 KILLS = int(os.environ.get("MILLRACE_REHEARSAL_KILLS", "5"))
 SEED = int(os.environ.get("MILLRACE_REHEARSAL_SEED", "3"))
@@ -23,8 +25,8 @@ LIVELY = {
     "slots.profit_pct": "0.6",
     "slots.max_entry_adds_per_loop": "4",
     "venue.participation": "0.02",
-    "venue.request_latency_ms": "700",
-    "venue.response_latency_ms": "700",
+    "venue.request_latency_ms": "400",
+    "venue.response_latency_ms": "400",
 }
 CHOSEN = tuple(word for key, value in LIVELY.items() for word in ("--set", f"{key}={value}"))
 
@@ -109,6 +111,16 @@ def test_one_program_has_the_account_and_the_sides_end_when_whoever_started_them
     running.kill()
     running.communicate()
     until(lambda: not any(Path(f"/proc/{side}").exists() for side in sides.values()))
+
+
+def test_a_side_may_be_stopped_before_it_has_begun(tmp_path):
+    with Rehearsal(tmp_path / "run", CHOSEN, 60.0, captured=True) as rehearsal:
+        rehearsal.open_market()
+        assert rehearsal.venue.stop() == ""
+        rehearsal.program.start()
+        rehearsal.program._process.kill()
+        with pytest.raises(WorldError, match="the program ended with code -9"):
+            rehearsal.program.result()
 
 
 def test_what_cannot_be_is_refused(tmp_path):

@@ -6,6 +6,7 @@ input ends then; and when this process leaves, none of them is left.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -69,13 +70,16 @@ class Side:
             self._process.communicate()
 
     def stop(self) -> str:
-        """Ask it to stop; returns what it printed."""
+        """Ask it to stop; returns what it printed. One that has only begun to start may end by the signal itself."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-        return self.result()
+        return self.result(0, -signal.SIGTERM)
 
-    def result(self) -> str:
-        """Wait until it has ended by itself; returns what it printed. Raises WorldError when it did not end well."""
+    def result(self, *well: int) -> str:
+        """Wait until it has ended by itself; returns what it printed.
+
+        Raises WorldError when it did not end well, which is with 0 where no other codes are named.
+        """
         process = self._process
         if process is None:
             return ""
@@ -83,7 +87,7 @@ class Side:
             said = process.communicate(timeout=_PATIENCE_SEC)
         except subprocess.TimeoutExpired as error:
             raise WorldError(f"the {self.name} does not end within {_PATIENCE_SEC:g} s") from error
-        if process.returncode:
+        if process.returncode not in (well or (0,)):
             raise WorldError(f"the {self.name} ended with code {process.returncode}: {_last_words(said)}")
         return said[0] or ""
 
