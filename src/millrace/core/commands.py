@@ -28,6 +28,11 @@ class Side(StrEnum):
         """+1 for a buy, -1 for a sell."""
         return 1 if self is Side.BUY else -1
 
+    @property
+    def opposite(self) -> "Side":
+        """The other one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class Style(StrEnum):
     """How an order may meet the book."""
@@ -106,14 +111,39 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     market_cooldown_ns: int = 0
 
 
+class Finish(StrEnum):
+    """What becomes of a plan whose legs do not match; each falls back to the next (runtime 2.14)."""
+
+    HEDGE = "hedge"
+    UNWIND = "unwind"
+    HOLD = "hold"
+
+
+class LegPolicy(msgspec.Struct, frozen=True, gc=False):
+    """How the legs of a plan follow each other; figures are one for each leg, in the plan's order, or none.
+
+    `hardness` is what a leg wants of what the book shows: the highest leaves first. `hedge_ticks` are the worst prices
+    at which a missing leg is completed, `unwind_ticks` those at which a surplus is given back. A first venue's legs may
+    wait `first_wait_ns` for a fill; between the first fill and the next venue's legs lie at most `gap_ns`.
+    """
+
+    finish: Finish = Finish.HOLD
+    hardness: tuple[float, ...] = ()
+    hedge_ticks: tuple[Ticks, ...] = ()
+    unwind_ticks: tuple[Ticks, ...] = ()
+    first_wait_ns: int = 3_000_000_000
+    gap_ns: int = 3_000_000_000
+
+
 class Plan(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="plan"):
-    """Orders that act on one opportunity together; they leave all or none, and once.
+    """Orders that act on one opportunity together: each may leave, or none does, and they do once.
 
     A leg's `key` is its name within the plan, unique there; its intent key is derived from the opportunity's.
     """
 
     opportunity: Opportunity
     legs: tuple[Place, ...]
+    policy: LegPolicy = LegPolicy()
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel"):

@@ -155,6 +155,9 @@ class Engine:
         guards = self._guards_interest
         if guards is None:
             guards = self._guards_interest = self._wanted_by_guards()
+        legs_ns = self.orders.legs.next_ns
+        if legs_ns is not None:
+            guards = [*guards, Interest(deadline_ns=legs_ns)]
         if not guards and len(self.strategies) == 1:
             return self.strategies[0].interest()
         return merged([strategy.interest() for strategy in self.strategies], guards)
@@ -207,6 +210,8 @@ class Engine:
         elif isinstance(event, Started) and event.restart:
             out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
         self._guards_see(event, out)
+        for strategy, intents in self.orders.legs.due(self.now_ns):
+            self._route(self._by_name[strategy], intents, out)
         self._show(event, out)
 
     def _trouble(self, event: _Trouble, out: list[Command]) -> None:
@@ -234,6 +239,7 @@ class Engine:
         self.account.update(update)
         self._guards_see(update, out)
         owner = self._by_name[update.place.position.strategy]
+        self._route(owner, self.orders.legs.heard(update), out)
         self._route(owner, owner.decide(update, self), out)
 
     def _guards_see(self, seen: Seen, out: list[Command]) -> None:
@@ -303,6 +309,8 @@ class Engine:
             if place > _ROUTING_LIMIT:
                 raise AssertionError(f"{strategy.name} answers refusals with new orders without end")
             for refused in self._one(strategy, queue[place], out):
+                if isinstance(queue[place], Place) and self.orders.known(strategy.name, refused.place.key) is None:
+                    queue.extend(self.orders.legs.refused(refused))
                 queue.extend(strategy.decide(refused, self))
             place += 1
 
@@ -325,7 +333,7 @@ class Engine:
         return ()
 
     def _plan(self, strategy: str, plan: Plan, out: list[Command]) -> Sequence[Refused]:
-        """Let all legs of a plan leave, or none; none when its opportunity was acted on already."""
+        """Begin a plan when each leg may leave, and not when its opportunity was acted on already."""
         key, legs, duplicate = self.orders.admit(plan, self.now_ns)
         duplicate = duplicate or any(self.orders.known(strategy, leg.key) for leg in legs)
         objections = () if duplicate else self._objections(legs, out)
@@ -334,10 +342,15 @@ class Engine:
         if duplicate or reasons:
             found = (ReasonCode.DUPLICATE.value,) if duplicate else tuple(dict.fromkeys(reasons))
             out.append(Refuse(key, found))
+            for leg in legs:
+                self.probe.drop(self.orders.client_id(strategy, leg.key))
             return [Refused(leg, found, self.now_ns) for leg in legs]
+        now = self.orders.legs.begin(strategy, key, legs, plan.policy, self.now_ns)
         for verdict in verdicts:
-            if isinstance(verdict, Approved):
+            if isinstance(verdict, Approved) and verdict.order.key in now:
                 self._take(verdict, out)
+            elif isinstance(verdict, Approved):
+                self.probe.drop(verdict.client_id)
         forgotten = self.orders.acted(plan.opportunity, self.now_ns)
         if forgotten:
             text = f"{forgotten} opportunities were forgotten before their cooldown ended; they may be acted on again"

@@ -4,9 +4,21 @@ The kernel (`core.engine`) imports none of the packages that implement these; th
 read, tested and replaced alone.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from millrace.core.commands import Approved, Command, Opportunity, OrderUpdate, Place, Plan, Refused, Side
+from millrace.core.commands import (
+    Approved,
+    Command,
+    Intent,
+    LegPolicy,
+    Opportunity,
+    OrderUpdate,
+    Place,
+    Plan,
+    Refused,
+    Side,
+)
 from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
@@ -62,8 +74,38 @@ class Board(Restorable, Protocol):
         ...
 
 
+class Legs(Protocol):
+    """The plans whose legs are under way (runtime 2.14); what it returns is gated like any other intent."""
+
+    @property
+    def next_ns(self) -> int | None:
+        """When `due` must be called next."""
+        ...
+
+    def begin(self, strategy: str, key: str, legs: Sequence[Place], policy: LegPolicy, now_ns: int) -> frozenset[str]:
+        """Take a plan; returns the keys of the legs that leave now."""
+        ...
+
+    def heard(self, update: OrderUpdate) -> list[Intent]:
+        """Take an order's news."""
+        ...
+
+    def refused(self, news: Refused) -> list[Intent]:
+        """Take a refusal of the board."""
+        ...
+
+    def due(self, now_ns: int) -> list[tuple[str, list[Intent]]]:
+        """Return what the passing of time asks for, by strategy."""
+        ...
+
+
 class Orders(Restorable, Protocol):
     """Every order of ours that is live, in flight or recently ended, and the sub-positions made by their fills."""
+
+    @property
+    def legs(self) -> Legs:
+        """The plans under way."""
+        ...
 
     def known(self, strategy: str, key: str) -> Place | None:
         """Return the intent that already has this key, if any."""

@@ -39,6 +39,7 @@ from millrace.core.events import (
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money
 from millrace.core.order_truth import GONE, OpenOrder
+from millrace.orders.leg_policy import Legging
 from millrace.orders.opportunity import Admission, Opportunities
 from millrace.orders.states import next_state
 
@@ -70,6 +71,7 @@ class _Saved(msgspec.Struct):
     ended: list[str]
     positions: list[tuple[SubPosition, Lots]]
     opportunities: dict[str, Any]
+    legs: list[Any]
 
 
 class OrderTable:
@@ -85,6 +87,7 @@ class OrderTable:
         self._closing: dict[tuple[SubPosition, Side], Lots] = {}
         self._live: dict[InstrumentId, int] = {}
         self.opportunities = Opportunities()
+        self.legs = Legging()
         self._appliers: dict[type, Callable[[_Order, Any], Applied | None]] = {
             OrderAccepted: self._accepted,
             OrderRejected: self._rejected,
@@ -308,7 +311,7 @@ class OrderTable:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
         orders, positions = list(self._orders.values()), list(self._positions.items())
-        saved = _Saved(orders, list(self._ended), positions, self.opportunities.snapshot())
+        saved = _Saved(orders, list(self._ended), positions, self.opportunities.snapshot(), self.legs.snapshot())
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
@@ -316,6 +319,7 @@ class OrderTable:
         """Take a state that `snapshot` gave; raises ValueError, with the table unchanged, when it is none."""
         saved = msgspec.convert(state, _Saved)
         self.opportunities.restore(saved.opportunities)
+        self.legs.restore(saved.legs)
         for table in (self._orders, self._keys, self._ended, self._closing, self._live):
             table.clear()
         self._positions = dict(saved.positions)
