@@ -10,16 +10,16 @@ from contextlib import contextmanager, nullcontext, redirect_stderr
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from millrace.cli import (
+from millrace.cli.terms import (
     FAILED,
     FRAMES_PER_LINE,
     MAX_SPEED,
     OK,
     UNWATCHED_SECONDS,
-    _json,
-    _load,
-    _settings,
-    _wish_to_stop,
+    json_text,
+    load,
+    settings_flags,
+    wish_to_stop,
 )
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def grammar(rehearse: argparse.ArgumentParser) -> None:
     rehearse.add_argument("--until-quiet", action="store_true", help="with --only program: stop when all is answered")
     for hidden in ("--same-clock", "--leash"):
         rehearse.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
-    _settings(rehearse)
+    settings_flags(rehearse)
 
 
-def rehearse(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Run program and venue as two processes, or be one of them."""
     from pathlib import Path
 
@@ -70,7 +70,7 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
     from millrace.world.rehearsal import Rehearsal
     from millrace.world.rehearsal_kills import kill_often
 
-    _load(given, "demo")  # what is wrong with the settings is said once, and here
+    load(given, "demo")  # what is wrong with the settings is said once, and here
     refuse_foreign(folder)
     aside = put_aside(folder) if given.fresh else None
     if aside is not None:
@@ -81,12 +81,12 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
     captured = given.json or given.kills is not None
     seconds = given.seconds if given.seconds is not None or sys.stdout.isatty() else UNWATCHED_SECONDS
     clock = WallClock()
-    with _wish_to_stop() as stopped, Rehearsal(folder, words, given.speed, captured=captured) as rehearsal:
+    with wish_to_stop() as stopped, Rehearsal(folder, words, given.speed, captured=captured) as rehearsal:
         if given.kills is None:
             print(rehearsal.watch(clock, seconds, stopped, _tell, ["--json"] if given.json else []), end="")
             return OK
         report = kill_often(rehearsal, clock, given.kills, given.seed, _tell, stopped)
-    print(_json(report))
+    print(json_text(report))
     return FAILED if report.disagreements else OK
 
 
@@ -147,14 +147,14 @@ def _program(given: argparse.Namespace, folder: "Path") -> int:
             venue_folder=Path(given.venue) / VENUE if given.venue else None,
         )
         result = program.play(given.seconds, show, until_quiet=given.until_quiet)
-    print(_json(result) if given.json else farewell(result))
+    print(json_text(result) if given.json else farewell(result))
     return OK
 
 
 def _quietly_loaded(given: argparse.Namespace) -> "Settings":
     """Return the settings; what there is to notice about them was said by who started this side, if somebody did."""
     with redirect_stderr(StringIO()) if given.leash else nullcontext():
-        return _load(given, "demo")
+        return load(given, "demo")
 
 
 def _tell(text: str) -> None:
@@ -167,5 +167,5 @@ def _wish_to_end(given: argparse.Namespace) -> "Iterator[Callable[[], bool]]":
     from millrace.shell.stream import Leash
 
     leash = Leash(sys.stdin.fileno()) if given.leash else None
-    with _wish_to_stop() as stopped:
+    with wish_to_stop() as stopped:
         yield lambda: stopped() or (leash is not None and leash.is_cut())

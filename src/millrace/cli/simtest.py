@@ -6,7 +6,7 @@ Exit code 1 means that an oracle was broken; the line above says which, and how 
 import argparse
 import sys
 
-from millrace.cli import FAILED, OK, UsageError, _json
+from millrace.cli.terms import FAILED, OK, UsageError, json_text
 
 SHORTEST_HOURS, LONGEST_HOURS = 0.1, 744.0
 
@@ -23,7 +23,7 @@ def grammar(simtest: argparse.ArgumentParser) -> None:
     simtest.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def simtest(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Live through fault worlds."""
     from pathlib import Path
 
@@ -37,7 +37,9 @@ def simtest(given: argparse.Namespace) -> int:
         if given.seed is None:
             raise UsageError("--trace needs --seed: one world at a time can be told")
         verdict = live(given.seed, given.hours, lambda ts_ns, text: print(clock_text(ts_ns), text, file=sys.stderr))
-        print(_json(verdict._asdict()) if given.json else "\n".join(told(verdict)) or f"sound: {verdict.world_hash}")
+        print(
+            json_text(verdict._asdict()) if given.json else "\n".join(told(verdict)) or f"sound: {verdict.world_hash}"
+        )
         return FAILED if verdict.violations else OK
     sitting = sit(
         range(given.first, given.first + given.seeds) if given.seed is None else [given.seed],
@@ -49,5 +51,5 @@ def simtest(given: argparse.Namespace) -> int:
     )
     count = f"{sitting.seeds} worlds of {sitting.hours:g} h, {sitting.lives} lives, {sitting.orders:,} orders"
     text = f"{count}; {sitting.violations} violations; {sitting.speed:,.0f} x real time on a core"
-    print(_json(sitting) if given.json else text)
+    print(json_text(sitting) if given.json else text)
     return FAILED if sitting.violations else OK

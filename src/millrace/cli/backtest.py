@@ -1,0 +1,64 @@
+"""`millrace backtest`: a strategy over a recording, reported as text, JSON and page.
+
+The run's journal is written beside the reports when a folder is named, so that a backtest replays like any run.
+"""
+
+import argparse
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from millrace.cli.terms import OK, Grammar, json_text, load, settings_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
+    """Add the strategies that can be run over a recording, each with its flags."""
+    slots = strategies.add_parser("slots", help="the slot grid on candles or trades")
+    slots.add_argument("--data", required=True, metavar="FILE", help="candles or trades, parquet or csv")
+    slots.add_argument("--instrument", metavar="ID", help="whose facts hold, e.g. kraken:DOGE/USD")
+    slots.add_argument("--out", metavar="DIR", help="write report.txt, report.json, report.html and the journal there")
+    slots.add_argument("--eager", action="store_true", help="wake the strategy on every print (slower, same commands)")
+    settings_flags(slots)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the slot grid over a recording and report it."""
+    from pathlib import Path
+
+    from millrace.research.slots_report import report_object, write_report
+    from millrace.research.slots_text import report_text
+    from millrace.shell.clock import WallClock
+    from millrace.world.slots_run import run_slots
+
+    overrides = {"run.instrument": given.instrument} if given.instrument else {}
+    profile = "demo_btc" if given.instrument == "kraken:BTC/USDC" else "demo"
+    settings = load(given, profile, **overrides)
+    out = Path(given.out) if given.out else None
+    with _progress(given) as progress:
+        report = run_slots(settings, Path(given.data), WallClock(), out=out, lazy=not given.eager, progress=progress)
+    text = report_text(report, color=sys.stdout.isatty() and not given.json)
+    if out is not None:
+        from millrace.research.slots_page import report_page
+
+        written = write_report(report, out, report_page(report), report_text(report))
+        names = ", ".join(path.name for path in written.values())
+        print(f"millrace: wrote {names} and the journal to {out}", file=sys.stderr)
+    print(json_text(report_object(report)) if given.json else text)
+    return OK
+
+
+@contextmanager
+def _progress(given: argparse.Namespace) -> "Iterator[Callable[[float], None]]":
+    """Show a bar on a terminal; anywhere else nothing."""
+    if given.json or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("backtest", total=1.0)
+        yield lambda part: bars.update(task, completed=part)

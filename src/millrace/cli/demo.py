@@ -1,0 +1,82 @@
+"""`millrace demo`: the slot grid on the built-in market, live, in a folder that goes on where it was stopped.
+
+On a terminal it draws a screen, anywhere else it prints a line every few seconds.
+"""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from millrace.cli.terms import (
+    FRAMES_PER_LINE,
+    MAX_SPEED,
+    OK,
+    UNWATCHED_SECONDS,
+    json_text,
+    load,
+    settings_flags,
+    wish_to_stop,
+)
+
+if TYPE_CHECKING:
+    from millrace.world.sitting import Frame
+
+
+def grammar(demo: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    demo.add_argument("--speed", type=float, default=240.0, metavar="X", help="simulated seconds per second (240)")
+    demo.add_argument("--seconds", type=float, metavar="N", help="stop after so long (60 where there is no terminal)")
+    demo.add_argument("--dir", default="runs/demo", metavar="DIR", help="the run's folder (default: runs/demo)")
+    told = demo.add_mutually_exclusive_group()
+    told.add_argument("--fresh", action="store_true", help="put an earlier run and its market aside and start anew")
+    told.add_argument("--adopt", action="store_true", help="go on without the ledger: make it anew from the journal")
+    told.add_argument("--first-start", action="store_true", help="put earlier files aside; the venue stays what it is")
+    settings_flags(demo)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Watch the slot grid trade on the built-in market."""
+    import os
+    from pathlib import Path
+
+    from millrace.core.failure import OperatorError
+    from millrace.shell.clock import WallClock
+    from millrace.shell.kill_file import kills_of_environment
+    from millrace.world.demo import Demo, put_aside, refuse_foreign
+    from millrace.world.start_rule import StartRule
+
+    if not 0.0 < given.speed <= MAX_SPEED:
+        raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
+    if given.seconds is not None and not given.seconds > 0.0:
+        raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
+    settings = load(given, "demo")
+    folder = Path(given.dir)
+    refuse_foreign(folder)
+    aside = put_aside(folder) if given.fresh else None
+    if aside is not None:
+        print(f"millrace: the earlier run is kept in {aside}", file=sys.stderr)
+    on_terminal = sys.stdout.isatty() and not given.json
+    seconds = given.seconds if given.seconds is not None or on_terminal else UNWATCHED_SECONDS
+    rule = StartRule.ADOPT if given.adopt else StartRule.FIRST_START if given.first_start else StartRule.CONTINUE
+    sitting = Demo(settings, folder, WallClock(), kills_of_environment(os.environ), rule)
+    if on_terminal:
+        from millrace.world.demo_view import LiveView
+
+        with wish_to_stop() as stopped, LiveView() as view:
+            result = sitting.play(given.speed, seconds, view.show, stopped)
+    else:
+        from millrace.world.demo_view import line
+
+        def show(frame: "Frame") -> None:
+            if not given.json and frame.number % FRAMES_PER_LINE == 1:
+                print(line(frame), flush=True)
+
+        with wish_to_stop() as stopped:
+            result = sitting.play(given.speed, seconds, show, stopped)
+    if given.json:
+        print(json_text(result))
+    else:
+        from millrace.world.demo_view import farewell
+
+        print(farewell(result))
+    return OK

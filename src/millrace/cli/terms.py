@@ -1,0 +1,104 @@
+"""What the commands have in common: exit codes, flags for settings, one way to print and to complain.
+
+A command's module holds its grammar and what it does; whatever two of them need is here, so that two commands cannot
+come to say the same thing in two ways.
+"""
+
+import argparse
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import NoReturn
+
+    from millrace.config.settings import Settings
+
+OK, FAILED, USAGE, NO_START = 0, 1, 2, 3
+UNWATCHED_SECONDS = 60.0
+"""How long something runs that nobody watches."""
+FRAMES_PER_LINE = 20
+"""Frames without a terminal per printed line: one line in five seconds."""
+MAX_SPEED = 100_000.0
+
+
+class UsageError(Exception):
+    """The command line does not follow the grammar; the text holds the usage and what is wrong."""
+
+
+class Grammar(argparse.ArgumentParser):
+    """A parser that raises instead of leaving, so that `--json` holds for a wrong command line too."""
+
+    def error(self, message: str) -> "NoReturn":
+        """Raise UsageError with the line that argparse would print."""
+        raise UsageError(f"{message}\n{self.format_usage()}".rstrip())
+
+
+def settings_flags(command: argparse.ArgumentParser) -> None:
+    """Add the flags of a command that reads the configuration."""
+    command.add_argument("--config", metavar="FILE", help="a TOML file with settings")
+    command.add_argument("--profile", metavar="NAME", help="a named set of settings under the file's")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def complain(text: str, code: int, *, as_json: bool) -> int:
+    """Say what is wrong, as a line or as the one JSON object, and return the exit code."""
+    if as_json:
+        print(json_text({"error": text, "exit_code": code}))
+    else:
+        print(f"millrace: {text}", file=sys.stderr)
+    return code
+
+
+def json_text(value: object) -> str:
+    """Return a value as indented JSON."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def load(given: argparse.Namespace, profile: str, **overrides: str) -> "Settings":
+    """Return the settings of a command: its own profile, then --profile, --config, the environment, --set and flags."""
+    import os
+    from pathlib import Path
+
+    from millrace.config.load import load_settings
+    from millrace.core.failure import OperatorError
+
+    chosen = dict(overrides)
+    for text in given.set:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise OperatorError(f"--set {text} is not of the form KEY=VALUE")
+        chosen[key.strip()] = value
+    if given.profile:
+        chosen["profile"] = given.profile
+    path = Path(given.config) if given.config else None
+    settings = load_settings(path, chosen, os.environ, profile=profile)
+    for notice in settings.notices:
+        print(f"millrace: {notice.severity}: {notice.text}", file=sys.stderr)
+    return settings
+
+
+@contextmanager
+def wish_to_stop() -> "Iterator[Callable[[], bool]]":
+    """Turn the first Ctrl-C or SIGTERM into a wish that is asked for between steps; a second one interrupts."""
+    import signal
+
+    wishes: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def wish(number: int, _: object) -> None:
+        wishes.append(number)
+        signal.signal(number, signal.default_int_handler)
+
+    for number in numbers:
+        signal.signal(number, wish)
+    try:
+        yield lambda: bool(wishes)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
