@@ -330,3 +330,16 @@ def test_the_venues_count_reaches_the_capacity_object_and_the_status_says_how_it
 def test_accepted_orders_are_all_ours_and_none_is_placed_twice(killed) -> None:
     accepted = [record.client_id for record in venue_records(killed[0] / "run") if isinstance(record, Accepted)]
     assert len(accepted) == len(set(accepted)) > 50
+
+
+def test_a_snapshot_of_another_version_is_refused_in_words(stopped: Path) -> None:
+    run = open_run(stopped)
+    state = run.program.engine.snapshot()
+    del state["orders"]["positions"]
+    run.snapshots.write(run.simulation.sequencer.seq, state)
+    run._opened.close()
+    with pytest.raises(WorldError, match=r"the snapshot of event \d+ is of another version .*positions"):
+        open_run(stopped)
+    for path in stopped.glob("snapshot-*"):
+        path.unlink()
+    open_run(stopped).close()

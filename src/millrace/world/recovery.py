@@ -7,7 +7,9 @@ venue is halted. Running it twice changes nothing the second time.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
@@ -41,7 +43,7 @@ def restore_engine(
     """
     saved = snapshots.latest(journal.last_seq)
     if saved.state is not None:
-        engine.restore(saved.state)
+        take_state(engine, saved.state, folder, saved.seq)
     if journal.last_seq:
         # The ledger may hold nothing that the journal could still lose, and what a killed program wrote is not synced.
         journal.append_record(RecordKind.NOTE, b"reopened")
@@ -66,6 +68,20 @@ def restore_engine(
         journal.sync()
     _complete(ledger, batch)
     return Restored(seq, count, tuple(saved.notices))
+
+
+def take_state(engine: Engine, state: dict[str, Any], folder: Path, seq: int) -> None:
+    """Restore the engine from a snapshot's state; raises WorldError when it is not of this version's shape.
+
+    Nothing is tried in its place: a version that cannot read its own past would not decide as it did either.
+    """
+    try:
+        engine.restore(state)
+    except (msgspec.ValidationError, KeyError, ValueError) as error:
+        raise WorldError(
+            f"{folder}: the snapshot of event {seq} is of another version ({error}); continue with the version that"
+            " manifest.json names, or put the snapshots aside so that the whole journal is stepped again"
+        ) from error
 
 
 def _complete(ledger: LedgerStore, batch: list[Command]) -> None:

@@ -24,6 +24,7 @@ from millrace.shell.journal import JournalStep, read_journal
 from millrace.shell.manifest import read_manifest
 from millrace.shell.snapshots import Snapshots
 from millrace.world.assemble import Program, build_program
+from millrace.world.recovery import take_state
 
 _EVENTS_BEFORE = 50
 
@@ -134,7 +135,7 @@ class _Comparison:
             saved = Snapshots(self._folder).latest(seq - 1)
             if saved.state is None:
                 raise WorldError(f"{self._folder}: the journal begins with event {seq} and has no snapshot before it")
-            self._engine.restore(saved.state)
+            take_state(self._engine, saved.state, self._folder, saved.seq)
             self._seq = saved.seq
         if seq != self._seq + 1:
             raise WorldError(f"{self._folder}: events {self._seq + 1} to {seq - 1} are missing from the journal")
