@@ -185,7 +185,7 @@ class MemoryFile:
             if error.errno == NO_SPACE[0]:
                 self._node.data += data[: len(data) // 2]
             raise
-        cut = self._plug.within(len(data))
+        cut = self._plug.within(data)
         self._node.data += data if cut is None else data[:cut]
         if cut is not None:
             raise Killed(f"within write, {cut} of {len(data)} bytes")

@@ -17,14 +17,17 @@ class Killed(BaseException):
 class Plug:
     """Counts the places at which the program could die; `passed` is how many it lived through.
 
+    With `writes` a list, it is given each write that passes: the place's number and the bytes.
+
     Who is dead stays dead: whatever an unwinding program still tries at one of the places dies too, as if never tried.
     """
 
-    __slots__ = ("_bytes", "_left", "is_dead", "passed")
+    __slots__ = ("_bytes", "_left", "is_dead", "passed", "writes")
 
     def __init__(self) -> None:
         self.passed = 0
         self.is_dead = False
+        self.writes: list[tuple[int, bytes]] | None = None
         self._left = _NEVER
         self._bytes = 0
 
@@ -43,9 +46,11 @@ class Plug:
         if self._is_here():
             raise Killed(place)
 
-    def within(self, size: int) -> int | None:
-        """Pass the writing of `size` bytes: None, or how many of them are written before the caller must die."""
-        return self._bytes % (size + 1) if self._is_here() else None
+    def within(self, data: bytes) -> int | None:
+        """Pass the writing of some bytes: None, or how many of them are written before the caller must die."""
+        if self.writes is not None:
+            self.writes.append((self.passed, data))
+        return self._bytes % (len(data) + 1) if self._is_here() else None
 
     def _is_here(self) -> bool:
         if self.is_dead:

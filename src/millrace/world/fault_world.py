@@ -42,6 +42,8 @@ _CLOSED_NS: Final = 120 * _SECOND
 """How long after its market has closed a world is given to settle."""
 _PLACES: Final = 400
 _DOWNTIMES_NS: Final = (0, _SECOND // 10, _SECOND, 5 * _SECOND, 60 * _SECOND, 900 * _SECOND)
+_SHORT: Final = 4
+"""So many of them are seconds."""
 _COUNTS: Final = (2, 4, 12, 12, 24, 80)
 _DISK_TROUBLES: Final = {
     Kind.DISK_FULL: (WRITING, NO_SPACE),
@@ -125,6 +127,12 @@ class FaultWorld:
     def now_ns(self) -> int:
         """The world's time."""
         return self.premises.first_ns if self._run is None else self._run.simulation.now_ns
+
+    def die_at(self, place: int, at_byte: int, *, power_loss: bool, number: int) -> None:
+        """Have the program killed once, at this place counted from the start; `number` chooses how long it is away."""
+        draw = (number % _SHORT) << 24 | Dice(self.seed, "die").draw(number) % 2**24
+        self._kill = Deed(self.now_ns, Kind.POWER_LOSS if power_loss else Kind.KILL, draw)
+        self.premises.plug.arm(place, at_byte)
 
     def live(self) -> Verdict:
         """Let the whole plan happen; stops at the first violation."""
@@ -211,7 +219,7 @@ class FaultWorld:
         if deed is not None and deed.kind is Kind.POWER_LOSS:
             self.premises.medium.lose_power(draw >> 8)
         self._down_until_ns = self.now_ns + _DOWNTIMES_NS[(draw >> 24) % len(_DOWNTIMES_NS)]
-        if deed is not None and (draw >> 32) % 3 == 0:
+        if draw >> 32 and (draw >> 32) % 3 == 0:
             self._dies_again = (draw >> 40) % _PLACES + 1
 
     def _crashed(self, error: WorldError) -> None:
@@ -318,9 +326,10 @@ class FaultWorld:
         run = self._run
         if run is None or self.oracles.found:
             return
-        run.close()
-        self._gone()
-        self._replay(run.program.engine.command_hash)
+        with _OneLife(self._take):
+            run.close()
+            self._gone()
+            self._replay(run.program.engine.command_hash)
 
     def _replay(self, live: bytes) -> None:
         """Step the whole journal through a fresh engine (runtime 2.21 rule 2)."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Approved, Command, Lift, OrderState, Place, Post, RecordFill, RecordOrder, Side
-from millrace.core.events import Event
+from millrace.core.events import Event, ExecutorFailed
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots, Money
 from millrace.core.ledger import LedgerStore
@@ -134,6 +134,8 @@ class Oracles:
         assert life is not None  # noqa: S101  only a living program steps
         self.steps += 1
         self.prices += event.is_market
+        if isinstance(event, ExecutorFailed):
+            self.broken("program", f"the executor raised {event.text}")
         self._last_seq = life.simulation.sequencer.seq
         self._hashes[self._last_seq] = life.program.engine.command_hash
         for command in commands:
