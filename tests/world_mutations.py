@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from millrace.capacity.call_budget import CallBudget
 from millrace.core.commands import Approved, Command, OrderState, Place, RecordFill
 from millrace.core.engine import Engine
 from millrace.core.events import (
@@ -35,7 +36,6 @@ from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.reconciler import Reconciler, Steps
-from millrace.shell.snapshots import Snapshots
 from millrace.shell.unanswered import Follows, Patience, Unanswered
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.world.fault_premises import FaultPremises
@@ -288,12 +288,6 @@ def forget_the_grid_at_a_restart(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SlotGrid, "restore", lambda *_: None)
 
 
-def keep_a_snapshot_too_new(patch: pytest.MonkeyPatch) -> None:
-    """A snapshot is believed though the journal ends before it."""
-    kept = Snapshots.latest
-    patch.setattr(Snapshots, "latest", lambda self, _=None: kept(self))
-
-
 def depend_on_the_life(patch: pytest.MonkeyPatch) -> None:
     """A decision depends on what is in no event: how often this process was asked."""
     kept, asked = SlotGrid.decide, [0]
@@ -303,6 +297,17 @@ def depend_on_the_life(patch: pytest.MonkeyPatch) -> None:
         return [] if asked[0] % 97 == 0 else kept(self, event, view)
 
     patch.setattr(SlotGrid, "decide", decide)
+
+
+def ignore_retry_after(patch: pytest.MonkeyPatch) -> None:
+    """A venue that says for how long it wants to be left alone is asked again at our own pace."""
+    kept = CallBudget.rate_limited
+    patch.setattr(CallBudget, "rate_limited", lambda self, now_ns, _=0: kept(self, now_ns))
+
+
+def ignore_the_kill_file(patch: pytest.MonkeyPatch) -> None:
+    """The kill file is looked at once a minute, and not before an order leaves."""
+    patch.setattr(Executor, "_killed", lambda *_: False)
 
 
 MUTATIONS: dict[Mutation, str] = {
@@ -326,6 +331,7 @@ MUTATIONS: dict[Mutation, str] = {
     ignore_storage_trouble: "order of writing",
     forget_restrictions_at_a_restart: "",
     forget_the_grid_at_a_restart: "",
-    keep_a_snapshot_too_new: "",
     depend_on_the_life: "replay",
+    ignore_retry_after: "pace",
+    ignore_the_kill_file: "killed scope",
 }

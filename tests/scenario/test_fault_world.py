@@ -11,8 +11,10 @@ import pytest
 from command_line import millrace
 from millrace.sim.dice import Dice
 from millrace.world.demo import FIRST_NS
+from millrace.world.every_kill import every_kill
 from millrace.world.fault_plan import Kind, fault_plan
 from millrace.world.simtest import live
+from simtest_regressions import REGRESSIONS
 
 HOUR = 3_600_000_000_000
 SEEDS = range(20)
@@ -27,6 +29,27 @@ def test_twenty_worlds_break_no_oracle() -> None:
     assert {kind for kind in Kind if kind not in {Kind.CALLS, Kind.STORM, Kind.OUTAGE}} == deeds.keys()
     assert sum(verdict.lives for verdict in verdicts) > 2 * len(SEEDS)
     assert sum(verdict.orders for verdict in verdicts) > 1_000
+
+
+@pytest.mark.parametrize(("seed", "hours", "story"), REGRESSIONS, ids=[str(seed) for seed, _, _ in REGRESSIONS])
+def test_what_was_once_broken_stays_mended(seed, hours, story) -> None:
+    assert live(seed, hours).violations == (), story
+
+
+def test_a_kill_at_a_sample_of_all_places_and_bytes_loses_nothing() -> None:
+    """All of them: `millrace simtest --every-kill 10 --seed 3`."""
+    sweep = every_kill(3, 10, stride=97)
+    assert sweep.broken == []
+    assert sweep.places > 1_500
+    assert sweep.orders > 20
+    assert sweep.bytes_tried > 500
+
+
+def test_the_command_sweeps_and_says_how_much_it_tried() -> None:
+    said = millrace("simtest", "--every-kill", "2", "--stride", "400", "--json")
+    assert said.code == 0
+    assert said.object["points"] > 1
+    assert said.object["broken"] == []
 
 
 def test_one_seed_is_one_history_in_this_process_and_in_others() -> None:
@@ -49,7 +72,7 @@ def test_the_last_part_of_every_plan_is_quiet(hours) -> None:
         assert FIRST_NS < plan.quiet_ns < plan.end_ns == FIRST_NS + round(hours * HOUR)
         assert all(menu.until_ns <= plan.quiet_ns for menu in plan.menus)
         late = {deed.kind for deed in plan.deeds if deed.at_ns >= plan.quiet_ns}
-        assert late <= {Kind.SNAPSHOT, Kind.QUIET, Kind.WELL, Kind.UNHALT}
+        assert late <= {Kind.SNAPSHOT, Kind.QUIET, Kind.WELL, Kind.UNHALT, Kind.NO_KILL_FILE}
         opened = Counter(deed.kind for deed in plan.deeds if deed.kind is Kind.HALT)
         assert opened[Kind.HALT] == sum(deed.kind is Kind.UNHALT for deed in plan.deeds)
 
@@ -82,7 +105,16 @@ def test_the_command_keeps_verdicts_and_skips_what_it_has(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--seeds", "0"), ("--jobs", "0"), ("--hours", "0"), ("--hours", "1000"), ("--trace",)]
+    "wrong",
+    [
+        ("--seeds", "0"),
+        ("--jobs", "0"),
+        ("--hours", "0"),
+        ("--hours", "1000"),
+        ("--trace",),
+        ("--every-kill", "0"),
+        ("--stride", "0"),
+    ],
 )
 def test_a_command_line_that_makes_no_sense_is_refused(wrong) -> None:
     said = millrace("simtest", *wrong, "--json")

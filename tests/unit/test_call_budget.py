@@ -78,6 +78,18 @@ def test_refusals_of_one_burst_open_the_circuit_once() -> None:
     assert found.earliest_ns(5 * SECOND, urgent=False) == 15 * SECOND
 
 
+def test_a_venue_that_says_for_how_long_is_left_alone_for_so_long() -> None:
+    """Retry-After holds from the very next call on, and a shorter one does not shorten what holds (runtime 2.5 rule 4)."""
+    found = budget()
+    found.rate_limited(0, 30 * SECOND)
+    assert found.earliest_ns(1, urgent=True) == 30 * SECOND
+    found.rate_limited(SECOND, 2 * SECOND)
+    assert found.earliest_ns(2 * SECOND, urgent=True) == 30 * SECOND
+    found.succeeded()
+    found.rate_limited(30 * SECOND, SECOND)
+    assert found.earliest_ns(31 * SECOND, urgent=True) == 35 * SECOND, "our own circuit is longer here"
+
+
 def test_success_does_not_close_an_open_circuit() -> None:
     found = budget()
     found.rate_limited(0)

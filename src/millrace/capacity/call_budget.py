@@ -85,8 +85,8 @@ class CallBudget:
             self._wait_total_ns += waited_ns
             self._wait_last_ns = waited_ns
 
-    def rate_limited(self, now_ns: int) -> None:
-        """Open the circuit: the venue said that we are too fast.
+    def rate_limited(self, now_ns: int, retry_after_ns: int = 0) -> None:
+        """Open the circuit: the venue said that we are too fast, and perhaps for how long (runtime 2.5 rule 4).
 
         While it is open nothing leaves, so what is refused then left before it opened and says nothing new.
         """
@@ -94,6 +94,7 @@ class CallBudget:
         if now_ns >= self._circuit_until_ns:
             self._circuit_ns = min(_LONGEST_CIRCUIT_NS, 2 * self._circuit_ns or _FIRST_CIRCUIT_NS)
             self._circuit_until_ns = now_ns + self._circuit_ns
+        self._circuit_until_ns = max(self._circuit_until_ns, now_ns + retry_after_ns)
 
     def succeeded(self) -> None:
         """Forget earlier rate-limit errors: the venue took a call."""

@@ -9,6 +9,7 @@ import sys
 from millrace.cli.terms import FAILED, OK, UsageError, json_text
 
 SHORTEST_HOURS, LONGEST_HOURS = 0.1, 744.0
+LONGEST_SWEEP_MINUTES = 60.0
 
 
 def grammar(simtest: argparse.ArgumentParser) -> None:
@@ -20,6 +21,10 @@ def grammar(simtest: argparse.ArgumentParser) -> None:
     simtest.add_argument("--jobs", type=int, default=1, metavar="J", help="processes that share the work (1)")
     simtest.add_argument("--resume", metavar="FILE", help="keep verdicts here, and skip the worlds that are in it")
     simtest.add_argument("--trace", action="store_true", help="with --seed: tell what happens in it")
+    simtest.add_argument(
+        "--every-kill", type=float, metavar="MINUTES", help="one short world, killed at every place and byte in turn"
+    )
+    simtest.add_argument("--stride", type=int, default=1, metavar="N", help="with --every-kill: every Nth only (1)")
     simtest.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -33,6 +38,10 @@ def run(given: argparse.Namespace) -> int:
 
     if given.seeds < 1 or given.jobs < 1 or not SHORTEST_HOURS <= given.hours <= LONGEST_HOURS:
         raise UsageError(f"--seeds and --jobs are at least 1, --hours from {SHORTEST_HOURS:g} to {LONGEST_HOURS:g}")
+    if given.stride < 1 or (given.every_kill is not None and not 1 <= given.every_kill <= LONGEST_SWEEP_MINUTES):
+        raise UsageError(f"--stride is at least 1, --every-kill from 1 to {LONGEST_SWEEP_MINUTES:g} minutes")
+    if given.every_kill is not None:
+        return _every_kill(given)
     if given.trace:
         if given.seed is None:
             raise UsageError("--trace needs --seed: one world at a time can be told")
@@ -53,3 +62,17 @@ def run(given: argparse.Namespace) -> int:
     text = f"{count}; {sitting.violations} violations; {sitting.speed:,.0f} x real time on a core"
     print(json_text(sitting) if given.json else text)
     return FAILED if sitting.violations else OK
+
+
+def _every_kill(given: argparse.Namespace) -> int:
+    """Kill one world's program at every place."""
+    from millrace.world.every_kill import every_kill
+
+    sweep = every_kill(given.seed or 0, given.every_kill, jobs=given.jobs, stride=given.stride)
+    for line in sweep.broken:
+        print(line, file=sys.stderr)
+    count = (
+        f"{sweep.points:,} deaths at {sweep.places:,} places, {sweep.bytes_tried:,} of {sweep.journal_bytes:,} bytes"
+    )
+    print(_json(sweep) if given.json else f"{count}; {len(sweep.broken)} violations")
+    return FAILED if sweep.broken else OK

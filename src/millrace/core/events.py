@@ -130,12 +130,16 @@ class OrderAccepted(_Event, frozen=True, gc=False, tag="accepted"):
 
 
 class OrderRejected(_Event, frozen=True, gc=False, tag="rejected"):
-    """The venue refused the order before accepting it; nothing was executed."""
+    """The venue refused the order before accepting it; nothing was executed.
+
+    `retry_after_ns` is how long the venue wants to be left alone when we ask too fast; 0 where it does not say.
+    """
 
     client_id: str
     reason: RejectReason
     text: str
     ts_ns: int
+    retry_after_ns: int = 0
 
 
 class OrderProgress(_Event, frozen=True, gc=False, tag="progress"):
@@ -175,11 +179,15 @@ class OrderUnknown(_Event, frozen=True, gc=False, tag="unknown"):
 
 
 class CancelRefused(_Event, frozen=True, gc=False, tag="cancel_refused"):
-    """The venue does not know the order that we asked it to cancel: it may have filled; its state must be queried."""
+    """The venue does not know the order that we asked it to cancel: it may have filled; its state must be queried.
+
+    Where the reason is that we ask too fast, `retry_after_ns` is how long it wants to be left alone, 0 if not said.
+    """
 
     client_id: str
     reason: str
     ts_ns: int
+    retry_after_ns: int = 0
 
 
 class BalanceReport(_Event, frozen=True, gc=False, tag="balances"):

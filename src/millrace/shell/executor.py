@@ -420,7 +420,7 @@ class Executor:
         """Take the venue's answer to a question; what follows is news and calls."""
         refused = _is_refused(answer)
         if refused:
-            self.budget.rate_limited(now_ns)
+            self.budget.rate_limited(now_ns, answer.retry_after_ns if isinstance(answer, StatusAnswer) else 0)
         else:
             self.budget.succeeded()
         if self._calls is not None:
@@ -454,7 +454,7 @@ class Executor:
         elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
         ):
-            self.budget.rate_limited(event.ts_ns)
+            self.budget.rate_limited(event.ts_ns, event.retry_after_ns)
 
 
 def _venue_of(call: Call) -> str:

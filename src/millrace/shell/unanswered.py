@@ -55,12 +55,16 @@ class Query(NamedTuple):
 
 
 class StatusAnswer(NamedTuple):
-    """The venue's answer to a question that left at `asked_ns`: the order, None for none, or that we ask too fast."""
+    """The venue's answer to a question that left at `asked_ns`: the order, None for none, or that we ask too fast.
+
+    When it refused, `retry_after_ns` is how long it wants to be left alone; 0 where it does not say.
+    """
 
     client_id: str
     found: VenueOrder | None
     asked_ns: int
     refused: bool = False
+    retry_after_ns: int = 0
 
 
 class Follows(NamedTuple):

@@ -43,6 +43,7 @@ class FaultMenu(msgspec.Struct, frozen=True, gc=False):
     """How often something goes wrong, from when until when, and which faults may be chosen.
 
     `share_ppm` of the calls and `news_share_ppm` of the news meet one of the faults, each as likely as the others.
+    With `retry_after_ns` half of the refusals for our pace say for how long, at most so long.
     """
 
     seed: int
@@ -52,12 +53,16 @@ class FaultMenu(msgspec.Struct, frozen=True, gc=False):
     until_ns: int = 2**63 - 1
     longest_delay_ns: int = 30_000 * _MS
     overtaking_ns: int = LATEST_REQUEST_NS
+    retry_after_ns: int = 0
     call_faults: tuple[Fault, ...] = CALL_FAULTS
     news_faults: tuple[Fault, ...] = NEWS_FAULTS
 
 
 class Fate(NamedTuple):
-    """What happens: the fault, and by how much what it holds up is late (the second copy, when it comes twice)."""
+    """What happens: the fault, and by how much what it holds up is late (the second copy, when it comes twice).
+
+    Of a refusal for our pace it is the time after which the venue wants to be asked again, 0 where it does not say.
+    """
 
     fault: Fault
     late_ns: int = 0
@@ -100,5 +105,7 @@ def _draw(menu: FaultMenu, key: bytes, purpose: str, text: str, share_ppm: int, 
     if chance % PPM >= share_ppm:
         return _GOOD
     fault = faults[choice % len(faults)]
+    if fault is Fault.RATE_LIMITED:
+        return Fate(fault, length // 2 % (menu.retry_after_ns + 1) if length % 2 else 0)
     longest_ns = menu.longest_delay_ns if fault is Fault.ANSWER_DELAYED else menu.overtaking_ns
     return Fate(fault, length % (longest_ns + 1))

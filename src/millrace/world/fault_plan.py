@@ -2,11 +2,13 @@
 
 Each seed leaves some kinds of trouble out, so that others are seen alone and in pairs; the last part of every run is
 quiet, because only then can be judged whether everything heals (runtime 2.21 rule 6). A new kind is one more entry of
-`Kind`, one line in `_KINDS` and one branch where deeds are done.
+`Kind`, a line in `_KINDS`, and a line where the world does its deeds.
 """
 
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from msgspec import structs
 
 from millrace.sim.dice import Dice
 from millrace.sim.faults import CALL_FAULTS, NEWS_FAULTS, Fault, FaultMenu
@@ -36,6 +38,11 @@ class Kind(StrEnum):
     VENUE_RESTART = "venue restarts with an empty book"
     PURGE = "venue purges orders"
     EXPIRY = "orders expire"
+    SKEW = "the venue's clock goes wrong"
+    CLOCK_STEP = "our clock steps ahead, and back"
+    LITTLE_SPACE = "little space on the disk"
+    KILL_FILE = "kill file"
+    NO_KILL_FILE = "kill file gone"
     HALT = "operator halts"
     UNHALT = "operator lifts"
     SNAPSHOT = "snapshot"
@@ -81,13 +88,21 @@ _KINDS: Final = {
     Kind.VENUE_RESTART: _Rate(1),
     Kind.PURGE: _Rate(2),
     Kind.EXPIRY: _Rate(3),
+    Kind.SKEW: _Rate(1, 5 * _MINUTE),
+    Kind.CLOCK_STEP: _Rate(2),
+    Kind.LITTLE_SPACE: _Rate(1, 3 * _MINUTE),
+    Kind.KILL_FILE: _Rate(1, 5 * _MINUTE),
     Kind.HALT: _Rate(1, 5 * _MINUTE),
 }
+_RETRY_AFTER_NS: Final = 40 * _SECOND
 _NEWS: Final = (*NEWS_FAULTS, Fault.ANSWER_LOST)
 _MENUS: Final = frozenset({Kind.CALLS, Kind.STORM, Kind.OUTAGE})
-_CLOSERS: Final = {Kind.HALT: Kind.UNHALT} | dict.fromkeys(
-    (Kind.DISK_FULL, Kind.SYNC_ERROR, Kind.READ_ONLY, Kind.LEDGER), Kind.WELL
+_CLOSERS: Final = {Kind.HALT: Kind.UNHALT, Kind.KILL_FILE: Kind.NO_KILL_FILE} | dict.fromkeys(
+    (Kind.DISK_FULL, Kind.SYNC_ERROR, Kind.READ_ONLY, Kind.LEDGER, Kind.SKEW, Kind.LITTLE_SPACE), Kind.WELL
 )
+PLACES: Final = 400
+"""A death comes after at most so many of the places at which the program can die."""
+_FEW: Final = 20
 _PERIOD_NS: Final = 2 * _HOUR
 
 
@@ -114,16 +129,35 @@ def fault_plan(seed: int, first_ns: int, span_ns: int, kinds: frozenset[Kind] | 
                     deeds.append(Deed(at_ns, kind, dice.draw("draw", *name)))
                 if kind in _CLOSERS:
                     deeds.append(Deed(until_ns, _CLOSERS[kind], 0))
+                if kind in _CLOSERS and kind is not Kind.HALT:
+                    deeds += _companions(dice, name, at_ns, until_ns, quiet_ns)
     deeds += [Deed(at_ns, Kind.SNAPSHOT, 0) for at_ns in range(first_ns + SNAPSHOT_NS, end_ns, SNAPSHOT_NS)]
     deeds.append(Deed(quiet_ns, Kind.QUIET, 0))
     return FaultPlan(tuple(menus), tuple(sorted(deeds)), quiet_ns, end_ns)
+
+
+def _companions(dice: Dice, name: tuple[str, int, int], at_ns: int, until_ns: int, quiet_ns: int) -> list[Deed]:
+    """Return deaths while something else is wrong, and soon after: two troubles at once find more than one."""
+    found = []
+    if dice.often(333_333, "dies within", *name):
+        found.append(Deed((at_ns + until_ns) // 2, Kind.KILL, _soon(dice.draw("within", *name))))
+    if dice.often(333_333, "dies after", *name):
+        later_ns = until_ns + dice.between(_SECOND, 2 * _MINUTE, "later", *name)
+        found.append(Deed(later_ns, Kind.POWER_LOSS, _soon(dice.draw("after", *name))))
+    return [deed for deed in found if deed.at_ns < quiet_ns]
+
+
+def _soon(draw: int) -> int:
+    """Return a draw whose death comes within a few places."""
+    return draw - draw % PLACES + draw % _FEW
 
 
 def _menu(kind: Kind, draw: int, from_ns: int, until_ns: int) -> FaultMenu:
     if kind is Kind.OUTAGE:
         return _window(draw, from_ns, until_ns, 1_000_000, (Fault.REQUEST_LOST,), 1_000_000, (Fault.ANSWER_LOST,))
     if kind is Kind.STORM:
-        return _window(draw, from_ns, until_ns, 1_000_000, (Fault.RATE_LIMITED,), 0, ())
+        storm = _window(draw, from_ns, until_ns, 1_000_000, (Fault.RATE_LIMITED,), 0, ())
+        return structs.replace(storm, retry_after_ns=_RETRY_AFTER_NS)
     calls = tuple(fault for number, fault in enumerate(CALL_FAULTS) if draw >> number & 1) or CALL_FAULTS
     share_ppm = 100_000 + draw // 1_024 % 800_001
     return _window(draw, from_ns, until_ns, share_ppm, calls, share_ppm, _NEWS)

@@ -15,20 +15,21 @@ from millrace.config.load import load_settings
 from millrace.config.settings import Settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
-from millrace.core.events import EndStatus, Operator, Scalar
+from millrace.core.events import EndStatus, KillSource, Operator, Scalar, Timer
 from millrace.core.failure import WorldError
+from millrace.core.kill import GLOBAL, KillOrder, kill_id
 from millrace.shell.journal import read_journal
 from millrace.sim.candles import PrintColumns
 from millrace.sim.dice import Dice
 from millrace.sim.faults import Faults
 from millrace.sim.market_generator import prints_from
-from millrace.sim.memory_disk import CHANGING, IO_ERROR, NO_SPACE, READ_ONLY, SYNCING, WRITING
+from millrace.sim.memory_disk import CHANGING, IO_ERROR, NO_SPACE, READ_ONLY, ROOMY_BYTES, SYNCING, WRITING
 from millrace.sim.plug import Killed
 from millrace.sim.venue import SimVenue
 from millrace.sim.venue_log import Moved, VenueRecord, encode_record
 from millrace.world.assemble import Program, build_program, venue_settings
 from millrace.world.demo import FIRST_NS
-from millrace.world.fault_plan import Deed, FaultPlan, Kind, fault_plan
+from millrace.world.fault_plan import PLACES, Deed, FaultPlan, Kind, fault_plan
 from millrace.world.fault_premises import FOLDER, FaultPremises
 from millrace.world.oracles import Oracles, Violation
 from millrace.world.run_folder import Run
@@ -40,7 +41,6 @@ _AGAIN_NS: Final = 30 * _SECOND
 _LOOK_NS: Final = 60 * _SECOND
 _CLOSED_NS: Final = 120 * _SECOND
 """How long after its market has closed a world is given to settle."""
-_PLACES: Final = 400
 _DOWNTIMES_NS: Final = (0, _SECOND // 10, _SECOND, 5 * _SECOND, 60 * _SECOND, 900 * _SECOND)
 _SHORT: Final = 4
 """So many of them are seconds."""
@@ -50,9 +50,11 @@ _DISK_TROUBLES: Final = {
     Kind.SYNC_ERROR: (SYNCING, IO_ERROR),
     Kind.READ_ONLY: (CHANGING, READ_ONLY),
 }
-_DEATHS: Final = frozenset({Kind.KILL, Kind.POWER_LOSS, Kind.QUIET})
-_ACTS_OF_VENUE: Final = frozenset({Kind.VENUE_RESTART, Kind.PURGE, Kind.EXPIRY})
-_HALT_ID: Final = "kill/control/global"
+_HALT_ID: Final = kill_id(KillSource.CONTROL, GLOBAL)
+_FILE_KILL_ID: Final = kill_id(KillSource.FILE, GLOBAL)
+_SKEW_NS: Final = 20 * _SECOND
+_STEP_NS: Final = 60 * _SECOND
+_LITTLE_BYTES: Final = 2**30
 
 
 class Verdict(NamedTuple):
@@ -107,7 +109,7 @@ class FaultWorld:
             self.venue, Faults(*self.plan.menus), self._market, FIRST_NS,
             self._committing, self.oracles.sending, self._assembled,
         )  # fmt: skip
-        self.oracles.attach(self.venue, self.premises.books)
+        self.oracles.attach(self.venue, self.premises.books, self.premises.kill_file)
         self.done: Counter[str] = Counter()
         self.lives = 0
         self.refused = 0
@@ -116,12 +118,24 @@ class FaultWorld:
         self._kill: Deed | None = None
         self._last_words = ""
         self._quiet_prices = 0
-        self._owed: Deed | None = None
+        self._owed: dict[str, None] = {}
         self._dies_again = 0
         self._span_ns = span_ns
         self._tell = tell
         self._hash = blake2b(digest_size=16)
-        self._dice = Dice(seed, "world")
+        self._doers: dict[Kind, Callable[[Deed], None]] = {
+            **dict.fromkeys(_DISK_TROUBLES, self._break_disk),
+            **dict.fromkeys((Kind.KILL, Kind.POWER_LOSS), self._arm),
+            **dict.fromkeys((Kind.VENUE_RESTART, Kind.PURGE, Kind.EXPIRY), self._venue_acts),
+            Kind.LEDGER: self._break_ledger,
+            Kind.LITTLE_SPACE: self._fill_disk,
+            Kind.SKEW: self._skew,
+            Kind.WELL: self._heal,
+            Kind.KILL_FILE: self._touch_kill_file,
+            Kind.NO_KILL_FILE: self._remove_kill_file,
+            Kind.UNHALT: self._lift_halt,
+            Kind.QUIET: self._calm,
+        }
 
     @property
     def now_ns(self) -> int:
@@ -190,7 +204,7 @@ class FaultWorld:
 
     def _start(self) -> None:
         if self._dies_again:
-            self.premises.plug.arm(self._dies_again % _PLACES, self._dies_again)
+            self.premises.plug.arm(self._dies_again % PLACES, self._dies_again)
             self._dies_again = 0
         with _OneLife(self._take):
             self._run = Run(self.premises, self.settings)
@@ -199,13 +213,9 @@ class FaultWorld:
         self._say(f"a program runs from event {self._run.simulation.sequencer.seq}")
         for notice in self._run.notices:
             self._say(notice)
-        self._pay(self._run)
-
-    def _pay(self, run: Run) -> None:
-        """Say what the operator could not say because no program ran."""
-        if self._owed is not None:
-            owed, self._owed = self._owed, None
-            self._ask(owed, run)
+        owed, self._owed = self._owed, {}
+        for restriction_id in owed:
+            self._clear(restriction_id)
 
     def _assembled(self, program: Program, simulation: Simulation) -> None:
         self.lives += 1
@@ -220,7 +230,7 @@ class FaultWorld:
             self.premises.medium.lose_power(draw >> 8)
         self._down_until_ns = self.now_ns + _DOWNTIMES_NS[(draw >> 24) % len(_DOWNTIMES_NS)]
         if draw >> 32 and (draw >> 32) % 3 == 0:
-            self._dies_again = (draw >> 40) % _PLACES + 1
+            self._dies_again = (draw >> 40) % PLACES + 1
 
     def _crashed(self, error: WorldError) -> None:
         self.refused += 1
@@ -244,43 +254,68 @@ class FaultWorld:
         self.done[deed.kind] += 1
         if deed.kind is not Kind.SNAPSHOT:
             self._say(deed.kind)
-        disk, books = self.premises.medium, self.premises.books
-        if deed.kind in _DISK_TROUBLES:
-            disk.fail(*_DISK_TROUBLES[deed.kind])
-        elif deed.kind is Kind.LEDGER:
-            books.trouble = "database or disk is full"
-        elif deed.kind is Kind.WELL:
-            disk.fail(frozenset(), NO_SPACE)
-            books.trouble = ""
-        elif deed.kind in _DEATHS:
-            self._arm(deed)
-        elif deed.kind in _ACTS_OF_VENUE:
-            self._venue_acts(deed)
+        if deed.kind in self._doers:
+            self._doers[deed.kind](deed)
         elif self._run is not None:
             self._ask(deed, self._run)
-        elif deed.kind is Kind.UNHALT:
-            self._owed = deed
+
+    def _break_disk(self, deed: Deed) -> None:
+        self.premises.medium.fail(*_DISK_TROUBLES[deed.kind])
+
+    def _break_ledger(self, _: Deed) -> None:
+        self.premises.books.trouble = "database or disk is full"
+
+    def _fill_disk(self, deed: Deed) -> None:
+        self.premises.medium.room_bytes = deed.draw % _LITTLE_BYTES
+
+    def _skew(self, deed: Deed) -> None:
+        self.premises.line.venue_ahead_ns = deed.draw % (2 * _SKEW_NS + 1) - _SKEW_NS
+
+    def _heal(self, _: Deed) -> None:
+        self.premises.medium.fail(frozenset(), NO_SPACE)
+        self.premises.medium.room_bytes = ROOMY_BYTES
+        self.premises.books.trouble = ""
+        self.premises.line.venue_ahead_ns = 0
+
+    def _touch_kill_file(self, deed: Deed) -> None:
+        flatten = deed.draw % 2 == 1
+        self.premises.kills.orders = (KillOrder(KillSource.FILE, GLOBAL, flatten, "a world's kill file"),)
+
+    def _remove_kill_file(self, _: Deed) -> None:
+        self.premises.kills.orders = ()
+        self._clear(_FILE_KILL_ID)
+
+    def _lift_halt(self, _: Deed) -> None:
+        self._clear(_HALT_ID)
+
+    def _clear(self, restriction_id: str) -> None:
+        """Have an operator lift something, now or when a program runs to be told."""
+        if self._run is None:
+            self._owed[restriction_id] = None
+            return
+        args: dict[str, Scalar] = {"reason": "it is over", "operator": "world", "id": restriction_id}
+        with _OneLife(self._take):
+            self._run.simulation.feed_event(Operator("clear", args, self.now_ns))
 
     def _arm(self, deed: Deed) -> None:
-        """Let the program die soon, or in its next start; or, when all is to be quiet, not at all."""
-        if deed.kind is Kind.QUIET:
-            self.premises.plug.revive()
-            self._kill, self._dies_again = None, 0
-            self._quiet_prices = self.oracles.prices
-            self._down_until_ns = min(self._down_until_ns, self.now_ns + _AGAIN_NS)
-            self._owed = Deed(self.now_ns, Kind.UNHALT, 0)  # a lift that the disk did not keep is said again
-            if self._run is not None:
-                self._pay(self._run)
-            return
+        """Let the program die soon, or in its next start."""
         self._kill = deed
         if self._run is None:
-            self._dies_again = deed.draw % _PLACES + 1
+            self._dies_again = deed.draw % PLACES + 1
         else:
-            self.premises.plug.arm(deed.draw % _PLACES, deed.draw >> 16)
+            self.premises.plug.arm(deed.draw % PLACES, deed.draw >> 16)
+
+    def _calm(self, _: Deed) -> None:
+        """Let the program live from now on; a lift that the disk did not keep is said again."""
+        self.premises.plug.revive()
+        self._kill, self._dies_again = None, 0
+        self._quiet_prices = self.oracles.prices
+        self._down_until_ns = min(self._down_until_ns, self.now_ns + _AGAIN_NS)
+        for restriction_id in (_HALT_ID, _FILE_KILL_ID):
+            self._clear(restriction_id)
 
     def _ask(self, deed: Deed, run: Run) -> None:
         """Have the program do something."""
-        args: dict[str, Scalar] = {"reason": "a world's operator", "operator": "world", "id": _HALT_ID}
         with _OneLife(self._take):
             if deed.kind is Kind.SNAPSHOT:
                 run.snapshot()
@@ -291,9 +326,9 @@ class FaultWorld:
                 self._gone()
                 self._down_until_ns = self.now_ns + _DOWNTIMES_NS[deed.draw % len(_DOWNTIMES_NS)]
             elif deed.kind is Kind.HALT:
-                run.simulation.feed_event(Operator("halt", args, self.now_ns))
+                run.simulation.feed_event(Operator("halt", {"reason": "a world's operator"}, self.now_ns))
             else:
-                run.simulation.feed_event(Operator("clear", args, self.now_ns))
+                run.simulation.feed_event(Timer(self.now_ns + deed.draw % _STEP_NS))
 
     def _second(self) -> None:
         """Start a second program on the same premises: it must be refused and have changed nothing."""

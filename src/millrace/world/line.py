@@ -98,7 +98,7 @@ class SimulatedLine:
         attempt = self._drawn["place", client_id]
         if fate.fault is Fault.RATE_LIMITED:
             back_ns = self._back_ns(arrival_ns)
-            self.push(back_ns, "refusal", (OrderRejected(client_id, _PACE, _TOO_FAST, back_ns), attempt))
+            self.push(back_ns, "refusal", (OrderRejected(client_id, _PACE, _TOO_FAST, back_ns, fate.late_ns), attempt))
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "place", (approved, fate, attempt))
 
@@ -107,7 +107,7 @@ class SimulatedLine:
         fate, arrival_ns = self._request("cancel", client_id, now_ns)
         if fate.fault is Fault.RATE_LIMITED:
             back_ns = self._back_ns(arrival_ns)
-            self.push(back_ns, "event", CancelRefused(client_id, _PACE.value, back_ns))
+            self.push(back_ns, "event", CancelRefused(client_id, _PACE.value, back_ns, fate.late_ns))
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "cancel", (instrument, client_id, fate))
 
@@ -115,7 +115,7 @@ class SimulatedLine:
         """Ask what became of an order."""
         fate, arrival_ns = self._request("query", client_id, now_ns)
         if fate.fault is Fault.RATE_LIMITED:
-            self.push(self._back_ns(arrival_ns), "answer", StatusAnswer(client_id, None, now_ns, refused=True))
+            self.push(self._back_ns(arrival_ns), "answer", StatusAnswer(client_id, None, now_ns, True, fate.late_ns))
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "query", (client_id, now_ns, fate))
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Approved, Command, Lift, OrderState, Place, Post, RecordFill, RecordOrder, Side
-from millrace.core.events import Event, ExecutorFailed
+from millrace.core.events import CancelRefused, Event, ExecutorFailed, OrderRejected
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots, Money
+from millrace.core.kill import KillFile, kill_over
 from millrace.core.ledger import LedgerStore
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.sim.balances import need
@@ -58,6 +59,7 @@ class Oracles:
         self.last_taken_ns = 0
         self.steps = 0
         self.prices = 0
+        self._silent_until_ns = 0
         self._instrument = instrument
         self._totals = dict(opening)
         self._costs: dict[str, tuple[Money, Money]] = {}
@@ -69,11 +71,12 @@ class Oracles:
         self._life: _Life | None = None
         self._venue: SimVenue
         self._ledger: LedgerStore
+        self._kill_file: KillFile
         self._sides: dict[str, Side] = {}
 
-    def attach(self, venue: SimVenue, ledger: LedgerStore) -> None:
-        """Say where the truth is; both outlive the program."""
-        self._venue, self._ledger = venue, ledger
+    def attach(self, venue: SimVenue, ledger: LedgerStore, kill_file: KillFile) -> None:
+        """Say where the truth is; all of it outlives the program."""
+        self._venue, self._ledger, self._kill_file = venue, ledger, kill_file
 
     def broken(self, oracle: str, text: str) -> None:
         """Note a violation."""
@@ -90,6 +93,7 @@ class Oracles:
         engine = program.engine
         if seq not in (0, self._last_seq + 1) and self._hashes.get(seq) != engine.command_hash:
             self.broken("replay", f"restored at event {seq} to another command hash than it had when it lived")
+        self._hashes[seq] = engine.command_hash
         for lost in range(seq + 1, self._last_seq + 1):
             self._hashes.pop(lost, None)
         self._last_seq = seq
@@ -98,6 +102,7 @@ class Oracles:
             self._fills[order.place.position] += order.place.side.sign * order.cum_lots
         self._posted = {restriction.id: restriction for restriction in self._ledger.restrictions()}
         self._in_flight.clear()
+        self._silent_until_ns = 0
         for unfinished in program.orders.unfinished():
             if unfinished.client_id not in self._sides:
                 self._in_flight[unfinished.client_id] = self._need(unfinished.place)
@@ -134,6 +139,8 @@ class Oracles:
         assert life is not None  # noqa: S101  only a living program steps
         self.steps += 1
         self.prices += event.is_market
+        if isinstance(event, OrderRejected | CancelRefused) and event.retry_after_ns:
+            self._silent_until_ns = max(self._silent_until_ns, event.ts_ns + event.retry_after_ns)
         if isinstance(event, ExecutorFailed):
             self.broken("program", f"the executor raised {event.text}")
         self._last_seq = life.simulation.sequencer.seq
@@ -189,6 +196,10 @@ class Oracles:
         row = self._ledger.order(client_id)
         if row is None or row.state.is_terminal or row.place != place:
             self.broken("order of writing", f"{client_id} leaves and the ledger has {row}")
+        if ts_ns < self._silent_until_ns:
+            self.broken("pace", f"{client_id} leaves though the venue asked to be left alone for longer")
+        if kill_over(self._kill_file.standing(), place.position) is not None:
+            self.broken("killed scope", f"{client_id} leaves while a kill file stands")
         if client_id in self.taken:
             self.broken("placed twice", f"{client_id} leaves again, the venue took it before")
         level = self._level(place.position.strategy, str(place.instrument), place.instrument.venue)
