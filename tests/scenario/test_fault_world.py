@@ -80,7 +80,7 @@ def test_the_last_part_of_every_plan_is_quiet(hours) -> None:
 def test_every_kind_of_trouble_is_planned_and_left_out_about_as_often() -> None:
     plans = [fault_plan(seed, FIRST_NS, 2 * HOUR) for seed in range(200)]
     with_deed = Counter(kind for plan in plans for kind in {deed.kind for deed in plan.deeds})
-    for kind in (Kind.KILL, Kind.POWER_LOSS, Kind.DISK_FULL, Kind.VENUE_RESTART, Kind.SECOND):
+    for kind in (Kind.EXPIRY, Kind.KILL_FILE, Kind.DISK_FULL, Kind.VENUE_RESTART, Kind.SECOND):
         assert 50 < with_deed[kind] < 130
 
 

@@ -74,5 +74,5 @@ def _every_kill(given: argparse.Namespace) -> int:
     count = (
         f"{sweep.points:,} deaths at {sweep.places:,} places, {sweep.bytes_tried:,} of {sweep.journal_bytes:,} bytes"
     )
-    print(_json(sweep) if given.json else f"{count}; {len(sweep.broken)} violations")
+    print(json_text(sweep) if given.json else f"{count}; {len(sweep.broken)} violations")
     return FAILED if sweep.broken else OK
