@@ -160,7 +160,7 @@ class Run:
         strangers.settle(self.ledger, self._rule, said_before=self._said_before)
         reconciled_ns = clock.monotonic_ns()
         ended_ns = clock.monotonic_ns()
-        self._kept_seq, self._kept_ns = restored.seq, ended_ns
+        self._kept_seq, self._kept_ns = restored.seq - restored.tail_events, ended_ns
         grid = self.program.grid.grid
         counts = StartupTimings(
             tracked_orders=tracked,
