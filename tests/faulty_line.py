@@ -137,7 +137,7 @@ def number_of(key: str) -> int:
 class World(NamedTuple):
     """A program behind a faulty line, with everything that it told and was told."""
 
-    buyer: Buyer
+    buyer: Any
     engine: Engine
     orders: OrderTable
     venue: SimVenue
@@ -166,7 +166,7 @@ class World(NamedTuple):
         return (self.simulation.now_ns - began_ns) / SECOND
 
 
-def engine_of(buyer: Buyer) -> Engine:
+def engine_of(buyer: Any) -> Engine:
     orders = OrderTable(ClientIds("toy", ("buyer",)), ended_kept=100_000)
     known = frozenset(scopes_of(SubPosition("buyer", DOGE.id, "", "")))
     return Engine(
@@ -185,13 +185,15 @@ def make_world(
     pace: CallBudgetSettings = FREE_PACE,
     *,
     breakers: bool = False,
+    strategy: Any = None,
+    quotes: QuoteColumns | None = None,
     **executor: Any,
 ) -> World:
     """Return a started world; with a folder it writes its journal there.
 
-    Its outbox has room for every burst, unless told otherwise: this buyer wants what was refused again at once.
+    Another strategy may take the buyer's place, and see other quotes, whose sizes then count. Its outbox has room for every burst, unless told otherwise: this buyer wants what was refused again at once.
     """
-    buyer = Buyer(count, burst)
+    buyer = Buyer(count, burst) if strategy is None else strategy
     engine = engine_of(buyer)
     log: list[VenueRecord] = []
     settings = VenueSettings(
@@ -201,7 +203,7 @@ def make_world(
         seed=5,
         rate=None,
         fill_rule=FillRule.QUOTES,
-        quote_size_caps=False,
+        quote_size_caps=quotes is not None,
         ended_kept=100_000,
     )
     venue = SimVenue(settings, log.append)
@@ -214,7 +216,7 @@ def make_world(
     sequencer = Sequencer(engine, parts, None if folder is None else Journal(folder))
     one = np.array([1], np.int64)
     quote = QuoteColumns(ts_ns=one, bid_ticks=BID * one, ask_ticks=ASK * one, bid_lots=one, ask_lots=one)
-    simulation = Simulation(sequencer, parts, line, Feed(DOGE.id, iter((quote,)), venue), lazy=False)
+    simulation = Simulation(sequencer, parts, line, Feed(DOGE.id, iter((quotes or quote,)), venue), lazy=False)
     steps: list[tuple[Event, list[Command]]] = []
     sequencer.listen(lambda event, commands: steps.append((event, commands)))
     simulation.feed_event(BalanceReport("toy", venue.balances(), 0))

@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 
 from millrace.core.commands import (
     Alert,
+    AmendOrder,
     Approved,
+    ApprovedAmend,
     Book,
     CancelOrder,
     Lift,
     OrderState,
     Place,
     Post,
+    RecordAmend,
     RecordFill,
     RecordOrder,
     Refuse,
@@ -66,6 +69,22 @@ restrictions = st.builds(
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=4)
 commands = st.one_of(
     st.builds(Submit, st.builds(Approved, places, client_ids, st.just(1), times)),
+    st.builds(
+        AmendOrder,
+        st.builds(
+            ApprovedAmend, places, client_ids, st.integers(1, 3), st.integers(1, 2), small, st.booleans(), small, times
+        ),
+    ),
+    st.builds(
+        RecordAmend,
+        client_ids,
+        st.integers(1, 4),
+        st.integers(0, 3),
+        st.integers(1, 2),
+        small,
+        st.booleans(),
+        times,
+    ),
     st.builds(RecordOrder, client_ids, st.sampled_from(OrderState), st.sampled_from(["", "v1", "v2"]), times),
     st.builds(
         RecordFill,
@@ -117,8 +136,10 @@ def test_both_ledgers_answer_alike(batches):
         disk, memory = SqliteLedger(path, create=True), MemoryLedger()
         for batch in batches:
             assert disk.commit(batch) == memory.commit(batch)
-            again = memory.commit([command for command in batch if isinstance(command, Submit | RecordFill | Book)])
-            assert not again.new_client_ids
+            again = memory.commit(
+                [command for command in batch if isinstance(command, Submit | AmendOrder | RecordFill | Book)]
+            )
+            assert again.new_client_ids == again.new_amends == frozenset()
             assert disk.commit([]) == memory.commit([])
         assert reads(disk) == reads(memory)
         disk.close()

@@ -35,7 +35,9 @@ def test_ranks_leave_in_order_and_each_rank_first_come_first_served(ranks: list[
     orders = {number for number in withdrawn if number < len(ranks) and ranks[number] in {Rank.EXIT, Rank.ENTRY}}
     for number in range(len(ranks)):
         if number in withdrawn:
-            assert outbox.withdraw(f"{ranks[number].name}{number}") == (number in orders)
+            taken = outbox.withdraw(f"{ranks[number].name}{number}")
+            assert (taken is not None) == (number in orders)
+            assert taken is None or taken.client_id == f"{ranks[number].name}{number}"
     left = sorted((rank, number) for number, rank in enumerate(ranks) if number not in orders)
     assert [getattr(one, "client_id", "") for one in outbox] == [f"{rank.name}{number}" for rank, number in left]
     assert outbox.is_full == (len(left) >= OUTBOX_LIMIT == 32)

@@ -5,14 +5,14 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.core.commands import Approved, Place, Side, Style
+from millrace.core.commands import Approved, ApprovedAmend, Place, Side, Style
 from millrace.core.events import BalanceReport, OrderEnded, OrderProgress, OrderRejected
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import PPM, Instrument, InstrumentId
 from millrace.sim.balances import buying_need
 from millrace.sim.rate_counter import RateTier
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
-from millrace.sim.venue_log import Executed, decode_record, encode_record
+from millrace.sim.venue_log import Amended, Executed, decode_record, encode_record
 
 DOGE = Instrument(
     id=InstrumentId("kraken", "DOGE/USD"),
@@ -43,6 +43,7 @@ action = st.one_of(
         st.sampled_from(list(Style)),
     ),
     st.tuples(st.just("cancel"), st.integers(0, 15)),
+    st.tuples(st.just("amend"), st.integers(1, 8), price, st.integers(4_990, 12_000).map(lambda n: 1_000 * n)),
     st.tuples(st.just("print"), price, st.integers(0, 100_000_000), st.booleans()),
     st.tuples(st.just("quote"), price, st.integers(0, 3), st.integers(0, 12_000_000)),
 )
@@ -64,6 +65,7 @@ class History:
 
     def __init__(self, venue):
         self.venue, self.ts_ns, self.bar, self.ids = venue, 0, 0, 0
+        self.amends = 0
 
     def apply(self, act):
         self.ts_ns += STEP_NS
@@ -74,6 +76,13 @@ class History:
             return self.venue.place(approved(f"id{self.ids}", side, limit, lots, style), self.ts_ns)
         if kind == "cancel":
             return self.venue.cancel(DOGE.id, f"id{act[1]}", self.ts_ns)
+        if kind == "amend":
+            _, number, limit, lots = act
+            open_ids = [order.client_id for order in self.venue.open_orders(DOGE.id)]
+            client_id = open_ids[number % len(open_ids)] if open_ids else "nobody"
+            order = approved(client_id, Side.BUY, limit, lots, Style.LIMIT).order
+            self.amends += 1
+            return self.venue.amend(ApprovedAmend(order, client_id, self.amends, lots, limit, True, 1, 0), self.ts_ns)
         if kind == "print":
             _, ticks, bar_lots, new = act
             self.bar += new
@@ -93,6 +102,7 @@ def totals(balances):
 def test_money_is_conserved_and_holds_are_what_open_orders_need(acts, rule):
     history = History(SimVenue(venue_settings(rule)))
     venue, traded, reported = history.venue, {}, None
+    priced = {}  # client id -> limit, and lots, cost and fee when it became the limit
     expected = dict(OPENING)
     for act in acts:
         for _, event in history.apply(act):
@@ -116,8 +126,12 @@ def test_money_is_conserved_and_holds_are_what_open_orders_need(acts, rule):
         assert all(free >= 0 and hold >= 0 for free, hold in venue.balances().values())
         holds = {"USD": 0, "DOGE": 0}
         for order in venue.open_orders(DOGE.id):
+            if priced.get(order.client_id, (0,))[0] != order.limit_ticks:
+                priced[order.client_id] = (order.limit_ticks, order.cum_lots, order.cum_cost, order.cum_fee)
+            _, lots, cost, fee = priced[order.client_id]
             if order.side is Side.BUY:
-                holds["USD"] += buying_need(DOGE, order.limit_ticks, order.lots) - order.cum_cost - order.cum_fee
+                spent = order.cum_cost - cost + order.cum_fee - fee
+                holds["USD"] += buying_need(DOGE, order.limit_ticks, order.lots - lots) - spent
             else:
                 holds["DOGE"] += order.lots - order.cum_lots
         assert {asset: hold for asset, (_, hold) in venue.balances().items()} == holds
@@ -128,14 +142,15 @@ def test_money_is_conserved_and_holds_are_what_open_orders_need(acts, rule):
 def test_fills_keep_priority_limits_caps_and_bounds(acts, rule):
     records = []
     history = History(SimVenue(venue_settings(rule), records.append))
-    venue, taken = history.venue, defaultdict(int)
+    venue, taken, repriced = history.venue, defaultdict(int), set()
     for act in acts:
         before = venue.open_orders(DOGE.id)
         low, high = venue.bounds(DOGE.id)
         mark = len(records)
         answers = history.apply(act)
         made = {r.client_id: r.lots for r in records[mark:] if isinstance(r, Executed) and r.bar is not None}
-        if act[0] in ("place", "cancel"):
+        repriced |= {r.client_id for r in records[mark:] if isinstance(r, Amended)}
+        if act[0] in ("place", "cancel", "amend"):
             assert not made
             continue
         if act[0] == "print":
@@ -164,8 +179,9 @@ def test_fills_keep_priority_limits_caps_and_bounds(acts, rule):
             assert taken[(budget, side)] <= cap
             for client_id, _ in want:
                 order = venue.order_status(client_id)
-                assert order.cum_cost == DOGE.cost(order.limit_ticks, order.cum_lots)
-                assert order.cum_fee == DOGE.fee(order.cum_cost, maker=True)
+                if client_id not in repriced:
+                    assert order.cum_cost == DOGE.cost(order.limit_ticks, order.cum_lots)
+                    assert order.cum_fee == DOGE.fee(order.cum_cost, maker=True)
 
 
 @settings(max_examples=60, deadline=None)
@@ -177,7 +193,7 @@ def test_a_rebuilt_venue_is_the_venue_and_goes_on_like_it(acts, cut, rule):
     for act in acts[:cut]:
         live.apply(act)
     again = History(SimVenue.rebuild(venue_settings(rule), [decode_record(data) for data in log]))
-    again.ts_ns, again.bar, again.ids = live.ts_ns, live.bar, live.ids
+    again.ts_ns, again.bar, again.ids, again.amends = live.ts_ns, live.bar, live.ids, live.amends
     if hasattr(live, "bar_lots"):
         again.bar_lots = live.bar_lots
     assert again.venue.snapshot() == live.venue.snapshot()

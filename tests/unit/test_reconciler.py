@@ -3,14 +3,16 @@
 from typing import NamedTuple
 
 import pytest
+from msgspec import structs
 
 from faulty_line import ASK, DOGE, LOTS, SECOND
-from millrace.core.commands import Approved, OrderState, Place, Side, Style
+from millrace.core.commands import Approved, ApprovedAmend, OrderState, Place, Side, Style
 from millrace.core.events import (
     BalanceReport,
     Event,
     OpenOrdersReport,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderProgress,
@@ -208,3 +210,36 @@ def test_a_fill_between_the_totals_and_the_list_makes_them_say_nothing(desk):
     assert reconciled.totals is None
     (reconciled,) = desk.cycle(now_ns + 2 * CYCLE_NS, at_venue(client_id, OrderState.PARTIAL, 5))
     assert reconciled.totals == {"USD": 100}
+
+
+def with_amend(desk: Desk, lots: int) -> str:
+    """Return an open order whose amend is on its way."""
+    client_id = desk.order("1")
+    before = Place(DOGE.id, Side.BUY, LOTS, ASK, Style.LIMIT, LEG, reduces=False, key="1", purpose="toy")
+    amend = RestrictionBoard().permit_amend(before, structs.replace(before, lots=lots), client_id, 1, 0, T0)
+    assert isinstance(amend, ApprovedAmend)
+    desk.table.amend(amend)
+    return client_id
+
+
+def test_new_terms_in_the_list_confirm_an_amend(desk):
+    client_id = with_amend(desk, LOTS + 5)
+    found = structs.replace(at_venue(client_id), lots=LOTS + 5)
+    desk.reconciler.asked(OpenOrdersQuery(DOGE.id), T0 + 1)
+    news, questions = desk.listed(found, asked_ns=T0 + 1, now_ns=T0 + 2)
+    assert news[0] == OrderAmended(client_id, 1, LOTS + 5, ASK, T0 + 2)
+    assert questions == []
+
+
+def test_old_terms_in_the_list_are_a_question_at_a_start_and_nothing_while_it_trades(desk):
+    client_id = with_amend(desk, LOTS + 5)
+    assert desk.listed(at_venue(client_id), asked_ns=T0 + 1, now_ns=T0 + 2)[1] == []
+    desk.reconciler.begin(T0 + 3, restart=True)
+    assert desk.listed(at_venue(client_id), asked_ns=T0 + 4, now_ns=T0 + 5)[1] == [client_id]
+
+
+def test_terms_that_nobody_asked_for_are_told(desk):
+    client_id = desk.order("1")
+    found = structs.replace(at_venue(client_id), limit_ticks=ASK + 7)
+    news, _ = desk.listed(found, asked_ns=T0 + 1, now_ns=T0 + 2)
+    assert news[0] == OrderAmended(client_id, 0, LOTS, ASK + 7, T0 + 2)

@@ -3,13 +3,16 @@
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 
 from faulty_line import ASK, DOGE, LOTS, SECOND
-from millrace.core.commands import Approved, CancelOrder, OrderState, Place, Side, Style
+from millrace.core.commands import Approved, ApprovedAmend, CancelOrder, OrderState, Place, Side, Style
 from millrace.core.events import (
+    AmendRefused,
     CancelRefused,
     EndStatus,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderProgress,
@@ -245,3 +248,98 @@ def test_a_refused_question_is_no_answer(desk):
     refused = StatusAnswer(desk.id, None, SENT_NS + 2_250 * MS, refused=True)
     assert desk.unanswered.answered(refused, SENT_NS + 2_300 * MS) == Follows([], [])
     assert len(desk.unanswered) == 1
+
+
+def amended(desk: Desk, lots: int = LOTS + 20, left_ns: int = SENT_NS + SECOND) -> ApprovedAmend:
+    """Let an amend of the accepted order leave."""
+    desk.hear(accepted(desk))
+    before = desk.approved.order
+    after = structs.replace(before, lots=lots)
+    amend = RestrictionBoard().permit_amend(before, after, desk.id, 1, 0, left_ns)
+    assert isinstance(amend, ApprovedAmend)
+    desk.table.amend(amend)
+    desk.unanswered.amended(amend, left_ns)
+    return amend
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_answer_to_an_amend_in_time_ends_the_watch(desk, refused):
+    amended(desk)
+    at_ns = SENT_NS + SECOND + 50 * MS
+    pace = AmendRefused(desk.id, 1, RejectReason.RATE_LIMIT, at_ns)
+    assert desk.hear(pace if refused else OrderAmended(desk.id, 1, LOTS + 20, ASK, at_ns)) == ([], [])
+    assert len(desk.unanswered) == 0
+
+
+def test_an_amend_without_an_answer_after_two_seconds_is_asked_about_and_its_new_terms_confirm_it(desk):
+    amended(desk)
+    assert desk.wait(SENT_NS + 3_300 * MS) == [(3_250, Query)]
+    assert desk.state is OrderState.OPEN, "the order is no less certain than before"
+    found = structs.replace(desk.at_venue(OrderState.OPEN), lots=LOTS + 20)
+    follows = desk.tell(found, 3_250, 3_300)
+    assert follows == ([OrderAmended(desk.id, 1, LOTS + 20, ASK, SENT_NS + 3_300 * MS)], [])
+    assert len(desk.unanswered) == 0
+
+
+def test_old_terms_count_only_when_the_question_left_after_the_venue_had_settled(desk):
+    amended(desk)
+    desk.wait(SENT_NS + 3_300 * MS)
+    assert desk.tell(desk.at_venue(OrderState.OPEN), 2_999, 3_300) == ([], [])
+    assert len(desk.unanswered) == 1, "it is asked again"
+    follows = desk.tell(desk.at_venue(OrderState.OPEN), 3_000, 3_400)
+    assert follows == ([AmendRefused(desk.id, 1, RejectReason.LOST, SENT_NS + 3_400 * MS)], [])
+    assert len(desk.unanswered) == 0
+
+
+def test_a_ladder_without_answers_about_an_amend_halts_the_venue(desk):
+    amended(desk)
+    seen = [kind for _, kind in desk.wait(SENT_NS + 20 * SECOND)]
+    assert seen.count(QueryFailed) == 1
+    found = structs.replace(desk.at_venue(OrderState.OPEN), lots=LOTS + 20)
+    assert [type(event) for event in desk.tell(found, 19_000, 20_000).news] == [OrderAmended, QueryAnswered]
+
+
+def test_an_unknown_order_on_an_amend_is_a_question_about_the_order(desk):
+    amended(desk)
+    desk.hear(AmendRefused(desk.id, 1, RejectReason.UNKNOWN_ORDER, SENT_NS + 1_050 * MS))
+    assert desk.wait(SENT_NS + 1_400 * MS) == [(1_300, Query)]
+    (progress,) = desk.tell(desk.at_venue(OrderState.FILLED, LOTS), 1_300, 1_400).news
+    assert isinstance(progress, OrderProgress)
+    assert desk.state is None
+    assert len(desk.unanswered) == 0
+
+
+def test_an_order_that_was_filled_under_its_old_terms_ends_with_the_answer(desk):
+    amended(desk)
+    desk.wait(SENT_NS + 3_300 * MS)
+    news = desk.tell(desk.at_venue(OrderState.FILLED, LOTS), 3_250, 3_300).news
+    assert [type(event) for event in news] == [AmendRefused, OrderProgress]
+    assert desk.state is None
+
+
+def test_the_end_of_the_order_answers_its_amend(desk):
+    amended(desk)
+    nothing = OrderProgress(desk.id, 0, 0, 0, SENT_NS + 2 * SECOND)
+    desk.hear(OrderEnded(nothing, EndStatus.CANCELLED, "user"))
+    assert len(desk.unanswered) == 0
+
+
+def test_only_the_amend_that_its_order_waits_for_may_leave(desk):
+    amend = amended(desk)
+    assert desk.unanswered.may_amend(amend)
+    desk.hear(AmendRefused(desk.id, 1, RejectReason.LOST, SENT_NS + 2 * SECOND))
+    assert not desk.unanswered.may_amend(amend)
+
+
+def test_after_a_restart_an_amend_is_in_question_from_then_on(desk):
+    amended(desk)
+    desk.table.apply(accepted(desk))
+    again = Unanswered(desk.table, Patience())
+    began_ns = SENT_NS + 5 * SECOND
+    again.question(desk.id, began_ns)
+    assert again.due(began_ns).calls == [Query(DOGE.id, desk.id)]
+    early = StatusAnswer(desk.id, desk.at_venue(OrderState.OPEN), began_ns)
+    assert again.answered(early, began_ns + 50 * MS) == ([], []), "it may have left just before the end"
+    late = StatusAnswer(desk.id, desk.at_venue(OrderState.OPEN), began_ns + 2 * SECOND)
+    (lost,) = again.answered(late, began_ns + 3 * SECOND).news
+    assert lost == AmendRefused(desk.id, 1, RejectReason.LOST, began_ns + 3 * SECOND)

@@ -19,7 +19,16 @@ from millrace.sim.market_generator import prints_from
 from millrace.sim.venue_log import Accepted
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.venues.rehearsal.frames import FrameReader
-from millrace.venues.rehearsal.messages import ADDRESS, Address, Farewell, Hello, OrderQuestion, encode, from_venue
+from millrace.venues.rehearsal.messages import (
+    ADDRESS,
+    VERSION,
+    Address,
+    Farewell,
+    Hello,
+    OrderQuestion,
+    encode,
+    from_venue,
+)
 from millrace.world import rehearsal_line
 from millrace.world.assemble import venue_settings
 from millrace.world.demo import FIRST_NS
@@ -185,7 +194,7 @@ def port_of(desk):
         (b"GET / HTTP/1.1\r\n\r\n", "malformed frame: a length of"),
         (b"\0\0\0\3abc", "malformed frame"),
         (encode(OrderQuestion("id", 1)), "malformed frame: a call before the greeting"),
-        (encode(Hello(99)), "this venue speaks version 1, not 99"),
+        (encode(Hello(99)), f"this venue speaks version {VERSION}, not 99"),
     ],
 )
 def test_whoever_speaks_otherwise_is_told_why_and_let_go(desk, said, reason):

@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.core.codec import encode_event
-from millrace.core.commands import Approved, OrderState, Place, Side, Style
+from millrace.core.commands import Approved, ApprovedAmend, OrderState, Place, Side, Style
 from millrace.core.events import (
+    AmendRefused,
     BalanceReport,
     CancelRefused,
     EndStatus,
     Operator,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderProgress,
     OrderRejected,
@@ -26,6 +28,7 @@ from millrace.core.order_truth import VenueOrder
 from millrace.venues.rehearsal.frames import MAX_FRAME_BYTES, FrameReader, frame
 from millrace.venues.rehearsal.messages import (
     ORDERS_PER_PART,
+    AmendCall,
     Anchor,
     BalancesQuestion,
     BalancesStatement,
@@ -57,6 +60,7 @@ FOUND = VenueOrder(DOGE, "id", "O1", Side.SELL, 9, 17, OrderState.PARTIAL, 1, 2,
 CALLS: tuple[FromProgram, ...] = (
     Hello(1),
     PlaceCall(Approved(PLACE, "id", 4, 5), 2),
+    AmendCall(ApprovedAmend(PLACE, "id", 2, 7, 18, True, 4, 5)),
     CancelCall(DOGE, "id"),
     OrderQuestion("id", 7),
     OpenOrdersQuestion(DOGE, 7, 8),
@@ -71,6 +75,8 @@ NEWS = (
     PROGRESS,
     OrderEnded(PROGRESS, EndStatus.EXPIRED, "old"),
     CancelRefused("id", "unknown order", 5),
+    OrderAmended("id", 2, 7, 18, 5),
+    AmendRefused("id", 2, RejectReason.BELOW_FILLED, 5),
     BALANCES,
 )
 TOLD: tuple[FromVenue, ...] = (

@@ -154,6 +154,20 @@ class Cancel(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel")
     reason: str
 
 
+class Amend(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="amend"):
+    """Change the terms of an open order, named by its intent key: `lots` in all, filled ones included, and the limit.
+
+    One at a time: while an amend or a cancel of the order is on its way, another is refused. Terms that hold already,
+    or are on their way, are no amend, and nothing follows.
+    """
+
+    strategy: str
+    key: str
+    lots: Lots
+    limit_ticks: Ticks
+    reason: str
+
+
 class Refuse(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="refuse"):
     """Something was not done, and why: the answer to "why is it not trading?"."""
 
@@ -194,7 +208,7 @@ class Lift(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="lift"):
     ts_ns: int
 
 
-Intent = Place | Plan | Cancel | Refuse | Book | Alert | Post | Lift
+Intent = Place | Plan | Cancel | Amend | Refuse | Book | Alert | Post | Lift
 
 
 class Approved(msgspec.Struct, frozen=True, gc=False):
@@ -205,11 +219,49 @@ class Approved(msgspec.Struct, frozen=True, gc=False):
     board_version: int
     ts_ns: int
 
+    @property
+    def key(self) -> str:
+        """The intent key."""
+        return self.order.key
+
+    @property
+    def increases(self) -> bool:
+        """Whether it may add to a position."""
+        return not self.order.reduces
+
+
+class ApprovedAmend(msgspec.Struct, frozen=True, gc=False):
+    """New terms that the restriction board let through; nothing outside the board constructs one (a test checks).
+
+    `order` has the terms as the venue confirmed them, `revision` counts the order's amends from 1. It `increases` when
+    it may add to a position: more lots, or a price that trades sooner, of an order that does not reduce.
+    """
+
+    order: Place
+    client_id: str
+    revision: int
+    lots: Lots
+    limit_ticks: Ticks
+    increases: bool
+    board_version: int
+    ts_ns: int
+
+    @property
+    def key(self) -> str:
+        """The amend's own identity, derived from the order's, so that carrying it out twice changes nothing."""
+        return f"{self.order.key}/r{self.revision}"
+
 
 class Submit(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="submit"):
     """Send an approved order: durable in the ledger first, then to the venue."""
 
     order: Approved
+
+
+class AmendOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="amend_order"):
+    """Send approved new terms of an open order: durable in the ledger first, then to the venue."""
+
+    amend: ApprovedAmend
 
 
 class CancelOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel_order"):
@@ -229,6 +281,22 @@ class RecordOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="rec
     ts_ns: int
 
 
+class RecordAmend(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_amend"):
+    """What became of an amend: with `done` these are the order's terms, without it they stay what they were.
+
+    `number` counts what was learnt of the order's terms, so facts told again change nothing. A `revision` of 0 is a
+    change that was not ours.
+    """
+
+    client_id: str
+    number: int
+    revision: int
+    lots: Lots
+    limit_ticks: Ticks
+    done: bool
+    ts_ns: int
+
+
 class RecordFill(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_fill"):
     """The increment between two cumulative states of an order; unique by (client_id, cum_lots, cum_cost)."""
 
@@ -244,13 +312,25 @@ class RecordFill(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="reco
     ts_ns: int
 
 
-Command = Submit | CancelOrder | RecordOrder | RecordFill | Book | Alert | Refuse | Post | Lift
+Command = (
+    Submit | AmendOrder | CancelOrder | RecordOrder | RecordAmend | RecordFill | Book | Alert | Refuse | Post | Lift
+)
+
+
+class AmendResult(msgspec.Struct, frozen=True, gc=False):
+    """What became of an amend: `reject` says why it was not done; a revision of 0 is a change that was not ours."""
+
+    revision: int
+    lots: Lots
+    limit_ticks: Ticks
+    reject: RejectReason | None
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, gc=False):
     """What one venue event changed about one order; delivered to the strategy that owns it.
 
-    `d_*` are the increments that this event brought, `cum_*` the totals after it.
+    `place` has the order's terms as the venue confirmed them. `d_*` are the increments that this event brought, `cum_*`
+    the totals after it; `amend` is set when it answered an amend.
     """
 
     client_id: str
@@ -266,11 +346,16 @@ class OrderUpdate(msgspec.Struct, frozen=True, gc=False):
     reject: RejectReason | None
     text: str
     ts_ns: int
+    amend: AmendResult | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
-    """The board refused this intent; delivered to the strategy within the same step."""
+    """The board refused this intent; delivered to the strategy within the same step.
+
+    With `is_amend` the order stands as it is, and `place` has the terms that were refused.
+    """
 
     place: Place
     reasons: tuple[str, ...]
     ts_ns: int
+    is_amend: bool = False

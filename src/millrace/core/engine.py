@@ -14,10 +14,14 @@ is the one module that catches what it does not know, so that the halt is a comm
 from collections.abc import Sequence
 from typing import Any
 
+from millrace.core.amending import judged
 from millrace.core.codec import EMPTY_HASH, chain, encode_commands
 from millrace.core.commands import (
     Alert,
+    Amend,
+    AmendOrder,
     Approved,
+    ApprovedAmend,
     Cancel,
     CancelOrder,
     Command,
@@ -324,12 +328,25 @@ class Engine:
             found = self.orders.request_cancel(intent.strategy, intent.key)
             if found is not None:
                 out.append(CancelOrder(found[1], found[0], intent.reason))
+        elif isinstance(intent, Amend):
+            return self._amend(intent, out)
         elif isinstance(intent, Post):
             self._post(intent.restriction, out)
         elif isinstance(intent, Lift):
             self._lift(intent, out)
         else:
             out.append(intent)
+        return ()
+
+    def _amend(self, wanted: Amend, out: list[Command]) -> Sequence[Refused]:
+        verdict = judged(wanted, self.orders, self.board, lambda place: self._objections((place,), out), self.now_ns)
+        if isinstance(verdict, ApprovedAmend):
+            self.orders.amend(verdict)
+            self.account.amend(verdict, self._instruments[verdict.order.instrument])
+            out.append(AmendOrder(verdict))
+        elif isinstance(verdict, Refused):
+            out.append(Refuse(wanted.key, verdict.reasons))
+            return (verdict,)
         return ()
 
     def _plan(self, strategy: str, plan: Plan, out: list[Command]) -> Sequence[Refused]:

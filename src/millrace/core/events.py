@@ -17,7 +17,7 @@ Scalar = str | int | float | bool | None
 
 
 class RejectReason(StrEnum):
-    """Why a venue refused an order before accepting it."""
+    """Why a venue refused an order before accepting it, or new terms of one."""
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     POST_ONLY_WOULD_CROSS = "post_only_would_cross"
@@ -27,12 +27,15 @@ class RejectReason(StrEnum):
     RATE_LIMIT = "rate_limit"
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
+    UNKNOWN_ORDER = "unknown_order"
+    BELOW_FILLED = "below_filled"
     LOST = "lost"
     OUTBOX_FULL = "outbox_full"
     RESTRICTION_CHANGED = "restriction_changed"
     TOO_OLD = "too_old"
     KILLED = "killed"
     NEVER_LEFT = "never_left"
+    SUPERSEDED = "superseded"
     OTHER = "other"
 
 
@@ -43,9 +46,10 @@ NOT_SENT = frozenset(
         RejectReason.TOO_OLD,
         RejectReason.KILLED,
         RejectReason.NEVER_LEFT,
+        RejectReason.SUPERSEDED,
     }
 )
-"""Reasons of our own: the order never left, or the program's end cut it off; no venue refused it and nobody failed."""
+"""Reasons of our own: the order or amend never left, or the program's end cut it off; nobody refused it or failed."""
 
 
 class KillSource(StrEnum):
@@ -188,6 +192,25 @@ class CancelRefused(_Event, frozen=True, gc=False, tag="cancel_refused"):
     reason: str
     ts_ns: int
     retry_after_ns: int = 0
+
+
+class OrderAmended(_Event, frozen=True, gc=False, tag="amended"):
+    """The venue's terms of an order: lots in all and the limit; `revision` names the amend, 0 one that is not ours."""
+
+    client_id: str
+    revision: int
+    lots: Lots
+    limit_ticks: Ticks
+    ts_ns: int
+
+
+class AmendRefused(_Event, frozen=True, gc=False, tag="amend_refused"):
+    """An amend was not done and will not be: the order's terms stay. `unknown_order` leaves open what became of it."""
+
+    client_id: str
+    revision: int
+    reason: RejectReason
+    ts_ns: int
 
 
 class BalanceReport(_Event, frozen=True, gc=False, tag="balances"):
@@ -344,8 +367,26 @@ class MarketStatus(_Event, frozen=True, gc=False, tag="market_status"):
 
 
 MarketEvent = Print | Quote | MarketBlock
-OrderEvent = OrderAccepted | OrderRejected | OrderProgress | OrderEnded | OrderUnknown | CancelRefused
-ORDER_EVENTS = (OrderAccepted, OrderRejected, OrderProgress, OrderEnded, OrderUnknown, CancelRefused)
+OrderEvent = (
+    OrderAccepted
+    | OrderRejected
+    | OrderProgress
+    | OrderEnded
+    | OrderUnknown
+    | CancelRefused
+    | OrderAmended
+    | AmendRefused
+)
+ORDER_EVENTS = (
+    OrderAccepted,
+    OrderRejected,
+    OrderProgress,
+    OrderEnded,
+    OrderUnknown,
+    CancelRefused,
+    OrderAmended,
+    AmendRefused,
+)
 """The kinds of `OrderEvent`: news of one of our orders."""
 Event = (
     Print
@@ -357,6 +398,8 @@ Event = (
     | OrderEnded
     | OrderUnknown
     | CancelRefused
+    | OrderAmended
+    | AmendRefused
     | BalanceReport
     | OpenOrdersReport
     | Timer

@@ -8,17 +8,33 @@ from typing import Protocol
 
 import msgspec
 
-from millrace.core.commands import Book, Command, Lift, OrderState, Place, Post, RecordFill, RecordOrder, Submit
+from millrace.core.commands import (
+    AmendOrder,
+    Book,
+    Command,
+    Lift,
+    OrderState,
+    Place,
+    Post,
+    RecordAmend,
+    RecordFill,
+    RecordOrder,
+    Submit,
+)
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots, Money
+from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 
-FACTS = (Submit, RecordOrder, RecordFill, Book, Post, Lift)
+FACTS = (Submit, AmendOrder, RecordOrder, RecordAmend, RecordFill, Book, Post, Lift)
 """The commands that a ledger keeps; the journal is synced before they are committed."""
 
 
 class LedgerOrder(msgspec.Struct, frozen=True, gc=False):
-    """An order as the ledger holds it; cum_* are the sums of its booked fills."""
+    """An order as the ledger holds it; cum_* are the sums of its booked fills.
+
+    `place` is what was sent at first, `terms` what holds now, `wanted` what an amend without an answer asks for.
+    """
 
     client_id: str
     place: Place
@@ -29,6 +45,8 @@ class LedgerOrder(msgspec.Struct, frozen=True, gc=False):
     cum_fee: Money
     created_ns: int
     updated_ns: int
+    terms: Terms
+    wanted: Terms | None
 
 
 class LedgerPosition(msgspec.Struct, frozen=True, gc=False):
@@ -41,10 +59,14 @@ class LedgerPosition(msgspec.Struct, frozen=True, gc=False):
 
 
 class CommitResult(msgspec.Struct, frozen=True, gc=False):
-    """Which submits of the batch are new (to be sent), and which keys came back with another payload."""
+    """Which submits and amends of the batch are new (to be sent), and which keys came back with another payload.
+
+    A new amend is named by its order's client id: an order has one at a time.
+    """
 
     new_client_ids: frozenset[str]
     reused_keys: tuple[str, ...]
+    new_amends: frozenset[str] = frozenset()
 
 
 class LedgerStore(Protocol):

@@ -11,7 +11,17 @@ from typing import NamedTuple
 import msgspec
 
 from millrace.core.commands import OrderState, Place, Side
-from millrace.core.events import CancelRefused, EndStatus, Event, OrderAccepted, OrderEnded, OrderProgress, RejectReason
+from millrace.core.events import (
+    AmendRefused,
+    CancelRefused,
+    EndStatus,
+    Event,
+    OrderAccepted,
+    OrderAmended,
+    OrderEnded,
+    OrderProgress,
+    RejectReason,
+)
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
 
 _ENDED = {OrderState.CANCELLED: EndStatus.CANCELLED, OrderState.EXPIRED: EndStatus.EXPIRED}
@@ -22,10 +32,19 @@ WEAK_MATCH_NS = 60_000_000_000
 """How far apart our making and the venue's taking of an order may be that is matched by its terms alone."""
 
 
+class Terms(NamedTuple):
+    """What an amend may change: lots in all, filled ones included, and the limit."""
+
+    lots: Lots
+    limit_ticks: Ticks
+
+
 class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     """An order that has not ended, as far as we know; `cancel_out` while a cancel is on its way.
 
-    `venue_order_id` is empty until the venue accepted it; `made_ns` is when the board let it through.
+    `venue_order_id` is empty until the venue accepted it; `made_ns` is when the board let it through. `place` has the
+    terms that the venue confirmed, `wanted` those of amend number `revision` while nobody knows whether it was done.
+    An answer to what was asked before `terms_ns` says nothing about either.
     """
 
     client_id: str
@@ -37,6 +56,19 @@ class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     cum_fee: Money
     cancel_out: bool
     made_ns: int
+    revision: int = 0
+    wanted: Terms | None = None
+    terms_ns: int = 0
+
+    @property
+    def terms(self) -> Terms:
+        """The confirmed terms."""
+        return Terms(self.place.lots, self.place.limit_ticks)
+
+    @property
+    def is_amendable(self) -> bool:
+        """Whether the venue has it and neither an amend nor a cancel is on its way."""
+        return self.state not in UNCONFIRMED and self.wanted is None and not self.cancel_out
 
     @property
     def never_seen(self) -> bool:
@@ -60,9 +92,16 @@ class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     reason: str
     placed_ns: int = 0
 
+    @property
+    def terms(self) -> Terms:
+        """The terms as the venue has them."""
+        return Terms(self.lots, self.limit_ticks)
 
-def differences(order: OpenOrder, found: VenueOrder, now_ns: int, *, cancel_lost: bool = True) -> list[Event]:
-    """Return what the venue knows of an order and we do not, as events at `now_ns`.
+
+def differences(
+    order: OpenOrder, found: VenueOrder, now_ns: int, asked_ns: int, *, cancel_lost: bool = True
+) -> list[Event]:
+    """Return what the venue knows of an order and we do not, as events at `now_ns`; it was asked at `asked_ns`.
 
     With `cancel_lost` a cancel that was out while the order still stands did not work: it is reported as refused, so it
     is sent again.
@@ -70,6 +109,7 @@ def differences(order: OpenOrder, found: VenueOrder, now_ns: int, *, cancel_lost
     events: list[Event] = []
     if order.state in UNCONFIRMED:
         events.append(OrderAccepted(order.client_id, found.venue_order_id, now_ns))
+    events += _terms_told(order, found, now_ns, asked_ns)
     progress = OrderProgress(order.client_id, found.cum_lots, found.cum_cost, found.cum_fee, now_ns)
     if found.state in _ENDED:
         return [*events, OrderEnded(progress, _ENDED[found.state], found.reason)]
@@ -77,6 +117,24 @@ def differences(order: OpenOrder, found: VenueOrder, now_ns: int, *, cancel_lost
         events.append(progress)
     if cancel_lost and order.cancel_out and not found.state.is_terminal:
         events.append(CancelRefused(order.client_id, RejectReason.LOST.value, now_ns))
+    return events
+
+
+def _terms_told(order: OpenOrder, found: VenueOrder, now_ns: int, asked_ns: int) -> list[Event]:
+    """Return what the venue's terms say of an amend; terms that are nobody's are adopted, because they bind us.
+
+    Old terms of an open order say nothing here: the amend may still be under way. Those of an ended one are final.
+    """
+    over = found.state.is_terminal
+    if asked_ns < order.terms_ns and not over:
+        return []
+    if order.wanted is not None and found.terms == order.wanted:
+        return [OrderAmended(order.client_id, order.revision, *found.terms, now_ns)]
+    events: list[Event] = []
+    if found.terms != order.terms and asked_ns >= order.terms_ns:
+        events.append(OrderAmended(order.client_id, 0, *found.terms, now_ns))
+    if over and order.wanted is not None:
+        events.append(AmendRefused(order.client_id, order.revision, RejectReason.LOST, now_ns))
     return events
 
 

@@ -90,6 +90,7 @@ class ReasonCode(StrEnum):
     BALANCE_DRIFT = "balance_drift"
     BOARD_FAILURE = "board_failure"
     EXCEEDS_OPEN_POSITION = "exceeds_open_position"
+    NOT_AMENDABLE = "not_amendable"
     DUPLICATE = "duplicate"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from millrace.core.commands import (
     Approved,
+    ApprovedAmend,
     Command,
     Intent,
     LegPolicy,
@@ -51,6 +52,19 @@ class Board(Restorable, Protocol):
 
         `objections` are the guards' reasons against an order that does not reduce.
         """
+        ...
+
+    def permit_amend(
+        self,
+        before: Place,
+        after: Place,
+        client_id: str,
+        revision: int,
+        coverable_lots: Lots,
+        ts_ns: int,
+        objections: tuple[str, ...] = (),
+    ) -> ApprovedAmend | Refused:
+        """Admit or refuse new terms of an open order; `coverable_lots` as if the order were not there."""
         ...
 
     def standing_of(self, position: SubPosition) -> Standing:
@@ -131,6 +145,14 @@ class Orders(Restorable, Protocol):
         """Return the live order that a cancel must name; None when there is nothing (more) to cancel."""
         ...
 
+    def amend(self, approved: ApprovedAmend) -> None:
+        """Take new terms that are about to be sent; the larger of old and new counts until they are known."""
+        ...
+
+    def named(self, strategy: str, key: str) -> OpenOrder | None:
+        """Return an order that has not ended by its intent key; None when there is none."""
+        ...
+
     def apply(self, event: OrderEvent) -> tuple[OrderUpdate, list[Command]] | None:
         """Apply a venue's news: the update and the facts for the ledger; None when it changes nothing."""
         ...
@@ -169,6 +191,10 @@ class Account(Restorable, Protocol):
 
     def reserve(self, approved: Approved, instrument: Instrument) -> None:
         """Hold the money of an order that leaves."""
+        ...
+
+    def amend(self, approved: ApprovedAmend, instrument: Instrument) -> None:
+        """Hold what new terms may need beyond the old ones."""
         ...
 
     def update(self, update: OrderUpdate) -> None:

@@ -4,16 +4,21 @@ A reservation is made when an order leaves and stays until a report from after t
 then on the venue's own hold, or the trade, is in the reported figure. A fill does not free it, because the report that
 is still in force knows nothing of the spending. Proceeds never count before a report. So the figure may be too small
 for a moment, and never too large.
+
+An amend that may need more is held on its own, in the same way: until it was refused, or a report knows of it.
 """
 
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
-from millrace.core.commands import Approved, OrderState, OrderUpdate, Side, Style
+from millrace.core.commands import Approved, ApprovedAmend, OrderState, OrderUpdate, Place, Side, Style
 from millrace.core.events import BalanceReport
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 
+_ROUNDING = 4
+"""Units by which the sum of two roundings, of cost and of fee, may exceed that of one."""
 _NOT_SEEN = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
 
 
@@ -26,13 +31,21 @@ class _Legs(msgspec.Struct, frozen=True):
 
 
 class _Reservation(msgspec.Struct, gc=False):
-    """Money of one order; `seen_ns` is when the venue first showed that it has the order, 0 before."""
+    """Money of one order, or, with a revision, what that amend of it may need beyond.
+
+    `seen_ns` is when the venue first showed that it has the order or the new terms, 0 before.
+    """
 
     client_id: str
     venue: str
     asset: str
     amount: Money
     seen_ns: int = 0
+    revision: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.client_id, self.revision
 
 
 class _Saved(msgspec.Struct):
@@ -47,8 +60,9 @@ class Account:
     def __init__(self) -> None:
         self._reported: dict[str, dict[str, tuple[Money, Money]]] = {}
         self._reported_ns: dict[str, int] = {}
-        self._reservations: dict[str, _Reservation] = {}
-        self._seen: dict[str, dict[str, _Reservation]] = {}
+        self._reservations: dict[tuple[str, int], _Reservation] = {}
+        self._amending: dict[str, _Reservation] = {}
+        self._seen: dict[str, dict[tuple[str, int], _Reservation]] = {}
         self._sums: dict[tuple[str, str], Money] = {}
         self._legs: dict[InstrumentId, _Legs] = {}
 
@@ -73,24 +87,52 @@ class Account:
         if legs is None:
             legs = _Legs(instrument.base, instrument.quote, instrument.base_amount(1))
             self._legs[place.instrument] = legs
-        if place.side is Side.BUY:
-            cost = instrument.cost(place.limit_ticks, place.lots)
-            fee = instrument.fee(cost, maker=True)
-            if place.style is not Style.POST_ONLY:
-                fee = max(fee, instrument.fee(cost, maker=False))
-            self._hold(approved.client_id, place.instrument.venue, legs.quote, cost + fee)
-        else:
-            self._hold(approved.client_id, place.instrument.venue, legs.base, place.lots * legs.base_per_lot)
+        amount = _need(place, instrument, may_take=place.style is not Style.POST_ONLY)
+        asset = legs.quote if place.side is Side.BUY else legs.base
+        self._hold(_Reservation(approved.client_id, place.instrument.venue, asset, amount))
+
+    def amend(self, approved: ApprovedAmend, instrument: Instrument) -> None:
+        """Hold what new terms may need beyond what the venue holds for the old ones.
+
+        Some of the order may fill at the old price and some at the new one, so all of it counts at the dearer of both.
+        """
+        before = approved.order
+        sooner = before.side.sign * (approved.limit_ticks - before.limit_ticks) > 0
+        limit_ticks = approved.limit_ticks if sooner else before.limit_ticks
+        after = structs.replace(before, lots=approved.lots, limit_ticks=limit_ticks)
+        may_take = sooner and before.style is not Style.POST_ONLY
+        more = _need(after, instrument, may_take=may_take) - _need(before, instrument, may_take=False)
+        if more <= 0:
+            return
+        if before.side is Side.BUY and approved.limit_ticks != before.limit_ticks:
+            more += _ROUNDING
+        asset = instrument.quote if before.side is Side.BUY else instrument.base
+        held = _Reservation(approved.client_id, before.instrument.venue, asset, more, revision=approved.revision)
+        self._amending[approved.client_id] = held
+        self._hold(held)
 
     def update(self, update: OrderUpdate) -> None:
-        """Note that the venue has an order, or free what an ended order cannot spend any more."""
-        reservation = self._reservations.get(update.client_id)
+        """Note that the venue has an order or its new terms, or free what cannot be spent any more."""
+        if update.amend is not None or update.state.is_terminal:
+            self._amended(update)
+        reservation = self._reservations.get((update.client_id, 0))
         if update.previous.is_terminal:
             self._late_fill(update, reservation)
         elif reservation is not None and update.state.is_terminal:
             self._ended(update, reservation)
         elif reservation is not None and update.state not in _NOT_SEEN:
             self._saw(reservation, update.ts_ns)
+
+    def _amended(self, update: OrderUpdate) -> None:
+        """Free what an amend that was not done would have needed; else a report must know of it, or of the end."""
+        held, result = self._amending.get(update.client_id), update.amend
+        if held is None:
+            return
+        if result is not None and result.revision == held.revision and result.reject is not None:
+            self._drop(held)
+        elif update.state.is_terminal or (result is not None and result.revision == held.revision):
+            del self._amending[update.client_id]
+            self._saw(held, update.ts_ns)
 
     def _ended(self, update: OrderUpdate, reservation: _Reservation) -> None:
         spent = self._spent(update, update.cum_lots, update.cum_cost + update.cum_fee)
@@ -111,26 +153,29 @@ class Account:
             self._drop(reservation)
         legs, place = self._legs[update.place.instrument], update.place
         asset = legs.quote if place.side is Side.BUY else legs.base
-        self._hold(update.client_id, place.instrument.venue, asset, spent)
-        self._saw(self._reservations[update.client_id], update.ts_ns)
+        held = _Reservation(update.client_id, place.instrument.venue, asset, spent)
+        self._hold(held)
+        self._saw(held, update.ts_ns)
 
     def _spent(self, update: OrderUpdate, lots: Lots, paid: Money) -> Money:
         place = update.place
         return paid if place.side is Side.BUY else lots * self._legs[place.instrument].base_per_lot
 
-    def _hold(self, client_id: str, venue: str, asset: str, amount: Money) -> None:
-        self._reservations[client_id] = _Reservation(client_id, venue, asset, amount)
-        self._sums[venue, asset] = self._sums.get((venue, asset), 0) + amount
+    def _hold(self, held: _Reservation) -> None:
+        self._reservations[held.key] = held
+        self._sums[held.venue, held.asset] = self._sums.get((held.venue, held.asset), 0) + held.amount
 
     def _saw(self, reservation: _Reservation, ts_ns: int) -> None:
         if not reservation.seen_ns:
             reservation.seen_ns = ts_ns
-            self._seen.setdefault(reservation.venue, {})[reservation.client_id] = reservation
+            self._seen.setdefault(reservation.venue, {})[reservation.key] = reservation
 
     def _drop(self, reservation: _Reservation) -> None:
         self._sums[reservation.venue, reservation.asset] -= reservation.amount
-        del self._reservations[reservation.client_id]
-        self._seen.get(reservation.venue, {}).pop(reservation.client_id, None)
+        del self._reservations[reservation.key]
+        if self._amending.get(reservation.client_id) is reservation:
+            del self._amending[reservation.client_id]
+        self._seen.get(reservation.venue, {}).pop(reservation.key, None)
 
     def free(self, venue: str, asset: str) -> Money | None:
         """Return free money, which may be negative for a moment; None before the first report.
@@ -160,9 +205,20 @@ class Account:
         self._reported = {venue: balances for venue, _, balances in saved.reports}
         self._reported_ns = {venue: ts_ns for venue, ts_ns, _ in saved.reports}
         self._legs = dict(saved.legs)
-        for table in (self._reservations, self._seen, self._sums):
+        for table in (self._reservations, self._amending, self._seen, self._sums):
             table.clear()
-        for saved_one in saved.reservations:
-            self._hold(saved_one.client_id, saved_one.venue, saved_one.asset, saved_one.amount)
-            if saved_one.seen_ns:
-                self._saw(self._reservations[saved_one.client_id], saved_one.seen_ns)
+        for held in saved.reservations:
+            self._hold(held)
+            if held.seen_ns:
+                self._seen.setdefault(held.venue, {})[held.key] = held
+            elif held.revision:
+                self._amending[held.client_id] = held
+
+
+def _need(place: Place, instrument: Instrument, *, may_take: bool) -> Money:
+    """Return the quote money that a buy may cost with its fee, or the base that a sell gives away."""
+    if place.side is Side.SELL:
+        return instrument.base_amount(place.lots)
+    cost = instrument.cost(place.limit_ticks, place.lots)
+    fee = instrument.fee(cost, maker=True)
+    return cost + (max(fee, instrument.fee(cost, maker=False)) if may_take else fee)

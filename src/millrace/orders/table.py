@@ -10,25 +10,31 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from millrace.core.commands import (
     Alert,
+    AmendResult,
     Approved,
+    ApprovedAmend,
     Command,
     Opportunity,
     OrderState,
     OrderUpdate,
     Place,
     Plan,
+    RecordAmend,
     RecordFill,
     RecordOrder,
     Severity,
     Side,
 )
 from millrace.core.events import (
+    AmendRefused,
     CancelRefused,
     EndStatus,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderProgress,
@@ -38,7 +44,7 @@ from millrace.core.events import (
 )
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money
-from millrace.core.order_truth import GONE, OpenOrder
+from millrace.core.order_truth import GONE, OpenOrder, Terms
 from millrace.orders.leg_policy import Legging
 from millrace.orders.opportunity import Admission, Opportunities
 from millrace.orders.states import next_state
@@ -48,7 +54,12 @@ _END_STATES = {EndStatus.CANCELLED: OrderState.CANCELLED, EndStatus.EXPIRED: Ord
 
 
 class _Order(msgspec.Struct, gc=False):
-    """One order and its progress; `cancel_out` while a cancel is on its way."""
+    """One order and its progress; `cancel_out` while a cancel is on its way.
+
+    `place` has the terms that the venue confirmed, `first` those of the intent once they differ. `wanted` are the terms
+    of amend number `revision` until it is answered; the larger of both counts meanwhile. `done` is the last amend that
+    the venue confirmed, and `told` counts what was learnt of the terms, last at `terms_ns`.
+    """
 
     client_id: str
     place: Place
@@ -59,11 +70,22 @@ class _Order(msgspec.Struct, gc=False):
     cum_fee: Money = 0
     cancel_out: bool = False
     made_ns: int = 0
+    first: Place | None = None
+    wanted: Terms | None = None
+    revision: int = 0
+    done: int = 0
+    told: int = 0
+    terms_ns: int = 0
+
+    @property
+    def most(self) -> Lots:
+        """Lots that it may fill in all."""
+        return self.place.lots if self.wanted is None else max(self.place.lots, self.wanted.lots)
 
     @property
     def rest(self) -> Lots:
         """Lots that may still fill."""
-        return max(self.place.lots - self.cum_lots, 0)
+        return max(self.most - self.cum_lots, 0)
 
 
 class _Saved(msgspec.Struct):
@@ -95,6 +117,8 @@ class OrderTable:
             OrderEnded: self._order_ended,
             OrderUnknown: self._unknown,
             CancelRefused: self._cancel_refused,
+            OrderAmended: self._amended,
+            AmendRefused: self._amend_refused,
         }
 
     # Questions
@@ -102,7 +126,12 @@ class OrderTable:
     def known(self, strategy: str, key: str) -> Place | None:
         """Return the intent that already has this key, if any."""
         order = self._keys.get((strategy, key))
-        return None if order is None else order.place
+        return None if order is None else order.first or order.place
+
+    def named(self, strategy: str, key: str) -> OpenOrder | None:
+        """Return an order that has not ended by its intent key; None when there is none."""
+        order = self._keys.get((strategy, key))
+        return None if order is None or order.state.is_terminal else _described(order)
 
     def client_id(self, strategy: str, key: str) -> str:
         """Return the client order id that an intent key of a strategy has."""
@@ -167,6 +196,17 @@ class OrderTable:
         order.cancel_out = True
         return order.client_id, order.place.instrument
 
+    def amend(self, approved: ApprovedAmend) -> None:
+        """Take new terms that are about to be sent; raises ValueError unless they are the order's next amend."""
+        order = self._orders[approved.client_id]
+        if order.wanted is not None or order.state.is_terminal or approved.revision != order.revision + 1:
+            raise ValueError(f"{approved.key} is not the next amend of {approved.client_id}")
+        before = order.rest
+        order.wanted = Terms(approved.lots, approved.limit_ticks)
+        order.revision = approved.revision
+        order.terms_ns = max(order.terms_ns, approved.ts_ns)
+        self._cover(order.place, order.rest - before)
+
     # What the venue says
 
     def apply(self, event: OrderEvent) -> Applied | None:
@@ -213,6 +253,50 @@ class OrderTable:
         order.cancel_out = False
         return _update(order, order.state, (0, 0, 0), None, event.reason, event.ts_ns), []
 
+    def _amended(self, order: _Order, event: OrderAmended) -> Applied | None:
+        """Take the venue's terms: of an amend that is newer than the last one confirmed, or of nobody's."""
+        terms, place = Terms(event.lots, event.limit_ticks), order.place
+        elsewhere = event.revision == 0 and terms != (place.lots, place.limit_ticks) and not order.state.is_terminal
+        if not (elsewhere or order.done < event.revision <= order.revision):
+            return None
+        facts: list[Command] = []
+        if elsewhere:
+            text = f"{order.client_id} has terms that nobody here asked for: {terms.lots} lots at {terms.limit_ticks}"
+            facts.append(Alert(Severity.PAGE, "terms_not_ours", text, event.ts_ns))
+        result = self._learn(order, AmendResult(event.revision, *terms, None), event.ts_ns, facts)
+        return self._answered(order, result, event.ts_ns, facts)
+
+    def _amend_refused(self, order: _Order, event: AmendRefused) -> Applied | None:
+        wanted = order.wanted
+        if wanted is None or event.revision != order.revision or order.state.is_terminal:
+            return None
+        facts: list[Command] = []
+        result = self._learn(order, AmendResult(event.revision, *wanted, event.reason), event.ts_ns, facts)
+        return self._answered(order, result, event.ts_ns, facts)
+
+    def _learn(self, order: _Order, result: AmendResult, ts_ns: int, facts: list[Command]) -> AmendResult:
+        """Take the terms that hold from now on, and count anew what may still fill."""
+        before, place = order.rest, order.place
+        if result.revision == order.revision:
+            order.wanted = None
+        if result.reject is None:
+            order.done = max(order.done, result.revision)
+            order.first = order.first or place
+            order.place = structs.replace(place, lots=result.lots, limit_ticks=result.limit_ticks)
+        if not order.state.is_terminal:
+            self._cover(place, order.rest - before)
+        order.told += 1
+        order.terms_ns = max(order.terms_ns, ts_ns)
+        terms = (result.lots, result.limit_ticks)
+        facts.append(RecordAmend(order.client_id, order.told, result.revision, *terms, result.reject is None, ts_ns))
+        return result
+
+    def _answered(self, order: _Order, result: AmendResult, ts_ns: int, facts: list[Command]) -> Applied | None:
+        """Tell the strategy; an order with nothing left to fill has been filled."""
+        wanted = order.state if order.cum_lots < order.most else OrderState.FILLED
+        applied = self._moved(order, wanted, ts_ns, facts)
+        return None if applied is None else (structs.replace(applied[0], amend=result), applied[1])
+
     def _filled(self, order: _Order, news: OrderProgress, wanted: OrderState, text: str) -> Applied | None:
         """Book what the cumulative state adds and move on; an older state than the one known adds nothing."""
         d_lots = news.cum_lots - order.cum_lots
@@ -229,13 +313,20 @@ class OrderTable:
             return self._moved(
                 order, order.state, news.ts_ns, [Alert(Severity.WARN, "unusable_fill", text, news.ts_ns)]
             )
+        result: AmendResult | None = None
+        if order.wanted is not None and order.place.lots < news.cum_lots <= order.wanted.lots:
+            # More than the old terms allowed: the amend was done, whatever became of its answer.
+            result = self._learn(order, AmendResult(order.revision, *order.wanted, None), news.ts_ns, facts)
         if d_lots or d_cost or d_fee:
             self._book(order, (d_lots, d_cost, d_fee), news.ts_ns, facts)
-        if order.cum_lots >= order.place.lots:
+        if order.cum_lots >= order.most:
             wanted = OrderState.FILLED
         elif wanted is OrderState.OPEN and order.cum_lots:
             wanted = OrderState.PARTIAL
-        return self._moved(order, wanted, news.ts_ns, facts, (d_lots, d_cost, d_fee), text=text)
+        applied = self._moved(order, wanted, news.ts_ns, facts, (d_lots, d_cost, d_fee), text=text)
+        if applied is not None and result is not None:
+            applied = structs.replace(applied[0], amend=result), applied[1]
+        return applied
 
     def _book(self, order: _Order, added: tuple[Lots, Money, Money], ts_ns: int, facts: list[Command]) -> None:
         place = order.place
@@ -253,8 +344,8 @@ class OrderTable:
         if d_lots and order.state.is_terminal and order.state is not OrderState.FILLED:
             text = f"{order.client_id} filled {d_lots} lots after it was {order.state.value}"
             facts.append(Alert(Severity.WARN, "fill_after_end", text, ts_ns))
-        if d_lots and order.cum_lots > place.lots:
-            text = f"{order.client_id} filled {order.cum_lots} lots of {place.lots}"
+        if d_lots and order.cum_lots > order.most:
+            text = f"{order.client_id} filled {order.cum_lots} lots of {order.most}"
             facts.append(Alert(Severity.PAGE, "overfill", text, ts_ns))
 
     def _move_position(self, position: SubPosition, lots: Lots) -> None:
@@ -301,6 +392,7 @@ class OrderTable:
         order.cancel_out = False
         self._live[place.instrument] -= 1
         self._cover(place, -order.rest)
+        order.wanted = None
         self._ended[order.client_id] = None
         if len(self._ended) > self._ended_kept:
             oldest = self._orders.pop(self._ended.popitem(last=False)[0])
@@ -330,9 +422,9 @@ class OrderTable:
 
 def _described(order: _Order) -> OpenOrder:
     totals = (order.cum_lots, order.cum_cost, order.cum_fee)
-    return OpenOrder(
-        order.client_id, order.place, order.state, order.venue_order_id, *totals, order.cancel_out, order.made_ns
-    )
+    names = (order.client_id, order.place, order.state, order.venue_order_id)
+    amend = (order.revision, order.wanted, order.terms_ns)
+    return OpenOrder(*names, *totals, order.cancel_out, order.made_ns, *amend)
 
 
 def _update(

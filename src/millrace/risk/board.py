@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from millrace.core.commands import Approved, Place, Refused
+from millrace.core.commands import Approved, ApprovedAmend, Place, Refused
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing, scopes_of
@@ -66,17 +66,48 @@ class RestrictionBoard:
         not exceed what is open, and one that does not reduce may have no objections. An order whose numbers, or whose
         objections, cannot be judged is refused with `board_failure`.
         """
-        if not _can_be_judged(place, coverable_lots):
-            return Refused(place, _BOARD_FAILURE, ts_ns)
-        standing = self.standing_of(place.position)
-        if standing.level is Level.HALT or (standing.level is Level.REDUCE_ONLY and not place.reduces):
-            return Refused(place, standing.reasons, ts_ns)
-        if place.reduces:
-            if place.lots > coverable_lots:
-                return Refused(place, _EXCEEDS, ts_ns)
-        elif objections:
-            return Refused(place, objections if _REASONS.issuperset(objections) else _BOARD_FAILURE, ts_ns)
+        reasons = self._against(place, coverable_lots, objections, increases=not place.reduces)
+        if reasons is not None:
+            return Refused(place, reasons, ts_ns)
         return Approved(place, client_id, self.version, ts_ns)
+
+    def permit_amend(
+        self,
+        before: Place,
+        after: Place,
+        client_id: str,
+        revision: int,
+        coverable_lots: Lots,
+        ts_ns: int,
+        objections: tuple[str, ...] = (),
+    ) -> ApprovedAmend | Refused:
+        """Admit or refuse new terms of an open order; `coverable_lots` is counted as if the order were not there.
+
+        More lots, or a price that trades sooner, of an order that does not reduce is judged like a new order with the
+        new terms. Anything else is admitted up to REDUCE_ONLY. HALT admits cancels, and an amend is none.
+        """
+        sooner = after.side.sign * (after.limit_ticks - before.limit_ticks) > 0
+        increases = not after.reduces and (after.lots > before.lots or sooner)
+        reasons = self._against(after, coverable_lots, objections, increases=increases)
+        if reasons is not None:
+            return Refused(after, reasons, ts_ns, is_amend=True)
+        terms = (after.lots, after.limit_ticks)
+        return ApprovedAmend(before, client_id, revision, *terms, increases, self.version, ts_ns)
+
+    def _against(
+        self, place: Place, coverable_lots: Lots, objections: tuple[str, ...], *, increases: bool
+    ) -> tuple[str, ...] | None:
+        """Return why it may not leave; None when it may."""
+        if not _can_be_judged(place, coverable_lots):
+            return _BOARD_FAILURE
+        standing = self.standing_of(place.position)
+        if standing.level is Level.HALT or (standing.level is Level.REDUCE_ONLY and increases):
+            return standing.reasons
+        if place.reduces:
+            return _EXCEEDS if place.lots > coverable_lots else None
+        if increases and objections:
+            return objections if _REASONS.issuperset(objections) else _BOARD_FAILURE
+        return None
 
     def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
         """Return the effective level and multiplier, with the reason codes of the restrictions at that level.

@@ -3,8 +3,9 @@
 One transaction holds all facts of a step (group commit), and only an order that the ledger took as new is sent, so a
 command that is carried out twice places one order (runtime 2.15). What has to wait does so in the `outbox`, where an
 entry that finds it full, or that waited longer than `valid_for_ns`, ends without having been sent. The executor takes
-`Approved` orders only, and those come from the restriction board, which is asked again when an order has waited and the
-board has changed since (design section 5.1). The kill file is looked at before each order, whatever the core knows.
+`Approved` orders and amends only, and those come from the restriction board, which is asked again when one has waited
+and the board has changed since (design section 5.1). The kill file is looked at before each, whatever the core knows. A
+cancel takes an amend of its order back that still waits.
 
 What the venue does not answer is asked about until it is known (`unanswered`).
 
@@ -17,8 +18,9 @@ from functools import partial
 from typing import Protocol
 
 from millrace.capacity.call_budget import CallBudget
-from millrace.core.commands import Approved, CancelOrder, Command, Submit
+from millrace.core.commands import AmendOrder, Approved, ApprovedAmend, CancelOrder, Command, Submit
 from millrace.core.events import (
+    AmendRefused,
     CancelRefused,
     EndStatus,
     Event,
@@ -26,6 +28,7 @@ from millrace.core.events import (
     IntentKeyReused,
     KillRequested,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderProgress,
@@ -67,6 +70,7 @@ _FAILURES_NS = 60_000_000_000
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KILLED = "not sent: killed"
+_SUPERSEDED = "not sent: its order is to be cancelled"
 _FULL = "not sent: too many calls wait already"
 _RESTRICTED = "not sent: what is restricted changed while it waited"
 KNOWN_ALREADY = "the ledger holds this order already; the venue must say what became of it"
@@ -78,6 +82,10 @@ class VenuePort(Protocol):
 
     def place(self, approved: Approved, now_ns: int) -> None:
         """Send an order. A refusal that answers an earlier send of the same order may not be reported any more."""
+        ...
+
+    def amend(self, amend: ApprovedAmend, now_ns: int) -> None:
+        """Send new terms of an order."""
         ...
 
     def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
@@ -171,13 +179,22 @@ class Executor:
         for command in commands:
             if isinstance(command, Submit):
                 self._safely(command.order, partial(self._submit, command.order, written, now_ns), now_ns)
+            elif isinstance(command, AmendOrder):
+                self._safely(command.amend, partial(self._submit, command.amend, written, now_ns), now_ns)
             elif isinstance(command, CancelOrder):
                 self._safely(command, partial(self._cancel, command, now_ns), now_ns)
 
     def _cancel(self, command: CancelOrder, now_ns: int) -> None:
-        if not self._withdraw(command, now_ns):
-            self._unanswered.unwanted(command)
-            self._outbox.push(command, now_ns)
+        """Send a cancel; what waits here of its order does not leave any more, and one that never left just ends."""
+        waiting = self._outbox.withdraw(command.client_id)
+        if isinstance(waiting, Approved):
+            nothing = OrderProgress(command.client_id, 0, 0, 0, now_ns)
+            self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
+            return
+        if waiting is not None:
+            self._refuse(waiting, RejectReason.SUPERSEDED, _SUPERSEDED, now_ns)
+        self._unanswered.unwanted(command)
+        self._outbox.push(command, now_ns)
 
     def _write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
         """Commit the facts of a step; None when they have to wait, and then none of its orders may leave."""
@@ -207,30 +224,28 @@ class Executor:
             self._ledger_down = False
             self._news.append(StorageRecovered("ledger", now_ns))
 
-    def _submit(self, order: Approved, written: CommitResult | None, now_ns: int) -> None:
+    def _submit(self, call: Approved | ApprovedAmend, written: CommitResult | None, now_ns: int) -> None:
+        is_order = isinstance(call, Approved)
         if written is None:
-            self._refuse(order, RejectReason.NEVER_LEFT, _UNWRITTEN, now_ns)
-        elif order.client_id in written.new_client_ids:
-            self._probe.mark(order.client_id, Stage.LEDGER)
-            if self._outbox.is_full and not order.order.reduces:
-                self._refuse(order, RejectReason.OUTBOX_FULL, _FULL, now_ns)
+            self._refuse(call, RejectReason.NEVER_LEFT, _UNWRITTEN, now_ns)
+        elif call.client_id in (written.new_client_ids if is_order else written.new_amends):
+            self._probe.mark(call.client_id, Stage.LEDGER)
+            if self._outbox.is_full and call.increases:
+                self._refuse(call, RejectReason.OUTBOX_FULL, _FULL, now_ns)
             else:
-                self._outbox.push(order, now_ns)
-        elif order.order.key in written.reused_keys:
-            self._refuse(order, RejectReason.LOST, _REUSED, now_ns)
+                self._outbox.push(call, now_ns)
+        elif call.key in written.reused_keys:
+            self._refuse(call, RejectReason.LOST, _REUSED, now_ns)
+        elif is_order:
+            self._news.append(OrderUnknown(call.client_id, KNOWN_ALREADY, now_ns))
         else:
-            self._news.append(OrderUnknown(order.client_id, KNOWN_ALREADY, now_ns))
+            self._unanswered.question(call.client_id, now_ns)
 
-    def _refuse(self, order: Approved, reason: RejectReason, text: str, now_ns: int) -> None:
-        self._news.append(OrderRejected(order.client_id, reason, text, now_ns))
-
-    def _withdraw(self, cancel: CancelOrder, now_ns: int) -> bool:
-        """Take an order back that still waits here: it ends without having been sent, and its cancel need not leave."""
-        if not self._outbox.withdraw(cancel.client_id):
-            return False
-        nothing = OrderProgress(cancel.client_id, 0, 0, 0, now_ns)
-        self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
-        return True
+    def _refuse(self, call: Approved | ApprovedAmend, reason: RejectReason, text: str, now_ns: int) -> None:
+        if isinstance(call, Approved):
+            self._news.append(OrderRejected(call.client_id, reason, text, now_ns))
+        else:
+            self._news.append(AmendRefused(call.client_id, call.revision, reason, now_ns))
 
     # Failing
 
@@ -250,7 +265,7 @@ class Executor:
         """Read the ledger again: what it holds and nobody here knows of is asked about; cancels are asked for anew."""
         again = self._failed_ns is not None and now_ns - self._failed_ns <= _FAILURES_NS
         self._failed_ns = now_ns
-        waiting = {call.client_id for call in self._outbox if isinstance(call, Approved | CancelOrder)}
+        waiting = {call.client_id for call in self._outbox if isinstance(call, Approved | ApprovedAmend | CancelOrder)}
         try:
             live = [row.client_id for row in self.ledger.orders(live_only=True)]
         except WorldError:
@@ -261,7 +276,7 @@ class Executor:
                 continue
             if order.cancel_out:
                 self._news.append(CancelRefused(client_id, RejectReason.LOST.value, now_ns))
-            elif order.state in UNCONFIRMED:
+            if order.wanted is not None or (order.state in UNCONFIRMED and not order.cancel_out):
                 self._unanswered.question(client_id, now_ns)
         self._news.append(ExecutorFailed(venue, f"{type(error).__name__}: {error}", again, now_ns))
 
@@ -336,7 +351,7 @@ class Executor:
                 if earliest > now_ns:
                     return earliest
                 self._outbox.pop(rank)
-                if isinstance(waiting.call, Approved) and self._killed(waiting.call, now_ns):
+                if isinstance(waiting.call, Approved | ApprovedAmend) and self._killed(waiting.call, now_ns):
                     continue
                 self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
                 self._safely(waiting.call, partial(self._leave, rank, waiting.call, now_ns), now_ns)
@@ -356,6 +371,9 @@ class Executor:
             self._probe.mark(call.client_id, Stage.SEND)
             self._unanswered.placed(call, now_ns)
             self._port.place(call, now_ns)
+        elif isinstance(call, ApprovedAmend):
+            self._unanswered.amended(call, now_ns)
+            self._port.amend(call, now_ns)
         else:
             self._ask(call, now_ns)
 
@@ -371,22 +389,23 @@ class Executor:
         """Tell whether a call that waited need not or may not leave any more."""
         if isinstance(call, Query):
             return not (call.client_id == PROBE_ID or self._unanswered.is_asking(call.client_id))
-        return isinstance(call, Approved) and self._outdated(call, queued_ns, now_ns)
+        return isinstance(call, Approved | ApprovedAmend) and self._outdated(call, queued_ns, now_ns)
 
-    def _outdated(self, approved: Approved, queued_ns: int, now_ns: int) -> bool:
-        """Tell whether an order that waited may not leave any more; the core is told why."""
-        if not self._unanswered.may_send(approved.client_id):
+    def _outdated(self, call: Approved | ApprovedAmend, queued_ns: int, now_ns: int) -> bool:
+        """Tell whether an order or amend that waited may not leave any more; the core is told why."""
+        asks = self._unanswered
+        if not (asks.may_send(call.client_id) if isinstance(call, Approved) else asks.may_amend(call)):
             return True
-        if not self._may_leave(approved):
-            self._refuse(approved, RejectReason.RESTRICTION_CHANGED, _RESTRICTED, now_ns)
+        if not self._may_leave(call):
+            self._refuse(call, RejectReason.RESTRICTION_CHANGED, _RESTRICTED, now_ns)
             return True
-        limit_ns = None if approved.order.reduces else self._valid_for_ns
+        limit_ns = self._valid_for_ns if call.increases else None
         if limit_ns is None or now_ns - queued_ns <= limit_ns:
             return False
-        self._refuse(approved, RejectReason.TOO_OLD, _TOO_OLD, now_ns)
+        self._refuse(call, RejectReason.TOO_OLD, _TOO_OLD, now_ns)
         return True
 
-    def _killed(self, approved: Approved, now_ns: int) -> bool:
+    def _killed(self, approved: Approved | ApprovedAmend, now_ns: int) -> bool:
         """Look at the kill file at the last moment; the core hears of a kill that it did not know (runtime 2.14)."""
         kill = kill_over(self._kill_file.standing(), approved.order.position)
         if kill is None:
@@ -398,13 +417,12 @@ class Executor:
         self._refuse(approved, RejectReason.KILLED, _KILLED, now_ns)
         return True
 
-    def _may_leave(self, approved: Approved) -> bool:
+    def _may_leave(self, approved: Approved | ApprovedAmend) -> bool:
         """Ask the board again when it changed since it approved: yes or no, never another size (design 5.1)."""
-        order = approved.order
         if approved.board_version == self._board.version:
             return True
-        level = self._board.standing_of(order.position).level
-        return level < Level.REDUCE_ONLY or (level is Level.REDUCE_ONLY and order.reduces)
+        level = self._board.standing_of(approved.order.position).level
+        return level < Level.REDUCE_ONLY or (level is Level.REDUCE_ONLY and not approved.increases)
 
     def poll(self, instrument: InstrumentId, now_ns: int) -> bool:
         """Ask for the open orders if the budget allows it now and no cancel, exit or question waits; False: skipped."""
@@ -449,16 +467,18 @@ class Executor:
         return bool(self._news) or self.recovering or (due_ns is not None and (before_ns is None or due_ns < before_ns))
 
     def _pace(self, event: OrderEvent) -> None:
-        if isinstance(event, OrderAccepted) or (isinstance(event, OrderEnded) and event.reason != _WITHDRAWN):
+        if isinstance(event, OrderAccepted | OrderAmended) or (
+            isinstance(event, OrderEnded) and event.reason != _WITHDRAWN
+        ):
             self.budget.succeeded()
-        elif (isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT) or (
+        elif (isinstance(event, OrderRejected | AmendRefused) and event.reason is RejectReason.RATE_LIMIT) or (
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
         ):
             self.budget.rate_limited(event.ts_ns, event.retry_after_ns)
 
 
 def _venue_of(call: Call) -> str:
-    if isinstance(call, Approved):
+    if isinstance(call, Approved | ApprovedAmend):
         return call.order.instrument.venue
     return call.venue if isinstance(call, BalancesQuery) else call.instrument.venue
 

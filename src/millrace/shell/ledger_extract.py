@@ -1,7 +1,7 @@
 """What the ledger says about a stretch of time, read beside a program that may be writing it, for an incident bundle.
 
 The file is opened for reading only and in one transaction, so the rows are of one moment. What has no time (positions,
-restrictions) is given whole; of orders and fills those that the stretch touched.
+restrictions) is given whole; of orders, amends and fills those that the stretch touched.
 """
 
 import sqlite3
@@ -14,6 +14,7 @@ import msgspec
 _QUERIES: Final = {
     "meta": "SELECT * FROM meta",
     "orders": "SELECT * FROM orders WHERE live OR updated_ns >= :since ORDER BY number",
+    "amends": "SELECT * FROM amends WHERE created_ns >= :since ORDER BY client_id, revision",
     "fills": "SELECT * FROM fills WHERE ts_ns >= :since ORDER BY number",
     "positions": "SELECT * FROM positions",
     "bookings": "SELECT * FROM bookings WHERE ts_ns >= :since ORDER BY number",

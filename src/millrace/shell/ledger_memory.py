@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace.core.commands import (
+    AmendOrder,
     Approved,
     Book,
     Command,
@@ -14,6 +15,7 @@ from millrace.core.commands import (
     OrderState,
     Place,
     Post,
+    RecordAmend,
     RecordFill,
     RecordOrder,
     Submit,
@@ -21,9 +23,10 @@ from millrace.core.commands import (
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots, Money
 from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
+from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
-from millrace.shell.ledger_rows import FillKey, fill_key, moved, venue_key
+from millrace.shell.ledger_rows import FillKey, fill_key, moved, terms_of, venue_key
 
 _NOTHING = CommitResult(frozenset(), ())
 
@@ -31,7 +34,19 @@ _NOTHING = CommitResult(frozenset(), ())
 class _Row:
     """One order; like `LedgerOrder`, but it can change."""
 
-    __slots__ = ("approved", "cum_cost", "cum_fee", "cum_lots", "state", "updated_ns", "venue_order_id")
+    __slots__ = (
+        "amends",
+        "approved",
+        "cum_cost",
+        "cum_fee",
+        "cum_lots",
+        "state",
+        "terms",
+        "told",
+        "updated_ns",
+        "venue_order_id",
+        "wanted",
+    )
 
     def __init__(self, approved: Approved) -> None:
         self.approved = approved
@@ -41,6 +56,10 @@ class _Row:
         self.cum_cost: Money = 0
         self.cum_fee: Money = 0
         self.updated_ns = approved.ts_ns
+        self.terms = Terms(approved.order.lots, approved.order.limit_ticks)
+        self.told = 0
+        self.wanted: int | None = None
+        self.amends: dict[int, Terms] = {}
 
 
 class MemoryLedger:
@@ -56,9 +75,12 @@ class MemoryLedger:
         self._restrictions: dict[str, Restriction] = {}
         self._new: list[str] = []
         self._reused: list[str] = []
+        self._amended: list[str] = []
         self._writers: dict[type, Callable[[Any], None]] = {
             Submit: self._submit,
+            AmendOrder: self._amend,
             RecordOrder: self._record_order,
+            RecordAmend: self._record_amend,
             RecordFill: self._record_fill,
             Book: self._book,
             Post: self._post,
@@ -72,11 +94,11 @@ class MemoryLedger:
             writer = writers.get(type(command))
             if writer is not None:
                 writer(command)
-        if not self._new and not self._reused:
+        if not (self._new or self._reused or self._amended):
             return _NOTHING
-        result = CommitResult(frozenset(self._new), tuple(self._reused))
-        self._new.clear()
-        self._reused.clear()
+        result = CommitResult(frozenset(self._new), tuple(self._reused), frozenset(self._amended))
+        for told in (self._new, self._reused, self._amended):
+            told.clear()
         return result
 
     def probe(self, ts_ns: int) -> None:
@@ -93,6 +115,29 @@ class MemoryLedger:
             self._new.append(approved.client_id)
         elif row is None or row.approved.order != place:
             self._reused.append(place.key)
+
+    def _amend(self, command: AmendOrder) -> None:
+        amend = command.amend
+        row = self._rows.get(amend.client_id)
+        if row is None:
+            return
+        if amend.revision not in row.amends:
+            row.amends[amend.revision] = terms_of(amend)
+            row.wanted = amend.revision
+            self._amended.append(amend.client_id)
+        elif row.amends[amend.revision] != terms_of(amend):
+            self._reused.append(amend.key)
+
+    def _record_amend(self, fact: RecordAmend) -> None:
+        row = self._rows.get(fact.client_id)
+        if row is None or fact.number <= row.told:
+            return
+        row.told = fact.number
+        row.updated_ns = max(row.updated_ns, fact.ts_ns)
+        if fact.done:
+            row.terms = Terms(fact.lots, fact.limit_ticks)
+        if fact.revision == row.wanted:
+            row.wanted = None
 
     def _record_order(self, fact: RecordOrder) -> None:
         row = self._rows.get(fact.client_id)
@@ -183,4 +228,6 @@ def _order(row: _Row) -> LedgerOrder:
         cum_fee=row.cum_fee,
         created_ns=row.approved.ts_ns,
         updated_ns=row.updated_ns,
+        terms=row.terms,
+        wanted=None if row.wanted is None else row.amends[row.wanted],
     )

@@ -4,8 +4,9 @@ The in-memory ledger and SQLite differ in durability only (design section 5.10),
 unique key stands here once.
 """
 
-from millrace.core.commands import OrderState, RecordFill, RecordOrder
+from millrace.core.commands import ApprovedAmend, OrderState, RecordFill, RecordOrder
 from millrace.core.instrument import Lots, Money
+from millrace.core.order_truth import Terms
 from millrace.orders.states import next_state
 
 FillKey = tuple[str, Lots, Money, Money]
@@ -22,6 +23,11 @@ def fill_key(fill: RecordFill) -> FillKey:
 def moved(state: OrderState, fact: RecordOrder) -> OrderState:
     """Return an order's state after a fact: facts that are repeated after a restart take no order back."""
     return next_state(state, fact.state)
+
+
+def terms_of(amend: ApprovedAmend) -> Terms:
+    """Return the terms that an amend asks for: its payload, as far as it may not come back changed."""
+    return Terms(amend.lots, amend.limit_ticks)
 
 
 def venue_key(venue: str, venue_order_id: str) -> str:

@@ -16,12 +16,14 @@ import msgspec
 
 from millrace.core.commands import (
     TERMINAL_STATES,
+    AmendOrder,
     Book,
     Command,
     Lift,
     OrderState,
     Place,
     Post,
+    RecordAmend,
     RecordFill,
     RecordOrder,
     Submit,
@@ -30,12 +32,13 @@ from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId
 from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
+from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
 from millrace.shell.disk import RealDisk
-from millrace.shell.ledger_rows import fill_key, moved, venue_key
+from millrace.shell.ledger_rows import fill_key, moved, terms_of, venue_key
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 _BUSY_MS: Final = 2_000
 _DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _LOCKED: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -47,7 +50,11 @@ CREATE TABLE orders (
   place BLOB NOT NULL, state TEXT NOT NULL, live INTEGER NOT NULL, venue_order_id TEXT,
   cum_lots INTEGER NOT NULL, cum_cost INTEGER NOT NULL, cum_fee INTEGER NOT NULL,
   created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL,
+  terms_told INTEGER NOT NULL DEFAULT 0, wanted INTEGER,
   UNIQUE (strategy, intent_key), UNIQUE (venue, venue_order_id)) STRICT;
+CREATE TABLE amends (
+  client_id TEXT NOT NULL, revision INTEGER NOT NULL, lots INTEGER NOT NULL, limit_ticks INTEGER NOT NULL,
+  created_ns INTEGER NOT NULL, PRIMARY KEY (client_id, revision)) STRICT, WITHOUT ROWID;
 CREATE INDEX live_orders ON orders (number) WHERE live;
 CREATE TABLE fills (
   number INTEGER PRIMARY KEY, client_id TEXT NOT NULL,
@@ -66,7 +73,11 @@ CREATE TABLE restrictions (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, level INTEGER NOT NULL, reason TEXT NOT NULL,
   restriction BLOB NOT NULL) STRICT;
 """
-_ORDER_COLUMNS: Final = "client_id, place, state, venue_order_id, cum_lots, cum_cost, cum_fee, created_ns, updated_ns"
+_ORDERS: Final = (
+    "SELECT orders.client_id, place, state, venue_order_id, cum_lots, cum_cost, cum_fee, orders.created_ns, updated_ns,"
+    " orders.lots, orders.limit_ticks, amends.lots, amends.limit_ticks"
+    " FROM orders LEFT JOIN amends ON amends.client_id = orders.client_id AND revision = wanted"
+)
 _AT: Final = "strategy = ? AND venue = ? AND symbol = ? AND grp = ? AND leg = ?"
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -86,9 +97,12 @@ class SqliteLedger:
         self._path = path
         self._new: list[str] = []
         self._reused: list[str] = []
+        self._amended: list[str] = []
         self._writers: dict[type, Callable[[Any], None]] = {
             Submit: self._submit,
+            AmendOrder: self._amend,
             RecordOrder: self._record_order,
+            RecordAmend: self._record_amend,
             RecordFill: self._record_fill,
             Book: self._book,
             Post: self._post,
@@ -145,7 +159,7 @@ class SqliteLedger:
         facts = [(self._writers[type(command)], command) for command in commands if type(command) in self._writers]
         if not facts:
             return CommitResult(frozenset(), ())
-        self._new, self._reused = [], []
+        self._new, self._reused, self._amended = [], [], []
         try:
             self._base.execute("BEGIN IMMEDIATE")
             for write, command in facts:
@@ -155,7 +169,7 @@ class SqliteLedger:
             with suppress(sqlite3.Error):  # an error may have ended the transaction already
                 self._base.execute("ROLLBACK")
             raise self._failed(error) from error
-        return CommitResult(frozenset(self._new), tuple(self._reused))
+        return CommitResult(frozenset(self._new), tuple(self._reused), frozenset(self._amended))
 
     def probe(self, ts_ns: int) -> None:
         """Write the time of this probe in one durable transaction; raises WorldError when that cannot be."""
@@ -192,6 +206,32 @@ class SqliteLedger:
             self._new.append(approved.client_id)
         elif (approved.client_id, place) not in [(client_id, _place(data)) for client_id, data in found]:
             self._reused.append(place.key)
+
+    def _amend(self, command: AmendOrder) -> None:
+        amend = command.amend
+        terms, name = terms_of(amend), (amend.client_id, amend.revision)
+        if not self._base.execute("SELECT 1 FROM orders WHERE client_id = ?", name[:1]).fetchone():
+            return
+        found = self._base.execute("SELECT lots, limit_ticks FROM amends WHERE client_id = ? AND revision = ?", name)
+        known = found.fetchone()
+        if known is None:
+            self._base.execute("INSERT INTO amends VALUES (?, ?, ?, ?, ?)", (*name, *terms, amend.ts_ns))
+            self._base.execute("UPDATE orders SET wanted = ? WHERE client_id = ?", name[::-1])
+            self._amended.append(amend.client_id)
+        elif Terms(*known) != terms:
+            self._reused.append(amend.key)
+
+    def _record_amend(self, fact: RecordAmend) -> None:
+        told = self._base.execute(
+            "UPDATE orders SET terms_told = ?, updated_ns = max(updated_ns, ?), wanted = nullif(wanted, ?)"
+            " WHERE client_id = ? AND terms_told < ?",
+            (fact.number, fact.ts_ns, fact.revision, fact.client_id, fact.number),
+        )
+        if told.rowcount and fact.done:
+            self._base.execute(
+                "UPDATE orders SET lots = ?, limit_ticks = ? WHERE client_id = ?",
+                (fact.lots, fact.limit_ticks, fact.client_id),
+            )
 
     def _record_order(self, fact: RecordOrder) -> None:
         found = self._base.execute(
@@ -271,12 +311,12 @@ class SqliteLedger:
     def orders(self, *, live_only: bool = False) -> list[LedgerOrder]:
         """Return orders in creation order."""
         where = "WHERE live" if live_only else ""
-        rows = self._read(f"SELECT {_ORDER_COLUMNS} FROM orders {where} ORDER BY number")  # noqa: S608  fixed words
+        rows = self._read(f"{_ORDERS} {where} ORDER BY number")
         return [_order(row) for row in rows]
 
     def order(self, client_id: str) -> LedgerOrder | None:
         """Return one order."""
-        rows = self._read(f"SELECT {_ORDER_COLUMNS} FROM orders WHERE client_id = ?", client_id)  # noqa: S608  as above
+        rows = self._read(f"{_ORDERS} WHERE orders.client_id = ?", client_id)
         return _order(rows[0]) if rows else None
 
     def positions(self) -> list[LedgerPosition]:
@@ -331,7 +371,8 @@ def _code(error: Exception) -> str:
 
 
 def _order(row: Any) -> LedgerOrder:
-    client_id, place, state, venue_order_id, cum_lots, cum_cost, cum_fee, created_ns, updated_ns = row
+    client_id, place, state, venue_order_id, cum_lots, cum_cost, cum_fee, created_ns, updated_ns = row[:9]
+    lots, limit_ticks, wanted_lots, wanted_ticks = row[9:]
     return LedgerOrder(
         client_id,
         _place(place),
@@ -342,4 +383,6 @@ def _order(row: Any) -> LedgerOrder:
         cum_fee,
         created_ns,
         updated_ns,
+        Terms(lots, limit_ticks),
+        None if wanted_lots is None else Terms(wanted_lots, wanted_ticks),
     )

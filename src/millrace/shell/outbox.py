@@ -1,8 +1,9 @@
 """Calls to one venue that wait for their turn (runtime 2.14, slots 4.4).
 
-Cancels leave first, then what closes a position, then questions, then what opens one; within a rank, first come first
-served. The ranks are apart, so that one whose breaker is open holds nobody else up. What opens a position is taken only
-while there is room for it: an order that would leave at a price of long ago is better not sent at all.
+Cancels leave first, then what closes a position or makes an order smaller, then questions, then what opens one; within
+a rank, first come first served. The ranks are apart, so that one whose breaker is open holds nobody else up. What
+opens a position is taken only while there is room for it: an order that would leave at a price of long ago is better
+not sent at all.
 """
 
 from collections import deque
@@ -10,11 +11,11 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from millrace.core.commands import Approved, CancelOrder
+from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.shell.reconciler import AccountQuery
 from millrace.shell.unanswered import Query
 
-Call = Approved | CancelOrder | Query | AccountQuery
+Call = Approved | ApprovedAmend | CancelOrder | Query | AccountQuery
 """Everything that leaves for a venue."""
 OUTBOX_LIMIT = 32
 """Calls that may wait before new increasing orders are refused (runtime 2.14)."""
@@ -78,19 +79,20 @@ class Outbox:
         """Take the first call of a rank away."""
         self._ranks[rank].popleft()
 
-    def withdraw(self, client_id: str) -> bool:
-        """Take an order back that has not left; True when it waited here."""
+    def withdraw(self, client_id: str) -> Approved | ApprovedAmend | None:
+        """Take an order, or an amend of it, back that has not left; None when neither waited here."""
         for rank in (Rank.EXIT, Rank.ENTRY):
             for waiting in self._ranks[rank]:
-                if isinstance(waiting.call, Approved) and waiting.call.client_id == client_id:
+                call = waiting.call
+                if isinstance(call, Approved | ApprovedAmend) and call.client_id == client_id:
                     self._ranks[rank].remove(waiting)
-                    return True
-        return False
+                    return call
+        return None
 
 
 def _rank(call: Call) -> Rank:
     if isinstance(call, CancelOrder):
         return Rank.CANCEL
-    if isinstance(call, Approved):
-        return Rank.EXIT if call.order.reduces else Rank.ENTRY
+    if isinstance(call, Approved | ApprovedAmend):
+        return Rank.ENTRY if call.increases else Rank.EXIT
     return Rank.QUESTION

@@ -194,7 +194,9 @@ class Reconciler:
         ours = [order for order in self._orders.unfinished() if order.place.instrument == instrument]
         compared = compare(ours, found, self._tag)
         for order, theirs in compared.matched:
-            steps.news.extend(differences(order, theirs, now_ns, cancel_lost=self.recovering))
+            steps.news.extend(differences(order, theirs, now_ns, answer.asked_ns, cancel_lost=self.recovering))
+            if self.recovering and order.wanted not in {None, theirs.terms} and not theirs.state.is_terminal:
+                steps.questions.append(order.client_id)  # its amend may be under way still
         if asked_ns == answer.asked_ns:  # an answer to an older question knows less than we do
             steps.questions.extend(order.client_id for order in compared.absent if order.client_id in expected)
         self._disturbed = self._disturbed or bool(steps.news or steps.questions)

@@ -8,15 +8,18 @@ a venue that forgets ended orders' ids would take a second one. A ladder without
 that the venue had accepted and denies twice, a settle time apart, has ended with what we know of its fills; whoever
 answers looks into the trade history before denying.
 
-A cancel without an answer, or one that met an unknown order, is a question too, never an assumption.
+A cancel without an answer, or one that met an unknown order, is a question too, never an assumption. So is an amend:
+the terms that the venue has decide, the new ones at once, the old ones when the question left after the venue had had
+time to settle.
 """
 
 from typing import NamedTuple
 
 import msgspec
 
-from millrace.core.commands import Approved, CancelOrder
+from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.events import (
+    AmendRefused,
     CancelRefused,
     Event,
     OrderEvent,
@@ -75,7 +78,10 @@ class Follows(NamedTuple):
 
 
 class _Watch(msgspec.Struct, gc=False):
-    """One unanswered order. `ladder_ns` is when it became unknown, `denied_ns` when the venue denied it, 0 before."""
+    """One unanswered order. `ladder_ns` is when it became unknown, `denied_ns` when the venue denied it, 0 before.
+
+    `revision` is the amend without an answer, 0 for none; it left at `amend_ns`.
+    """
 
     instrument: InstrumentId
     client_id: str
@@ -87,6 +93,8 @@ class _Watch(msgspec.Struct, gc=False):
     asked: int = 0
     resends: int = 0
     denied_ns: int = 0
+    revision: int = 0
+    amend_ns: int = 0
     resending: bool = False
     halted: bool = False
 
@@ -115,11 +123,15 @@ class Unanswered:
 
         What leaves of it again is for its strategy to decide, so an order that the venue never had is not resent.
         """
-        order = self._orders.open_order(client_id)
-        if order is not None and client_id not in self._watches:
+        order, watch = self._orders.open_order(client_id), self._watches.get(client_id)
+        if order is None:
+            return
+        if watch is None:
             watch = _Watch(order.place.instrument, client_id, now_ns, now_ns, halted=halted)
             watch.ladder_ns = max(now_ns, 1)
             self._watches[client_id] = watch
+        if order.wanted is not None and watch.revision != order.revision:
+            watch.revision, watch.amend_ns = order.revision, now_ns
 
     # What leaves
 
@@ -149,6 +161,15 @@ class Unanswered:
         if not watch.ladder_ns:
             watch.due_ns = min(watch.due_ns, due_ns)
 
+    def amended(self, amend: ApprovedAmend, now_ns: int) -> None:
+        """Note that an amend left."""
+        due_ns = now_ns + self._patience.answer_ns
+        new = _Watch(amend.order.instrument, amend.client_id, now_ns, due_ns)
+        watch = self._watches.setdefault(amend.client_id, new)
+        watch.revision, watch.amend_ns = amend.revision, now_ns
+        if not watch.ladder_ns:
+            watch.due_ns = min(watch.due_ns, due_ns)
+
     def asked(self, client_id: str, now_ns: int) -> None:
         """Note that a question left."""
         watch = self._watches.get(client_id)
@@ -173,6 +194,11 @@ class Unanswered:
         """Tell whether the venue still never had an order that waits to leave, for the first time or again."""
         order, watch = self._orders.open_order(client_id), self._watches.get(client_id)
         return order is not None and order.never_seen and (watch is None or watch.resending)
+
+    def may_amend(self, amend: ApprovedAmend) -> bool:
+        """Tell whether an amend that waits to leave is still what its order waits for."""
+        order = self._orders.open_order(amend.client_id)
+        return order is not None and order.wanted is not None and order.revision == amend.revision
 
     # What comes
 
@@ -203,23 +229,29 @@ class Unanswered:
         """Take an order's news, which the core has applied already."""
         follows = Follows([], [])
         order, watch = self._orders.open_order(event.client_id), self._watches.get(event.client_id)
+        if watch is not None and not _is_out(watch, order):
+            watch.revision = 0
         if order is None:
             if watch is not None:
                 self._known(watch, event.ts_ns, follows.news)
         elif _is_question(event):
-            if watch is None:
-                watch = _Watch(order.place.instrument, event.client_id, event.ts_ns, _NEVER_NS)
-                self._watches[event.client_id] = watch
-            if isinstance(event, CancelRefused):
-                watch.cancel = watch.cancel or CancelOrder(watch.instrument, watch.client_id, event.reason)
-            if not watch.ladder_ns:
-                _doubt(watch, event.ts_ns)
+            self._raised(event, order.place.instrument)
         elif watch is not None:
             if isinstance(event, CancelRefused):
                 watch.cancel = None
-            if watch.cancel is None and order.state not in UNCONFIRMED:
+            if watch.cancel is None and not watch.revision and order.state not in UNCONFIRMED:
                 self._known(watch, event.ts_ns, follows.news)
         return follows
+
+    def _raised(self, event: OrderEvent, instrument: InstrumentId) -> None:
+        """Note that news raised a question."""
+        watch = self._watches.get(event.client_id)
+        if watch is None:
+            watch = self._watches[event.client_id] = _Watch(instrument, event.client_id, event.ts_ns, _NEVER_NS)
+        if isinstance(event, CancelRefused):
+            watch.cancel = watch.cancel or CancelOrder(watch.instrument, watch.client_id, event.reason)
+        if not watch.ladder_ns:
+            _doubt(watch, event.ts_ns)
 
     def answered(self, answer: StatusAnswer, now_ns: int) -> Follows:
         """Take the answer to a question."""
@@ -231,7 +263,7 @@ class Unanswered:
         if order is None:
             self._known(watch, now_ns, follows.news)
         elif answer.found is not None:
-            self._found(watch, order, answer.found, now_ns, follows)
+            self._found(watch, order, answer.found, answer.asked_ns, now_ns, follows)
         elif not order.never_seen:
             self._denied(watch, order, answer, now_ns, follows)
         elif not watch.resending and answer.asked_ns >= watch.sent_ns + self._patience.settle_ns:
@@ -245,8 +277,14 @@ class Unanswered:
             follows.news.append(gone(order, now_ns))
             self._known(watch, now_ns, follows.news)
 
-    def _found(self, watch: _Watch, order: OpenOrder, found: VenueOrder, now_ns: int, follows: Follows) -> None:
-        follows.news.extend(differences(order, found, now_ns))
+    def _found(
+        self, watch: _Watch, order: OpenOrder, found: VenueOrder, asked_ns: int, now_ns: int, follows: Follows
+    ) -> None:
+        follows.news.extend(differences(order, found, now_ns, asked_ns))
+        if _is_out(watch, order) and not found.state.is_terminal and found.terms != order.wanted:
+            if found.terms != order.terms or asked_ns < watch.amend_ns + self._patience.settle_ns:
+                return
+            follows.news.append(AmendRefused(order.client_id, order.revision, RejectReason.LOST, now_ns))
         if watch.cancel is None or order.cancel_out or found.state.is_terminal:
             self._known(watch, now_ns, follows.news)
             return
@@ -271,10 +309,17 @@ class Unanswered:
         _answer(watch, now_ns, news)
 
 
+def _is_out(watch: _Watch, order: OpenOrder | None) -> bool:
+    """Tell whether an amend of the order left and nobody knows what became of it."""
+    return order is not None and order.wanted is not None and order.revision == watch.revision
+
+
 def _is_question(event: OrderEvent) -> bool:
     """Tell whether news leaves open what became of the order."""
     if isinstance(event, OrderRejected):
         return event.reason is RejectReason.DUPLICATE_CLIENT_ID
+    if isinstance(event, AmendRefused):
+        return event.reason is RejectReason.UNKNOWN_ORDER
     return isinstance(event, OrderUnknown) or (isinstance(event, CancelRefused) and event.reason not in _REPEATED)
 
 

@@ -11,11 +11,13 @@ Should this very part fail, nothing that opens a position leaves until a restart
 from collections.abc import Callable
 from typing import NamedTuple
 
-from millrace.core.commands import Approved, CancelOrder
+from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.events import (
+    AmendRefused,
     BreakerMoved,
     BreakerState,
     CancelRefused,
+    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderRejected,
@@ -146,6 +148,9 @@ class VenueCalls:
         elif isinstance(event, CancelRefused):
             too_fast = event.reason == RejectReason.RATE_LIMIT.value
             self._ended(("cancel", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
+        elif isinstance(event, OrderAmended | AmendRefused):
+            too_fast = isinstance(event, AmendRefused) and event.reason is RejectReason.RATE_LIMIT
+            self._ended(("amend", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
         else:
             too_fast = isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT
             self._ended(("place", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
@@ -194,6 +199,8 @@ def _answer(*, too_fast: bool) -> Outcome:
 def _key(call: Call) -> _Key:
     if isinstance(call, Approved):
         return "place", call.client_id
+    if isinstance(call, ApprovedAmend):
+        return "amend", call.client_id
     if isinstance(call, CancelOrder):
         return "cancel", call.client_id
     if isinstance(call, Query):

@@ -8,8 +8,9 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from millrace.core.commands import Side, Style
+from millrace.core.commands import OrderState, Side, Style
 from millrace.core.instrument import Instrument, Lots, Money, Ticks
+from millrace.core.order_truth import VenueOrder
 
 NO_BAR = -1
 """The bar of a budget that was never used."""
@@ -17,7 +18,11 @@ NO_BAR = -1
 
 @dataclass(slots=True, eq=False)
 class RestingOrder:
-    """An open order at the venue; `held` is the money on hold for what is not filled yet."""
+    """An open order at the venue; `held` is the money on hold for what is not filled yet.
+
+    `touched_ns` is when it was placed or last amended. `before_*` is what had been executed when its price last
+    changed: what has been executed since is priced and rounded as one.
+    """
 
     instrument: Instrument
     client_id: str
@@ -29,14 +34,43 @@ class RestingOrder:
     placed_ns: int
     response_ns: int
     held: Money
+    touched_ns: int
     cum_lots: Lots = 0
     cum_cost: Money = 0
     cum_fee: Money = 0
+    before_lots: Lots = 0
+    before_cost: Money = 0
+    before_fee: Money = 0
 
     @property
     def held_asset(self) -> str:
         """What a buy or a sell holds."""
         return self.instrument.quote if self.side is Side.BUY else self.instrument.base
+
+    def executed(self, ticks: Ticks, lots: Lots, *, maker: bool) -> tuple[Lots, Money, Money]:
+        """Return cumulative lots, cost and fee after `lots` more at this price."""
+        cum_lots = self.cum_lots + lots
+        cost = self.instrument.cost(ticks, cum_lots - self.before_lots)
+        fee = self.instrument.fee(cost, maker=maker)
+        return cum_lots, self.before_cost + cost, self.before_fee + fee
+
+    def described(self, state: OrderState | None = None, reason: str = "") -> VenueOrder:
+        """Return the order as the venue tells it; without a state it is open."""
+        open_state = OrderState.PARTIAL if self.cum_lots else OrderState.OPEN
+        return VenueOrder(
+            instrument=self.instrument.id,
+            client_id=self.client_id,
+            venue_order_id=self.venue_order_id,
+            side=self.side,
+            lots=self.lots,
+            limit_ticks=self.limit_ticks,
+            state=state or open_state,
+            cum_lots=self.cum_lots,
+            cum_cost=self.cum_cost,
+            cum_fee=self.cum_fee,
+            reason=reason,
+            placed_ns=self.placed_ns,
+        )
 
 
 class Budget:

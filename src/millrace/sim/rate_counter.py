@@ -7,6 +7,9 @@ charges nothing, so a client that hammers is let in again as soon as the counter
 import msgspec
 
 ADD_COST = 1.0
+AMEND_COST = 1.0
+"""What an amend charges whatever becomes of it; one that is done charges `amend_cost`."""
+_AMEND_COST_BY_AGE_SEC = ((5, 3.0), (10, 2.0), (15, 1.0))
 _CANCEL_COST_BY_AGE_SEC = ((5, 8.0), (10, 6.0), (15, 5.0), (45, 4.0), (90, 2.0), (300, 1.0))
 _NS = 1_000_000_000
 
@@ -27,8 +30,17 @@ TIERS = {
 
 
 def cancel_cost(age_ns: int) -> float:
-    """Return what cancelling an order of this age charges: 8 below 5 s down to 0 from 300 s on."""
-    for limit_sec, cost in _CANCEL_COST_BY_AGE_SEC:
+    """Return what cancelling an order charges: 8 when placed or amended within 5 s, down to 0 from 300 s on."""
+    return _by_age(_CANCEL_COST_BY_AGE_SEC, age_ns)
+
+
+def amend_cost(age_ns: int) -> float:
+    """Return what amending an order charges in all: 4 when placed or amended within 5 s, down to 1 from 15 s on."""
+    return AMEND_COST + _by_age(_AMEND_COST_BY_AGE_SEC, age_ns)
+
+
+def _by_age(costs: tuple[tuple[int, float], ...], age_ns: int) -> float:
+    for limit_sec, cost in costs:
         if age_ns < limit_sec * _NS:
             return cost
     return 0.0

@@ -13,62 +13,47 @@ were given, later than the change by the order's response time.
 from base64 import b32encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 
-from millrace.core.commands import Approved, OrderState, Place, Side, Style
+from millrace.core.commands import Approved, ApprovedAmend, OrderState, Place, Side, Style
 from millrace.core.events import (
+    AmendRefused,
     BalanceReport,
     CancelRefused,
     EndStatus,
     Event,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderProgress,
     OrderRejected,
     RejectReason,
 )
-from millrace.core.instrument import PPM, Instrument, InstrumentId, Lots, Money, Ticks
+from millrace.core.instrument import PPM, InstrumentId, Lots, Money, Ticks
 from millrace.core.order_truth import VenueOrder
+from millrace.sim.amends import amend_fault, apply_amend
 from millrace.sim.balances import Balances, need
 from millrace.sim.latency import Latency
 from millrace.sim.matching import Pair, RestingOrder, RestingSide
-from millrace.sim.rate_counter import ADD_COST, TIERS, RateCounter, RateTier, cancel_cost
-from millrace.sim.venue_log import REFUSALS, Accepted, Ended, Executed, Moved, Refused, Rejected, VenueRecord
+from millrace.sim.rate_counter import ADD_COST, AMEND_COST, RateCounter, amend_cost, cancel_cost
+from millrace.sim.venue_log import (
+    REFUSALS,
+    Accepted,
+    Amended,
+    Ended,
+    Executed,
+    Moved,
+    Refused,
+    Rejected,
+    Unamended,
+    VenueRecord,
+)
+from millrace.sim.venue_settings import FillRule, VenueSettings
 
-_MS = 1_000_000
-
-
-class FillRule(StrEnum):
-    """Which market data fill resting orders."""
-
-    PRINTS = "prints"
-    QUOTES = "quotes"
-    BOTH = "both"
-
-
-class VenueSettings(msgspec.Struct, frozen=True):
-    """The venue's assumptions; every one belongs into a report of what it filled.
-
-    `participation_ppm` is the share of a bar's volume that one side may take; `quote_size_caps` limits fills on quotes
-    to the displayed size; `rate` None switches the rate counter off; `ended_kept` bounds what can be asked about later.
-    """
-
-    venue: str
-    instruments: tuple[Instrument, ...]
-    opening: dict[str, Money]
-    seed: int
-    participation_ppm: int = 100_000
-    request_latency_ns: int = 25 * _MS
-    response_latency_ns: int = 25 * _MS
-    jitter_ns: int = 10 * _MS
-    rate: RateTier | None = TIERS["pro"]
-    fill_rule: FillRule = FillRule.BOTH
-    quote_size_caps: bool = True
-    ended_kept: int = 10_000
+__all__ = ["Delivery", "FillRule", "SimVenue", "VenueSettings"]
 
 
 class Delivery(NamedTuple):
@@ -100,6 +85,8 @@ class SimVenue:
             Accepted: self._accepted,
             Rejected: self._rejected,
             Executed: self._executed,
+            Amended: self._amended,
+            Unamended: self._rejected,
             Ended: self._order_ended,
             Refused: self._refused,
             Moved: self._moved,
@@ -161,13 +148,39 @@ class SimVenue:
             answers.append(self._execute(resting, ts_ns, order.lots, taken_at, None))
         return self._with_balances(answers)
 
+    def amend(self, amend: ApprovedAmend, ts_ns: int) -> list[Delivery]:
+        """Handle new terms of an open order that arrive at `ts_ns`; a limit that crosses now takes at once."""
+        instrument, client_id = amend.order.instrument, amend.client_id
+        pair, counter = self._pairs[instrument], self._counters[instrument]
+        pair.advance(ts_ns)
+        order = self._open.get(client_id)
+        cost = AMEND_COST if order is None else amend_cost(ts_ns - order.touched_ns)
+        charged = counter.after(cost, ts_ns)
+        if charged is None:
+            return self._refuse_amend(amend, ts_ns, RejectReason.RATE_LIMIT, counter.now(ts_ns))
+        failed = counter.after(AMEND_COST, ts_ns) or 0.0
+        if order is None:
+            return self._refuse_amend(amend, ts_ns, RejectReason.UNKNOWN_ORDER, failed)
+        moves = amend.limit_ticks != order.limit_ticks
+        taken_at = pair.taken_price(order.side, amend.limit_ticks) if moves else 0
+        free = self._balances.free[order.held_asset]
+        fault = amend_fault(order, amend.lots, amend.limit_ticks, taken_at, free)
+        if fault is not None:
+            return self._refuse_amend(amend, ts_ns, fault, failed)
+        self._write(Amended(ts_ns, client_id, amend.revision, amend.lots, amend.limit_ticks, charged))
+        told = OrderAmended(client_id, amend.revision, amend.lots, amend.limit_ticks, self._answered_ns)
+        answers = [self._answer(told)]
+        if taken_at:
+            answers.append(self._execute(order, ts_ns, order.lots - order.cum_lots, taken_at, None))
+        return self._with_balances(answers)
+
     def cancel(self, instrument: InstrumentId, client_id: str, ts_ns: int) -> list[Delivery]:
         """Handle a cancel that arrives at `ts_ns`."""
         order = self._open.get(client_id)
         if order is None or order.instrument.id != instrument:
             return self._refuse_cancel(instrument, client_id, ts_ns, "unknown order")
         self._pairs[instrument].advance(ts_ns)
-        charged = self._counters[instrument].after(cancel_cost(ts_ns - order.placed_ns), ts_ns)
+        charged = self._counters[instrument].after(cancel_cost(ts_ns - order.touched_ns), ts_ns)
         if charged is None:
             return self._refuse_cancel(instrument, client_id, ts_ns, RejectReason.RATE_LIMIT.value)
         self._write(Ended(ts_ns, client_id, EndStatus.CANCELLED, "user", charged))
@@ -263,7 +276,7 @@ class SimVenue:
 
     def open_orders(self, instrument: InstrumentId) -> tuple[VenueOrder, ...]:
         """Return the open orders of an instrument in order of arrival."""
-        return tuple(_described(order) for order in self._open.values() if order.instrument.id == instrument)
+        return tuple(order.described() for order in self._open.values() if order.instrument.id == instrument)
 
     def ended_orders(self, instrument: InstrumentId, since_ns: int) -> tuple[VenueOrder, ...]:
         """Return the orders of an instrument that were placed since then and have ended, in the order of their ends."""
@@ -273,7 +286,7 @@ class SimVenue:
     def order_status(self, client_id: str) -> VenueOrder | None:
         """Return an order, open or ended; None for one that was never accepted (or ended very long ago)."""
         order = self._open.get(client_id)
-        return self._ended.get(client_id) if order is None else _described(order)
+        return self._ended.get(client_id) if order is None else order.described()
 
     def balances(self) -> dict[str, tuple[Money, Money]]:
         """Return asset -> (free, hold) now."""
@@ -289,7 +302,7 @@ class SimVenue:
         return {
             "balances": self._balances.pairs(),
             "open": {
-                client_id: (msgspec.to_builtins(_described(order)), order.style.value, order.placed_ns, order.held)
+                client_id: (msgspec.to_builtins(order.described()), order.style.value, order.touched_ns, order.held)
                 for client_id, order in self._open.items()
             },
             "ended": {client_id: msgspec.to_builtins(order) for client_id, order in self._ended.items()},
@@ -352,9 +365,7 @@ class SimVenue:
     def _execute(
         self, order: RestingOrder, ts_ns: int, lots: Lots, ticks: Ticks, bar: int | None, *, quoted: bool = False
     ) -> Delivery:
-        cum_lots = order.cum_lots + lots
-        cum_cost = order.instrument.cost(ticks, cum_lots)
-        cum_fee = order.instrument.fee(cum_cost, maker=bar is not None)
+        cum_lots, cum_cost, cum_fee = order.executed(ticks, lots, maker=bar is not None)
         self._write(Executed(ts_ns, order.client_id, lots, bar, quoted, cum_cost, cum_fee))
         return self._answer(OrderProgress(order.client_id, cum_lots, cum_cost, cum_fee, self._answered_ns))
 
@@ -365,6 +376,10 @@ class SimVenue:
     def _refuse_cancel(self, instrument: InstrumentId, client_id: str, ts_ns: int, reason: str) -> list[Delivery]:
         self._write(Refused(ts_ns, client_id, instrument, reason))
         return [self._answer(CancelRefused(client_id, reason, self._answered_ns))]
+
+    def _refuse_amend(self, amend: ApprovedAmend, ts_ns: int, reason: RejectReason, counter: float) -> list[Delivery]:
+        self._write(Unamended(ts_ns, amend.client_id, amend.order.instrument, reason, counter))
+        return [self._answer(AmendRefused(amend.client_id, amend.revision, reason, self._answered_ns))]
 
     def _answer(self, event: Event) -> Delivery:
         return Delivery(self._answered_ns, event)
@@ -401,6 +416,7 @@ class SimVenue:
             placed_ns=record.ts_ns,
             response_ns=self._latency.response_ns(record.client_id),
             held=amount,
+            touched_ns=record.ts_ns,
         )
         self._open[record.client_id] = order
         self._ended.pop(record.client_id, None)
@@ -429,6 +445,17 @@ class SimVenue:
             self._close(pair, order, OrderState.FILLED, "")
         self._answered(record.ts_ns + order.response_ns)
 
+    def _amended(self, record: Amended) -> None:
+        order = self._open[record.client_id]
+        pair = self._pairs[order.instrument.id]
+        pair.advance(record.ts_ns)
+        self._counters[order.instrument.id].set(record.counter, record.ts_ns)
+        held = order.held
+        if apply_amend(pair.table(order.side), order, record):
+            self._open[record.client_id] = self._open.pop(record.client_id)  # in order of the places in the queue
+        self._balances.place(order.held_asset, order.held - held)
+        self._answered(record.ts_ns + order.response_ns)
+
     def _order_ended(self, record: Ended) -> None:
         order = self._open[record.client_id]
         pair = self._pairs[order.instrument.id]
@@ -438,7 +465,7 @@ class SimVenue:
         self._close(pair, order, OrderState(record.status.value), record.reason)
         self._answered(record.ts_ns + order.response_ns)
 
-    def _rejected(self, record: Rejected) -> None:
+    def _rejected(self, record: Rejected | Unamended) -> None:
         pair = self._pairs.get(record.instrument)
         if pair is not None:
             pair.advance(record.ts_ns)
@@ -460,7 +487,7 @@ class SimVenue:
         del self._open[order.client_id]
         pair.table(order.side).remove(order)
         pair.open_orders -= 1
-        self._ended[order.client_id] = _described(order, state, reason)
+        self._ended[order.client_id] = order.described(state, reason)
         if len(self._ended) > self.settings.ended_kept:
             self._ended.popitem(last=False)
 
@@ -471,22 +498,3 @@ class SimVenue:
         """Sixteen base32 digits of a hash of the count, grouped as Kraken groups them (venues 1.4)."""
         digits = b32encode(blake2b(number.to_bytes(8, "big"), key=self._id_key, digest_size=10).digest()).decode()
         return f"O{digits[:5]}-{digits[5:10]}-{digits[10:]}"
-
-
-def _described(order: RestingOrder, state: OrderState | None = None, reason: str = "") -> VenueOrder:
-    """Return the order as the venue tells it; without a state it is open."""
-    open_state = OrderState.PARTIAL if order.cum_lots else OrderState.OPEN
-    return VenueOrder(
-        instrument=order.instrument.id,
-        client_id=order.client_id,
-        venue_order_id=order.venue_order_id,
-        side=order.side,
-        lots=order.lots,
-        limit_ticks=order.limit_ticks,
-        state=state or open_state,
-        cum_lots=order.cum_lots,
-        cum_cost=order.cum_cost,
-        cum_fee=order.cum_fee,
-        reason=reason,
-        placed_ns=order.placed_ns,
-    )

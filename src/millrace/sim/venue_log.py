@@ -51,6 +51,27 @@ class Executed(_Record, frozen=True, gc=False, tag="x"):
     cum_fee: Money
 
 
+class Amended(_Record, frozen=True, gc=False, tag="n"):
+    """An open order has other terms; `revision` is the client's number for the amend."""
+
+    ts_ns: int
+    client_id: str
+    revision: int
+    lots: Lots
+    limit_ticks: Ticks
+    counter: float
+
+
+class Unamended(_Record, frozen=True, gc=False, tag="u"):
+    """An amend was refused; only the rate counter changed."""
+
+    ts_ns: int
+    client_id: str
+    instrument: InstrumentId
+    reason: RejectReason
+    counter: float
+
+
 class Ended(_Record, frozen=True, gc=False, tag="e"):
     """An order left the books before it was filled whole."""
 
@@ -91,7 +112,7 @@ REFUSALS = {
     RejectReason.UNKNOWN_INSTRUMENT: "unknown instrument",
 }
 """What the venue says when it refuses an order."""
-VenueRecord = Accepted | Rejected | Executed | Ended | Refused | Moved
+VenueRecord = Accepted | Rejected | Executed | Amended | Unamended | Ended | Refused | Moved
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[VenueRecord] = msgspec.msgpack.Decoder(VenueRecord)

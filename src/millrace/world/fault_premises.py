@@ -28,7 +28,7 @@ from millrace.world.premises import Connection
 from millrace.world.simulation import Simulation
 
 FOLDER: Final = Path("run")
-_REQUESTS: Final = frozenset({"place", "cancel"})
+_REQUESTS: Final = frozenset({"place", "amend", "cancel"})
 """What changes something at the venue and so matters when the program that sent it is dead."""
 _UNHEARD: Final = Fate(Fault.ANSWER_LOST)
 
@@ -75,7 +75,7 @@ class MortalLine(SimulatedLine):
         requests = [thing for thing in self._heap if thing[2] in _REQUESTS]
         self._heap.clear()
         for ts_ns, _, kind, payload in sorted(requests):
-            unheard = (payload[0], _UNHEARD, payload[2]) if kind == "place" else (*payload[:2], _UNHEARD)
+            unheard = tuple(_UNHEARD if isinstance(part, Fate) else part for part in payload)
             self.push(ts_ns, kind, unheard)
 
     def push(self, ts_ns: int, kind: str, payload: Any) -> None:

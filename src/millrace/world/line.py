@@ -13,8 +13,9 @@ from typing import Any
 
 from msgspec import structs
 
-from millrace.core.commands import Approved
+from millrace.core.commands import Approved, ApprovedAmend
 from millrace.core.events import (
+    AmendRefused,
     BalanceReport,
     CancelRefused,
     Event,
@@ -102,6 +103,16 @@ class SimulatedLine:
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "place", (approved, fate, attempt))
 
+    def amend(self, amend: ApprovedAmend, now_ns: int) -> None:
+        """Send new terms of an order."""
+        client_id = amend.client_id
+        fate, arrival_ns = self._request("amend", client_id, now_ns)
+        if fate.fault is Fault.RATE_LIMITED:
+            back_ns = self._back_ns(arrival_ns)
+            self.push(back_ns, "event", AmendRefused(client_id, amend.revision, _PACE, back_ns))
+        elif fate.fault is not Fault.REQUEST_LOST:
+            self.push(arrival_ns, "amend", (amend, fate))
+
     def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
         """Send a cancel."""
         fate, arrival_ns = self._request("cancel", client_id, now_ns)
@@ -158,6 +169,9 @@ class SimulatedLine:
             approved, fate, attempt = payload
             deliveries = self.venue.place(approved, ts_ns)
             self._answer_call(deliveries, fate, attempt, approved.client_id)
+        elif kind == "amend":
+            amend, fate = payload
+            self._answer_call(self.venue.amend(amend, ts_ns), fate, 0, "")
         elif kind == "cancel":
             instrument, client_id, fate = payload
             self._answer_call(self.venue.cancel(instrument, client_id, ts_ns), fate, 0, "")

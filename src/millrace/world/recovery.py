@@ -100,8 +100,12 @@ def _diverged(folder: Path, seq: int) -> WorldError:
 
 def check_agreement(orders: OrderTable, ledger: LedgerStore) -> None:
     """Raise WorldError unless core and ledger tell the same of live orders and positions."""
-    live = {f"order {order.client_id}": order.cum_lots for order in orders.unfinished()}
-    booked = {f"order {order.client_id}": order.cum_lots for order in ledger.orders(live_only=True)}
+    live: dict[str, Any] = {
+        f"order {order.client_id}": (order.cum_lots, order.terms, order.wanted) for order in orders.unfinished()
+    }
+    booked: dict[str, Any] = {
+        f"order {row.client_id}": (row.cum_lots, row.terms, row.wanted) for row in ledger.orders(live_only=True)
+    }
     live |= {f"position {position}": lots for position, lots in orders.positions().items()}
     booked |= {f"position {row.position}": row.lots for row in ledger.positions()}
     wrong = sorted(name for name in live.keys() | booked.keys() if live.get(name) != booked.get(name))

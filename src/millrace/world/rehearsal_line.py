@@ -2,8 +2,8 @@
 
 It is the executor's port and the loop's line: calls go out as frames, and what comes in waits in order until the loop
 takes it, never older than what the core has seen. When the connection is lost, each order whose answer is outstanding
-becomes unknown, because the venue may have it or not; questions and cancels without an answer are repeated by those who
-asked. It dials again, ever more slowly, and until then what is sent is lost, as on a cut wire.
+becomes unknown, because the venue may have it or not; questions, cancels and amends without an answer are the affair of
+those who asked. It dials again, ever more slowly, and until then what is sent is lost, as on a cut wire.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import structs
 
 from millrace.core.clock import Clock
-from millrace.core.commands import Approved
+from millrace.core.commands import Approved, ApprovedAmend
 from millrace.core.events import Event, OrderRejected, OrderUnknown, Print
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
@@ -31,6 +31,7 @@ from millrace.venues.rehearsal.messages import (
     ADDRESS,
     VERSION,
     Address,
+    AmendCall,
     BalancesQuestion,
     BalancesStatement,
     CancelCall,
@@ -158,6 +159,10 @@ class RehearsalLine:
         self._sent += 1
         if self._say(PlaceCall(approved, self._sent)):
             self._in_flight[approved.client_id] = self._sent
+
+    def amend(self, amend: ApprovedAmend, now_ns: int) -> None:  # noqa: ARG002  the wire has its own time
+        """Send new terms of an order."""
+        self._say(AmendCall(amend))
 
     def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:  # noqa: ARG002  the wire has its own time
         """Send a cancel."""

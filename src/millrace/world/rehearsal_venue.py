@@ -27,6 +27,7 @@ from millrace.venues.rehearsal.messages import (
     ORDERS_PER_PART,
     VERSION,
     Address,
+    AmendCall,
     Anchor,
     BalancesQuestion,
     BalancesStatement,
@@ -205,6 +206,8 @@ class RehearsalVenue:
         if isinstance(request, PlaceCall):
             for delivery in venue.place(request.order, ts_ns):
                 self._answer(seat, delivery, request.attempt)
+        elif isinstance(request, AmendCall):
+            self._tell_all(venue.amend(request.amend, ts_ns))
         elif isinstance(request, CancelCall):
             self._tell_all(venue.cancel(request.instrument, request.client_id, ts_ns))
         elif isinstance(request, OrderQuestion):
@@ -259,4 +262,6 @@ def _about(request: FromProgram) -> str:
     """Return the order whose travel time a call has; a call about no order has its own."""
     if isinstance(request, PlaceCall):
         return request.order.client_id
+    if isinstance(request, AmendCall):
+        return request.amend.client_id
     return request.client_id if isinstance(request, CancelCall | OrderQuestion) else type(request).__name__

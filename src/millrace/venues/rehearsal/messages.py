@@ -9,11 +9,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from millrace.core.commands import Approved
+from millrace.core.commands import Approved, ApprovedAmend
 from millrace.core.events import (
+    AmendRefused,
     BalanceReport,
     CancelRefused,
     OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderProgress,
     OrderRejected,
@@ -24,13 +26,23 @@ from millrace.core.instrument import InstrumentId
 from millrace.core.order_truth import VenueOrder
 from millrace.venues.rehearsal.frames import frame
 
-VERSION: Final = 1
+VERSION: Final = 2
 ADDRESS: Final = "address.json"
 """The file in the venue's folder that says where it listens; replaced at each start of it."""
 ORDERS_PER_PART: Final = 1_000
 """How many orders a frame holds with room to spare."""
 
-VenueNews = Print | OrderAccepted | OrderRejected | OrderProgress | OrderEnded | CancelRefused | BalanceReport
+VenueNews = (
+    Print
+    | OrderAccepted
+    | OrderRejected
+    | OrderProgress
+    | OrderEnded
+    | CancelRefused
+    | OrderAmended
+    | AmendRefused
+    | BalanceReport
+)
 """The events that this venue can tell."""
 
 
@@ -64,6 +76,12 @@ class PlaceCall(_Message, frozen=True, gc=False, tag="place"):
 
     order: Approved
     attempt: int
+
+
+class AmendCall(_Message, frozen=True, gc=False, tag="amend"):
+    """New terms of an order."""
+
+    amend: ApprovedAmend
 
 
 class CancelCall(_Message, frozen=True, gc=False, tag="cancel"):
@@ -161,7 +179,9 @@ class Farewell(_Message, frozen=True, gc=False, tag="bye"):
     reason: str
 
 
-FromProgram = Hello | PlaceCall | CancelCall | OrderQuestion | OpenOrdersQuestion | BalancesQuestion | TimeQuestion
+FromProgram = (
+    Hello | PlaceCall | AmendCall | CancelCall | OrderQuestion | OpenOrdersQuestion | BalancesQuestion | TimeQuestion
+)
 FromVenue = Welcome | News | Refusal | OrderAnswer | OpenOrdersList | BalancesStatement | TimeAnswer | Farewell
 
 _encoder = msgspec.msgpack.Encoder()
