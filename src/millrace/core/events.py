@@ -205,12 +205,16 @@ class OrderAmended(_Event, frozen=True, gc=False, tag="amended"):
 
 
 class AmendRefused(_Event, frozen=True, gc=False, tag="amend_refused"):
-    """An amend was not done and will not be: the order's terms stay. `unknown_order` leaves open what became of it."""
+    """An amend was not done and will not be: the order's terms stay. `unknown_order` leaves open what became of it.
+
+    Where the reason is that we ask too fast, `retry_after_ns` is how long it wants to be left alone, 0 if not said.
+    """
 
     client_id: str
     revision: int
     reason: RejectReason
     ts_ns: int
+    retry_after_ns: int = 0
 
 
 class BalanceReport(_Event, frozen=True, gc=False, tag="balances"):

@@ -109,7 +109,7 @@ class SimulatedLine:
         fate, arrival_ns = self._request("amend", client_id, now_ns)
         if fate.fault is Fault.RATE_LIMITED:
             back_ns = self._back_ns(arrival_ns)
-            self.push(back_ns, "event", AmendRefused(client_id, amend.revision, _PACE, back_ns))
+            self.push(back_ns, "event", AmendRefused(client_id, amend.revision, _PACE, back_ns, fate.late_ns))
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "amend", (amend, fate))
 
