@@ -31,6 +31,7 @@ from millrace.world.assemble import Program, build_program, venue_settings
 from millrace.world.demo import FIRST_NS
 from millrace.world.fault_plan import PLACES, Deed, FaultPlan, Kind, fault_plan
 from millrace.world.fault_premises import FOLDER, FaultPremises
+from millrace.world.line import NEVER_NS
 from millrace.world.oracles import Oracles, Violation
 from millrace.world.run_folder import Run
 from millrace.world.simulation import Simulation
@@ -112,6 +113,10 @@ class FaultWorld:
         self.oracles.attach(self.venue, self.premises.books, self.premises.kill_file)
         self.done: Counter[str] = Counter()
         self.lives = 0
+        self.now_ns = FIRST_NS
+        """The world's time; a program's clock may show another."""
+        self._ends_ns = FIRST_NS
+        """Nothing has happened yet that is later than this."""
         self.refused = 0
         self._run: Run | None = None
         self._down_until_ns = FIRST_NS
@@ -136,11 +141,6 @@ class FaultWorld:
             Kind.UNHALT: self._lift_halt,
             Kind.QUIET: self._calm,
         }
-
-    @property
-    def now_ns(self) -> int:
-        """The world's time."""
-        return self.premises.first_ns if self._run is None else self._run.simulation.now_ns
 
     def die_at(self, place: int, at_byte: int, *, power_loss: bool, number: int) -> None:
         """Have the program killed once, at this place counted from the start; `number` chooses how long it is away."""
@@ -174,7 +174,8 @@ class FaultWorld:
         while self.now_ns < until_ns and not self.oracles.found:
             next_ns = min(until_ns, self.now_ns + _LOOK_NS)
             if self._run is None and self._down_until_ns > self.now_ns:
-                self.premises.pass_time(min(next_ns, self._down_until_ns))
+                self.now_ns = min(next_ns, self._down_until_ns)
+                self.premises.pass_time(self.now_ns)
             elif self._run is None:
                 self._start()
             else:
@@ -183,12 +184,16 @@ class FaultWorld:
             self.oracles.look()
 
     def _let_run(self, run: Run, until_ns: int) -> None:
+        self._ends_ns = until_ns
         with _OneLife(self._take):
             run.simulation.run_until(until_ns)
             run.heed_kills()
+        if self._run is not None:
+            self.now_ns = until_ns
 
     def _take(self, error: BaseException) -> bool:
         """Take what ended the program; False for what is not its end."""
+        self.now_ns = max(self.now_ns, min(self.oracles.time_ns, self._ends_ns))
         if isinstance(error, Killed):
             self._died(str(error))
         elif isinstance(error, WorldError):
@@ -206,10 +211,12 @@ class FaultWorld:
         if self._dies_again:
             self.premises.plug.arm(self._dies_again % PLACES, self._dies_again)
             self._dies_again = 0
+        self._ends_ns = NEVER_NS
         with _OneLife(self._take):
             self._run = Run(self.premises, self.settings)
         if self._run is None:
             return
+        self.now_ns = max(self.now_ns, self._run.simulation.now_ns)
         self._say(f"a program runs from event {self._run.simulation.sequencer.seq}")
         for notice in self._run.notices:
             self._say(notice)
@@ -243,10 +250,9 @@ class FaultWorld:
             self.oracles.broken("liveness", f"does not run though nothing is wrong any more: {error}")
 
     def _gone(self) -> None:
-        now_ns = self.now_ns
         self._run = None
-        self.oracles.end()
-        self.premises.end(max(now_ns, self.oracles.now_ns))
+        self.oracles.end(self.now_ns)
+        self.premises.end(self.now_ns)
 
     # Deeds
 
@@ -294,6 +300,7 @@ class FaultWorld:
             self._owed[restriction_id] = None
             return
         args: dict[str, Scalar] = {"reason": "it is over", "operator": "world", "id": restriction_id}
+        self._ends_ns = self.now_ns
         with _OneLife(self._take):
             self._run.simulation.feed_event(Operator("clear", args, self.now_ns))
 
@@ -316,6 +323,7 @@ class FaultWorld:
 
     def _ask(self, deed: Deed, run: Run) -> None:
         """Have the program do something."""
+        self._ends_ns = self.now_ns
         with _OneLife(self._take):
             if deed.kind is Kind.SNAPSHOT:
                 run.snapshot()

@@ -81,9 +81,11 @@ class Oracles:
     def broken(self, oracle: str, text: str) -> None:
         """Note a violation."""
         if len(self.found) < _KEPT:
-            self.found.append(Violation(self._time(), oracle, text))
+            self.found.append(Violation(self.time_ns, oracle, text))
 
-    def _time(self) -> int:
+    @property
+    def time_ns(self) -> int:
+        """The latest time that anybody showed."""
         return self.now_ns if self._life is None else max(self.now_ns, self._life.simulation.now_ns)
 
     # The program lives and dies
@@ -110,9 +112,9 @@ class Oracles:
         self._agreement(self._life)
         simulation.sequencer.listen(self.step)
 
-    def end(self) -> None:
+    def end(self, now_ns: int) -> None:
         """The program is gone."""
-        self.now_ns = self._time()
+        self.now_ns = now_ns
         self._life = None
 
     def _agreement(self, life: _Life) -> None:
