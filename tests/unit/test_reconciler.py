@@ -149,6 +149,8 @@ def test_a_restart_adopts_finishes_and_asks_about_what_the_list_does_not_explain
     (reconciled, began) = desk.ended(T0 + 4)
     assert reconciled == Reconciled("toy", (), (), None, T0 + 4), "totals say nothing when something was filled"
     assert began == Started(True, T0 + 4)
+    assert desk.reconciler.at_start == {"adopted": 1, "ended": 1, "filled": 1, "not_listed": 1}
+    assert desk.reconciler.found() == {}
 
 
 def test_only_an_order_that_was_open_before_we_asked_can_be_missing(desk):

@@ -10,15 +10,20 @@ asked, a stranger with our tag only when two lists in a row show it (at a start 
 way), and the totals only when nothing was filled from asking for them until a later list has shown nothing new.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from millrace.core.events import (
+    AmendRefused,
     BalanceReport,
+    CancelRefused,
     Event,
     OpenOrdersReport,
+    OrderAccepted,
+    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderProgress,
@@ -31,6 +36,15 @@ from millrace.core.order_truth import UNCONFIRMED, VenueOrder, compare, differen
 from millrace.core.ports import Orders
 
 _NEVER_NS = 2**63 - 1
+_CLASSES: dict[type, str] = {
+    OrderAccepted: "adopted",
+    OrderProgress: "filled",
+    OrderEnded: "ended",
+    CancelRefused: "cancel_lost",
+    OrderAmended: "amended",
+    AmendRefused: "amend_lost",
+}
+"""What a difference is called by the news that settles it."""
 MARGIN_NS = 3_600_000_000_000
 """How much further back than our oldest unfinished order a start looks: clocks differ (runtime 2.16)."""
 _SECOND_NS = 1_000_000_000
@@ -90,11 +104,16 @@ class _Question(msgspec.Struct, gc=False):
 
 
 class Reconciler:
-    """The comparison with one venue account; `tag` opens the client ids of this installation's orders."""
+    """The comparison with one venue account; `tag` opens the client ids of this installation's orders.
+
+    `at_start` counts what the last start found by class, `differences` what has been found since (runtime 2.16).
+    """
 
     def __init__(self, orders: Orders, venue: str, instruments: Sequence[InstrumentId], tag: str) -> None:
         self.recovering = False
         self.questions_repeated = 0
+        self.at_start: dict[str, int] = {}
+        self.differences: Counter[str] = Counter()
         self._orders = orders
         self._venue = venue
         self._instruments = tuple(instruments)
@@ -194,11 +213,14 @@ class Reconciler:
         ours = [order for order in self._orders.unfinished() if order.place.instrument == instrument]
         compared = compare(ours, found, self._tag)
         for order, theirs in compared.matched:
-            steps.news.extend(differences(order, theirs, now_ns, answer.asked_ns, cancel_lost=self.recovering))
+            told = differences(order, theirs, now_ns, answer.asked_ns, cancel_lost=self.recovering)
+            self.differences.update(_CLASSES[type(event)] for event in told)
+            steps.news.extend(told)
             if self.recovering and order.wanted not in {None, theirs.terms} and not theirs.state.is_terminal:
                 steps.questions.append(order.client_id)  # its amend may be under way still
         if asked_ns == answer.asked_ns:  # an answer to an older question knows less than we do
             steps.questions.extend(order.client_id for order in compared.absent if order.client_id in expected)
+        self.differences["not_listed"] += len(steps.questions)
         self._disturbed = self._disturbed or bool(steps.news or steps.questions)
         strangers = frozenset(order.client_id for order in compared.orphans)
         before = strangers if self.recovering else self._strangers.get(instrument, frozenset())
@@ -213,6 +235,10 @@ class Reconciler:
             query = question.query
             if isinstance(query, OpenOrdersQuery) and query.instrument == instrument:
                 question.answered = question.answered or answer.asked_ns >= self._totals_ns
+
+    def found(self) -> dict[str, int]:
+        """Return how many differences of each class were found since the start, or by a start that goes on."""
+        return {kind: count for kind, count in sorted(self.differences.items()) if count}
 
     def progress(self, now_ns: int, is_asking: Callable[[str], bool]) -> list[Event]:
         """Return the end of a cycle when all of it is answered, and with the first one that the program has started."""
@@ -231,7 +257,9 @@ class Reconciler:
         orphans = tuple(name for instrument in self._instruments for name in self._orphans.get(instrument, ()))
         weak = tuple(name for instrument in self._instruments for name in self._weak.get(instrument, ()))
         news: list[Event] = [Reconciled(self._venue, orphans, weak, totals, now_ns)]
+        self.differences["orphan"], self.differences["weak"] = len(orphans), len(weak)
         if self.recovering:
             self.recovering = False
+            self.at_start, self.differences = self.found(), Counter()
             news.append(Started(restart=self._restart, ts_ns=now_ns))
         return news

@@ -122,6 +122,7 @@ class Run:
         disk, folder = premises.disk, premises.folder
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
         ledger, reconciler = self.measures.ledger, build_reconciler(program)
+        self._reconciler = reconciler
         self.telemetry = telemetry = Telemetry(program.instrument.id.venue, lambda: self.simulation.now_ns)
         executor = build_executor(settings, program, ledger, line, reconciler, premises.kill_file, telemetry.probe)
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
@@ -195,6 +196,7 @@ class Run:
         engine = self.program.engine
         return self.program.grid.status(engine) | {
             "startup": self.startup_status(),
+            "reconciliation": {"at_start": self._reconciler.at_start, "since": self._reconciler.found()},
             "guards": {guard.name: guard.status(engine) for guard in engine.guards},
             "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
             **self.telemetry.status(),
