@@ -156,6 +156,8 @@ class FaultWorld:
                 break
             self._do(deed)
         self._advance(self.plan.end_ns + _CLOSED_NS)
+        if self._run is None:  # it was killed within the last seconds, and comes back as ever
+            self._advance(self.now_ns + _CLOSED_NS)
         if not self.oracles.found:
             self._judge()
         return self._verdict()
