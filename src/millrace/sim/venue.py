@@ -195,9 +195,9 @@ class SimVenue:
         order = self._open.get(client_id)
         if order is None:
             return []
-        pair = self._pairs[order.instrument.id]
+        pair, counter = self._pairs[order.instrument.id], self._counters[order.instrument.id]
+        ts_ns = max(ts_ns, pair.now_ns)
         pair.advance(ts_ns)
-        counter = self._counters[order.instrument.id]
         self._write(Ended(ts_ns, client_id, status, reason, counter.now(ts_ns)))
         progress = OrderProgress(client_id, order.cum_lots, order.cum_cost, order.cum_fee, self._answered_ns)
         return self._with_balances([self._answer(OrderEnded(progress, status, reason))])

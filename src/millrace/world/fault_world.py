@@ -353,7 +353,7 @@ class FaultWorld:
             self.oracles.broken("second instance", "a second program started")
 
     def _venue_acts(self, deed: Deed) -> None:
-        now_ns = max(self.now_ns, self.venue.now_ns)
+        now_ns = self.now_ns
         if deed.kind is Kind.VENUE_RESTART:
             self.venue.restart(now_ns)
             return
