@@ -158,13 +158,12 @@ class ReconciliationGuard:
         venue, asset = str(seen.args.get("venue", "")), str(seen.args.get("asset", ""))
         amount, books = seen.args.get("amount"), self._books.get(venue)
         scale = self._scale(asset)
-        known = books is not None and books.opening is not None and scale is not None
-        if not known or isinstance(amount, bool) or not isinstance(amount, int | float):
+        opening = None if books is None else books.opening
+        if opening is None or scale is None or isinstance(amount, bool) or not isinstance(amount, int | float):
             text = "refused: name venue=, asset= and amount= of an asset that was compared"
             return [Alert(Severity.WARN, ADJUST, text, seen.ts_ns)]
-        assert books is not None and books.opening is not None and scale is not None  # noqa: PT018, S101  `known`
         change = round(amount * 10**scale)
-        books.opening[asset] = books.opening.get(asset, 0) + change
+        opening[asset] = opening.get(asset, 0) + change
         values = {"venue": venue, "asset": asset, "amount": change, "operator": who, "reason": why}
         return [
             Book(self.name, ADJUST, f"{venue}/{asset}/{seen.ts_ns}", dict(values), seen.ts_ns),
