@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from millrace.cli.terms import (
     FRAMES_PER_LINE,
-    MAX_SPEED,
     OK,
     UNWATCHED_SECONDS,
+    check_pace,
     json_text,
     load,
+    pace_flags,
     settings_flags,
     wish_to_stop,
 )
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 def grammar(demo: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    demo.add_argument("--speed", type=float, default=240.0, metavar="X", help="simulated seconds per second (240)")
-    demo.add_argument("--seconds", type=float, metavar="N", help="stop after so long (60 where there is no terminal)")
-    demo.add_argument("--dir", default="runs/demo", metavar="DIR", help="the run's folder (default: runs/demo)")
+    pace_flags(demo, 240.0, "runs/demo")
     told = demo.add_mutually_exclusive_group()
     told.add_argument("--fresh", action="store_true", help="put an earlier run and its market aside and start anew")
     told.add_argument("--adopt", action="store_true", help="go on without the ledger: make it anew from the journal")
@@ -39,16 +38,12 @@ def run(given: argparse.Namespace) -> int:
     import os
     from pathlib import Path
 
-    from millrace.core.failure import OperatorError
     from millrace.shell.clock import WallClock
     from millrace.shell.kill_file import kills_of_environment
     from millrace.world.demo import Demo, put_aside, refuse_foreign
     from millrace.world.start_rule import StartRule
 
-    if not 0.0 < given.speed <= MAX_SPEED:
-        raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
-    if given.seconds is not None and not given.seconds > 0.0:
-        raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
+    check_pace(given)
     settings = load(given, "demo")
     folder = Path(given.dir)
     refuse_foreign(folder)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from millrace.cli.terms import (
     FAILED,
     FRAMES_PER_LINE,
-    MAX_SPEED,
     OK,
     UNWATCHED_SECONDS,
+    check_pace,
     json_text,
     load,
+    pace_flags,
     settings_flags,
     wish_to_stop,
 )
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 def grammar(rehearse: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    rehearse.add_argument("--speed", type=float, default=60.0, metavar="X", help="simulated seconds per second (60)")
-    rehearse.add_argument("--seconds", type=float, metavar="N", help="stop after so long (60 without a terminal)")
-    rehearse.add_argument("--dir", default="runs/rehearsal", metavar="DIR", help="folder (default: runs/rehearsal)")
+    pace_flags(rehearse, 60.0, "runs/rehearsal")
     rehearse.add_argument("--fresh", action="store_true", help="put an earlier rehearsal aside and start anew")
     rehearse.add_argument("--kills", type=int, metavar="N", help="kill -9 the program so often, the venue too; audit")
     rehearse.add_argument("--seed", type=int, default=1, metavar="S", help="draws the moments of the kills (1)")
@@ -53,10 +52,7 @@ def run(given: argparse.Namespace) -> int:
 
     from millrace.core.failure import OperatorError
 
-    if not 0.0 < given.speed <= MAX_SPEED:
-        raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
-    if given.seconds is not None and not given.seconds > 0.0:
-        raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
+    check_pace(given)
     if given.kills is not None and given.kills < 1:
         raise OperatorError(f"--kills {given.kills} is not 1 or more")
     roles = {"venue": _venue, "program": _program, None: _watch}

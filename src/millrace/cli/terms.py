@@ -43,6 +43,27 @@ def settings_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def pace_flags(command: argparse.ArgumentParser, speed: float, folder: str) -> None:
+    """Add the flags of a command that lets time pass in a folder."""
+    command.add_argument(
+        "--speed", type=float, default=speed, metavar="X", help=f"simulated seconds per second ({speed:g})"
+    )
+    command.add_argument(
+        "--seconds", type=float, metavar="N", help="stop after so long (60 where there is no terminal)"
+    )
+    command.add_argument("--dir", default=folder, metavar="DIR", help=f"the run's folder (default: {folder})")
+
+
+def check_pace(given: argparse.Namespace) -> None:
+    """Raise OperatorError when the speed or the time to run cannot be meant."""
+    from millrace.core.failure import OperatorError
+
+    if not 0.0 < given.speed <= MAX_SPEED:
+        raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
+    if given.seconds is not None and not given.seconds > 0.0:
+        raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
+
+
 def complain(text: str, code: int, *, as_json: bool) -> int:
     """Say what is wrong, as a line or as the one JSON object, and return the exit code."""
     if as_json:
