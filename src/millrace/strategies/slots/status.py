@@ -4,7 +4,8 @@ Building it never changes what the grid will do: while the sizer does not act, i
 copy, and the direction label is shown as of its last use.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -12,10 +13,9 @@ from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.balance_recon import unrealised_usd
 from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
-from millrace.strategies.slots.legs import fresh_entry_price
-from millrace.strategies.slots.model import TradeId, WaitReason, phase
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
+from millrace.strategies.slots.status_rows import slot_row
 from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.vintage import Holdings, ReleaseGates, SlotVintage, WaitingExit, slot_vintage
 from millrace.strategies.slots.watch import holdings, recon
@@ -25,9 +25,13 @@ _SECURE_HEADROOM = 20
 
 
 def grid_status(grid: Grid, turn: Turn) -> dict[str, Any]:
-    """Return the status of the parts that are built."""
+    """Return the whole status of one grid: what stands at its top, and one object per block."""
+    top = _top(grid, turn)
+    return top | {name: block(grid, turn) for name, block in BLOCKS.items()}
+
+
+def _top(grid: Grid, turn: Turn) -> dict[str, Any]:
     chosen = grid.settings
-    backlog = bootstrap_backlog(grid)
     return {
         "mode": turn.standing.level.name,
         "pause_reason": list(turn.standing.reasons),
@@ -37,42 +41,47 @@ def grid_status(grid: Grid, turn: Turn) -> dict[str, Any]:
         "price": turn.price,
         "price_age_sec": (turn.now_ns - turn.market.last_ts_ns) / _SECOND_NS if turn.ticks else None,
         "slot_count": len(grid.slots),
-        "totals": _totals(grid, turn),
         "today_realized_loss": grid.lock.loss_usd(turn.now_ns),
         "daily_loss_limit": chosen.daily_loss_limit_usd,
         "daily_loss_locked": grid.lock.locked,
         "invariant_violations": grid.violations,
         "quarantined_slots": sorted(slot.slot_id for slot in grid.slots.values() if slot.quarantined),
-        "capacity_fill_health": structs.asdict(capacity(grid, turn)),
-        "entry_scheduler": grid.scheduler.status(_pending_entries(grid)),
         "one_sided_for_sec": grid.sides.for_sec(turn.now_ns),
-        "balance_recon": structs.asdict(recon(grid, turn)),
         "safe_cap_guard": grid.safe_cap - turn.open_orders <= LOW_HEADROOM,
-        "sticky_mode": {
-            "enabled": chosen.sticky_mode_enabled,
-            "target_slots": chosen.sticky_target_slots,
-            "max_target_slots": chosen.sticky_max_target_slots,
-            "compounding_mode": chosen.sticky_compounding_mode,
-            "slots_remaining_projected": grid.safe_cap // 2 - len(grid.slots),
-            "headroom_safe": grid.safe_cap - turn.open_orders >= _SECURE_HEADROOM,
-        },
-        "sizing": {
-            "order_size_mode": chosen.order_size_mode,
-            "order_size_usd": chosen.order_size_usd,
-            "order_size_doge": chosen.order_size_doge,
-            "compounding_mode": chosen.sticky_compounding_mode,
-            "compounding_effective": _compounding(grid),
-            "entry_floor_mode": chosen.entry_floor_mode,
-        },
-        "entry_floor": {
-            "applied_this_loop": grid.floors.this_loop,
-            "by_leg": dict(grid.floors.by_leg),
-            "applied_total": grid.floors.total,
-        },
-        "slot_vintage": structs.asdict(vintage(grid, turn)),
-        "throughput_sizer": sizer_payload(grid, turn),
-        "bootstrap_backlog": backlog,
-        "slots": [_slot(grid, slot) for slot in grid.slots.values()],
+        "bootstrap_backlog": bootstrap_backlog(grid),
+    }
+
+
+def _sticky_mode(grid: Grid, turn: Turn) -> dict[str, Any]:
+    chosen = grid.settings
+    return {
+        "enabled": chosen.sticky_mode_enabled,
+        "target_slots": chosen.sticky_target_slots,
+        "max_target_slots": chosen.sticky_max_target_slots,
+        "compounding_mode": chosen.sticky_compounding_mode,
+        "slots_remaining_projected": grid.safe_cap // 2 - len(grid.slots),
+        "headroom_safe": grid.safe_cap - turn.open_orders >= _SECURE_HEADROOM,
+    }
+
+
+def _sizing(grid: Grid, _: Turn) -> dict[str, Any]:
+    chosen = grid.settings
+    return {
+        "order_size_mode": chosen.order_size_mode,
+        "order_size_usd": chosen.order_size_usd,
+        "order_size_doge": chosen.order_size_doge,
+        "compounding_mode": chosen.sticky_compounding_mode,
+        "compounding_effective": _compounding(grid),
+        "entry_floor_mode": chosen.entry_floor_mode,
+    }
+
+
+def _entry_floor(grid: Grid, _: Turn) -> dict[str, Any]:
+    floors = grid.floors
+    return {
+        "applied_this_loop": floors.this_loop,
+        "by_leg": dict(floors.by_leg),
+        "applied_total": floors.total,
     }
 
 
@@ -163,45 +172,16 @@ def _pending_entries(grid: Grid) -> int:
     )
 
 
-def _too_small(grid: Grid, slot: Slot, leg: TradeId) -> dict[str, float]:
-    """Return what a leg below the minimum wants, what the venue asks for (base units), and the price (slots 8.5)."""
-    cfg, price = grid.cfg(slot), fresh_entry_price(slot.state, leg, grid.cfg(slot))
-    in_units = grid.size_mode(slot) == "DOGE"
-    target = grid.settings.order_size_doge if in_units else grid.base_usd(slot) / price if price > 0.0 else 0.0
-    required = max(cfg.min_volume, cfg.min_cost_usd / price) if price > 0.0 else cfg.min_volume
-    return {"target": target, "required": required, "price": price}
-
-
-def _slot(grid: Grid, slot: Slot) -> dict[str, Any]:
-    state = slot.state
-    return {
-        "slot_id": slot.slot_id,
-        "phase": phase(state),
-        "sticky": grid.is_sticky(slot),
-        "independent_exits": grid.is_sticky(slot),
-        "quarantined": slot.quarantined,
-        "wait_reason": {leg: reason.value for leg, reason in sorted(slot.wait.items())},
-        "too_small": {
-            leg: _too_small(grid, slot, leg)
-            for leg, reason in sorted(slot.wait.items())
-            if reason is WaitReason.MIN_SIZE_WAIT
-        },
-        "order_size_mode": grid.size_mode(slot),
-        "cycle_a": state.a.cycle,
-        "cycle_b": state.b.cycle,
-        "total_profit": state.total_profit,
-        "round_trips": state.total_round_trips,
-        "orders": [
-            {
-                "local_id": order.local_id,
-                "side": order.side,
-                "role": order.role,
-                "trade_id": order.trade_id,
-                "price": order.price,
-                "volume": order.volume,
-                "executed_volume": order.executed_volume,
-                "at_venue": order.local_id in slot.sent,
-            }
-            for order in state.orders
-        ],
-    }
+BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
+    "totals": _totals,
+    "capacity_fill_health": lambda grid, turn: structs.asdict(capacity(grid, turn)),
+    "entry_scheduler": lambda grid, _: grid.scheduler.status(_pending_entries(grid)),
+    "balance_recon": lambda grid, turn: structs.asdict(recon(grid, turn)),
+    "sticky_mode": _sticky_mode,
+    "sizing": _sizing,
+    "entry_floor": _entry_floor,
+    "slot_vintage": lambda grid, turn: structs.asdict(vintage(grid, turn)),
+    "throughput_sizer": sizer_payload,
+    "slots": lambda grid, _: [slot_row(grid, slot) for slot in grid.slots.values()],
+}
+"""Each block of the payload by its key (slots 18): a new block is one line here and a function of its own module."""

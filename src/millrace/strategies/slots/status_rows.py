@@ -1,0 +1,57 @@
+"""What a person sees of one slot: a row of the status payload's `slots` (slots 18), ordered by number.
+
+A slot that does nothing always says why: each empty leg has its wait reason, and one below the minimum shows what it
+wants, what the venue asks for and the price at which both were judged (slots 8.5).
+"""
+
+from typing import Any
+
+from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.legs import fresh_entry_price
+from millrace.strategies.slots.model import TradeId, WaitReason, phase
+from millrace.strategies.slots.slot import Slot
+
+
+def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
+    """Return the row of one slot; prices in quote, volumes in base units."""
+    state = slot.state
+    return {
+        "slot_id": slot.slot_id,
+        "phase": phase(state),
+        "sticky": grid.is_sticky(slot),
+        "independent_exits": grid.is_sticky(slot),
+        "quarantined": slot.quarantined,
+        "wait_reason": {leg: reason.value for leg, reason in sorted(slot.wait.items())},
+        "too_small": {
+            leg: _too_small(grid, slot, leg)
+            for leg, reason in sorted(slot.wait.items())
+            if reason is WaitReason.MIN_SIZE_WAIT
+        },
+        "order_size_mode": grid.size_mode(slot),
+        "cycle_a": state.a.cycle,
+        "cycle_b": state.b.cycle,
+        "total_profit": state.total_profit,
+        "round_trips": state.total_round_trips,
+        "orders": [
+            {
+                "local_id": order.local_id,
+                "side": order.side,
+                "role": order.role,
+                "trade_id": order.trade_id,
+                "price": order.price,
+                "volume": order.volume,
+                "executed_volume": order.executed_volume,
+                "at_venue": order.local_id in slot.sent,
+            }
+            for order in state.orders
+        ],
+    }
+
+
+def _too_small(grid: Grid, slot: Slot, leg: TradeId) -> dict[str, float]:
+    """Return what a leg below the minimum wants, what the venue asks for (base units), and the price (slots 8.5)."""
+    cfg, price = grid.cfg(slot), fresh_entry_price(slot.state, leg, grid.cfg(slot))
+    in_units = grid.size_mode(slot) == "DOGE"
+    target = grid.settings.order_size_doge if in_units else grid.base_usd(slot) / price if price > 0.0 else 0.0
+    required = max(cfg.min_volume, cfg.min_cost_usd / price) if price > 0.0 else cfg.min_volume
+    return {"target": target, "required": required, "price": price}
