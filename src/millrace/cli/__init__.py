@@ -9,7 +9,7 @@ something is wrong; notices go to stderr.
 import sys
 from typing import TYPE_CHECKING
 
-from millrace.cli import ask, backtest, bundle, demo, doctor, explain, kill, rehearse, replay, simtest
+from millrace.cli import ask, backtest, bundle, demo, doctor, explain, kill, migrate, rehearse, replay, simtest
 from millrace.cli.terms import NO_START, OK, USAGE, Grammar, UsageError, complain
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def parser() -> Grammar:
     ask.grammar(commands.add_parser("ask", help="ask a running program to pause, resume, halt or change something"))
     kill.grammar(commands.add_parser("kill", help="stop a program at once, also one that answers nothing"))
     simtest.grammar(commands.add_parser("simtest", help="let the whole program live through worlds that go wrong"))
-    config = commands.add_parser("config", help="look at the configuration")
-    explain.grammar(config.add_subparsers(dest="action", metavar="ACTION", required=True))
+    config = commands.add_parser("config", help="look at the configuration, or bring an old bot's along")
+    of_config = config.add_subparsers(dest="action", metavar="ACTION", required=True)
+    explain.grammar(of_config)
+    migrate.grammar(of_config)
     doctor.grammar(commands.add_parser("doctor", help="check this machine and folder before a run"))
     return top
 
@@ -51,7 +53,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "ask": ask.run,
     "kill": kill.run,
     "simtest": simtest.run,
-    "config": explain.run,
+    "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),
     "doctor": doctor.run,
 }
 

@@ -73,6 +73,7 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
         _tell(f"the earlier run is kept in {aside}")
     words = [word for text in given.set for word in ("--set", text)]
     words += ["--config", given.config] if given.config else []
+    words += ["--env", given.env] if given.env else []
     words += ["--profile", given.profile] if given.profile else []
     captured = given.json or given.kills is not None
     seconds = given.seconds if given.seconds is not None or sys.stdout.isatty() else UNWATCHED_SECONDS

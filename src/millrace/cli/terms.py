@@ -38,6 +38,7 @@ class Grammar(argparse.ArgumentParser):
 def settings_flags(command: argparse.ArgumentParser) -> None:
     """Add the flags of a command that reads the configuration."""
     command.add_argument("--config", metavar="FILE", help="a TOML file with settings")
+    command.add_argument("--env", metavar="FILE", help="an old bot's .env file, over the contract's defaults")
     command.add_argument("--profile", metavar="NAME", help="a named set of settings under the file's")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
     command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -81,11 +82,12 @@ def json_text(value: object) -> str:
 
 
 def load(given: argparse.Namespace, profile: str, **overrides: str) -> "Settings":
-    """Return the settings of a command: its own profile, then --profile, --config, the environment, --set and flags."""
+    """Return the settings of a command: its profile, --profile, --config, --env, the environment, --set and flags."""
     import os
     from pathlib import Path
 
     from millrace.config.load import load_settings
+    from millrace.config.migrate import PROFILE
     from millrace.core.failure import OperatorError
 
     chosen = dict(overrides)
@@ -96,8 +98,9 @@ def load(given: argparse.Namespace, profile: str, **overrides: str) -> "Settings
         chosen[key.strip()] = value
     if given.profile:
         chosen["profile"] = given.profile
-    path = Path(given.config) if given.config else None
-    settings = load_settings(path, chosen, os.environ, profile=profile)
+    path, env_file = (Path(name) if name else None for name in (given.config, given.env))
+    base = PROFILE if env_file else profile
+    settings = load_settings(path, chosen, os.environ, profile=base, env_file=env_file)
     for notice in settings.notices:
         print(f"millrace: {notice.severity}: {notice.text}", file=sys.stderr)
     return settings

@@ -1,7 +1,8 @@
-"""Settings from layers: default, profile, file, environment, command line; the later one wins (design section 7).
+"""Settings from layers: default, profile, file, environment file, environment, command line; the later one wins.
 
-A file and a command line are written for us, so what is wrong in them is refused with its place. The environment also
-belongs to others: a legacy value there that cannot be used is reported and the layer below holds (slots 21). The live
+A file and a command line are written for us, so what is wrong in them is refused with its place. The environment, and
+a predecessor's `.env` file, also belong to others: a legacy value there that cannot be used is reported and the layer
+below holds (slots 21; design section 7). The live
 flag, caps and endpoints are refused from the environment, because it is inherited unseen (design section 5.8). Nothing
 is logged here; the caller prints the notices.
 """
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from millrace.config.env_file import EnvFile, given_twice, read_env
 from millrace.config.knob import Knob
 from millrace.config.knobs import IGNORED_PREFIXES, KNOBS, LEGACY, SWITCHES, find_knob
 from millrace.config.parse import UnknownChoiceError, UnusableError, from_switch, from_text, from_typed, wanted
@@ -28,6 +30,7 @@ from millrace.strategies.slots.settings import SlotsSettings
 
 _PREFIX = "MILLRACE__"
 _PROFILE = "profile"
+_LENIENT: frozenset[Layer] = frozenset({"environment file", "environment"})
 _SECRETS = frozenset(knob.key for knob in KNOBS.values() if knob.secret)
 
 
@@ -46,23 +49,28 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     *,
     profile: str = "default",
+    env_file: Path | None = None,
 ) -> Settings:
     """Return the settings of a program, with a notice for each clamp, fallback and legacy name.
 
     `overrides` are the command line's (key or legacy name to value, text or typed), `environ` the environment,
-    `profile` the command's own profile, which `profile` in any layer replaces. Raises OperatorError naming place and
-    key for an unknown key or profile, a value of the wrong type in file or command line, a key given twice in one
-    layer, a knob that the environment may not set, and a value other than the default for a part not available yet.
+    `profile` the command's own profile, which `profile` in any layer replaces, `env_file` a predecessor's. The live
+    flag, caps and endpoints may stand in a file that was named, not in what is inherited. Raises OperatorError
+    naming place and key for an unknown key or profile, a value of the wrong type in file or command line, a key given
+    twice in one layer (in an old bot's file the later line holds), a knob that the environment may not set, and a
+    value other than the default for a part not available yet.
     """
+    inherited = read_env(env_file) if env_file else EnvFile((), (), (), ())
     given = [
         *(_Given(entry.name, entry.value, "file", entry.where) for entry in (read_toml(path) if path else [])),
+        *(_Given(entry.name, entry.value, "environment file", entry.where) for entry in inherited.entries),
         *_from_environment(environ or {}),
         *(_Given(name, value, "command line", f"command line {name}") for name, value in (overrides or {}).items()),
     ]
     chosen = _profile(given, profile)
     values: Values = {key: Setting(KNOBS[key].default, "default", "") for key in sorted(KNOBS)}
     values |= {key: Setting(value, "profile", chosen) for key, value in PROFILES[chosen].items()}
-    notices: list[Notice] = []
+    notices = list(inherited.notices)
     seen: dict[tuple[Layer, str], _Given] = {}
     for one in given:
         if one.name != _PROFILE:
@@ -101,7 +109,7 @@ def _profile(given: list[_Given], profile: str) -> str:
 
 def _take(one: _Given, values: Values, notices: list[Notice], seen: dict[tuple[Layer, str], _Given]) -> None:
     if one.name.startswith(IGNORED_PREFIXES):
-        if not any(notice.code == "ignored" for notice in notices):
+        if not any(notice.key.startswith(IGNORED_PREFIXES) for notice in notices):
             text = f"KELLY_* knobs are accepted and ignored ({one.where})"
             notices.append(Notice("info", "ignored", one.name, text))
         return
@@ -109,8 +117,11 @@ def _take(one: _Given, values: Values, notices: list[Notice], seen: dict[tuple[L
         knob = find_knob(one.name)
     except OperatorError as error:
         raise OperatorError(f"{one.where}: {error}") from None
-    twin = seen.setdefault((one.layer, knob.key), one)
-    if twin is not one:
+    twin = seen.get((one.layer, knob.key))
+    seen[one.layer, knob.key] = one
+    if twin is not None and one.layer == "environment file":
+        notices.append(given_twice(knob.key, twin.where, one.where))
+    elif twin is not None:
         raise OperatorError(f"{one.where}: {knob.key} is given twice, also at {twin.where}; keep one of them")
     if one.layer == "environment" and not knob.env:
         raise OperatorError(f"{one.where}: {knob.key} may not come from the environment; set it in the file")
@@ -133,7 +144,7 @@ def _value(one: _Given, knob: Knob, below: Setting, notices: list[Notice]) -> Sc
     try:
         return _parsed(one, knob)
     except UnusableError as error:
-        lenient = one.layer == "environment" or isinstance(error, UnknownChoiceError)
+        lenient = one.layer in _LENIENT or isinstance(error, UnknownChoiceError)
         shown = "set" if knob.secret else repr(one.raw)
         if not lenient:
             raise OperatorError(f"{one.where}: {knob.key} must be {wanted(knob)}, not {shown}") from None

@@ -13,7 +13,7 @@ from millrace.core.events import Scalar
 from millrace.risk.settings import StopsSettings
 from millrace.strategies.slots.settings import SlotsSettings
 
-Layer = Literal["default", "profile", "file", "environment", "command line"]
+Layer = Literal["default", "profile", "file", "environment file", "environment", "command line"]
 
 
 class Notice(msgspec.Struct, frozen=True):
