@@ -4,10 +4,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from command_line import millrace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from command_line import millrace
 from millrace.config.env_file import read_env
 from millrace.config.knobs import KNOBS, LEGACY
 from millrace.config.load import load_settings
