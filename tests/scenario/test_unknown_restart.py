@@ -2,7 +2,7 @@
 
 from demo_runs import MINUTE, SECOND, as_killed, assert_sound, open_run
 from millrace.core.commands import OrderState
-from millrace.core.engine import UNKNOWN_ID
+from millrace.core.halts import UNKNOWN_ID
 from millrace.core.permission import ReasonCode
 
 

@@ -18,9 +18,10 @@ from millrace.core.commands import (
     Style,
     Submit,
 )
-from millrace.core.engine import EXCEPTION_ID, GUARD_ID, Engine
+from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, MarketBlock, OrderAccepted, OrderProgress, Print, Timer
 from millrace.core.guard import CancelScope
+from millrace.core.halts import EXCEPTION_ID, GUARD_ID
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of

@@ -40,40 +40,24 @@ from millrace.core.events import (
     BalanceReport,
     ConfigApplied,
     Event,
-    IntentKeyReused,
     MarketBlock,
     OpenOrdersReport,
     OrderEvent,
     Print,
-    QueryAnswered,
-    QueryFailed,
     Quote,
     Started,
-    StorageRecovered,
-    StorageTrouble,
 )
 from millrace.core.guard import CancelScope, Guard, Seen, Verdict, merged
+from millrace.core.halts import EXCEPTION_ID, GUARD_ID, TROUBLES, bug_halt, key_halt, said_of
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import OpenOrder
-from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing, scopes_of
+from millrace.core.permission import ReasonCode, Restriction, Standing, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy
 
-_Trouble = StorageTrouble | StorageRecovered | QueryFailed | QueryAnswered | IntentKeyReused
-_TROUBLES = (StorageTrouble, StorageRecovered, QueryFailed, QueryAnswered, IntentKeyReused)
 _MARKET_EVENTS = (Print, Quote, MarketBlock)
-_GLOBAL = Scope(ScopeKind.GLOBAL)
-_KEY_PREFIX = "key/"
-STORAGE_ID = "storage/"
-"""Opens the ids of restrictions that stand while a part of the storage cannot be written."""
-UNKNOWN_ID = "unknown/"
-"""Opens the ids of restrictions that stand while a venue cannot say what became of an order."""
-EXCEPTION_ID = "core/exception"
-"""Id of the restriction that stands after a step raised."""
-GUARD_ID = "guard/"
-"""Opens the ids of restrictions that stand because a guard raised."""
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
 
@@ -209,29 +193,15 @@ class Engine:
             self._market.open_orders(event)
         elif isinstance(event, ConfigApplied):
             self.config_digest = event.digest
-        elif isinstance(event, _TROUBLES):
-            self._trouble(event, out)
+        elif isinstance(event, TROUBLES):
+            for verdict in said_of(event, self.now_ns):
+                self._verdict(verdict, out)
         elif isinstance(event, Started) and event.restart:
             out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
         self._guards_see(event, out)
         for strategy, intents in self.orders.legs.due(self.now_ns):
             self._route(self._by_name[strategy], intents, out)
         self._show(event, out)
-
-    def _trouble(self, event: _Trouble, out: list[Command]) -> None:
-        """Restrict what a failing part or venue makes unsafe, and lift that when it works again."""
-        if isinstance(event, StorageTrouble):
-            restriction_id = f"{STORAGE_ID}{event.part}"
-            self._post(self._halt(restriction_id, ReasonCode.STORAGE_TROUBLE, event.text, Recovery.AUTO), out)
-        elif isinstance(event, StorageRecovered):
-            self._lift(Lift(f"{STORAGE_ID}{event.part}", "written again", event.ts_ns), out)
-        elif isinstance(event, QueryFailed):
-            self._post(self._venue_halt(event), out)
-        elif isinstance(event, QueryAnswered):
-            self._lift(Lift(f"{UNKNOWN_ID}{event.client_id}", "the venue answered", event.ts_ns), out)
-        else:
-            for key in event.keys:
-                self._halt_key(key, out)
 
     def _order_news(self, event: OrderEvent, out: list[Command]) -> None:
         self._market.advance(self.now_ns)
@@ -288,17 +258,12 @@ class Engine:
     def _failed(
         self, restriction_id: str, reason: ReasonCode, culprit: str, error: Exception, out: list[Command]
     ) -> None:
-        """Halt everything after a bug, and tell a person once.
-
-        Neither says more than a replay would: an error's own text may hold addresses or the order of a set. The error
-        itself is kept in `fault` for the shell to write down.
-        """
+        """Halt everything after a bug, and tell a person once; the error is kept for the shell to write down."""
         self.fault = error
-        text = f"{culprit}: {type(error).__name__}{_raised_in(error)}"
-        restriction = self._halt(restriction_id, reason, text)
-        if self.board.post(restriction):
-            out.append(Post(restriction))
-            out.append(Alert(Severity.PAGE, reason.value, text, self.now_ns))
+        halt = bug_halt(restriction_id, reason, culprit, error, self.now_ns)
+        if self.board.post(halt.restriction):
+            out.append(halt)
+            out.append(Alert(Severity.PAGE, reason.value, halt.restriction.text, self.now_ns))
 
     def _show(self, event: Event, out: list[Command]) -> None:
         for strategy in self.strategies:
@@ -378,7 +343,7 @@ class Engine:
         known = self.orders.known(strategy, place.key)
         if known is not None:
             if known != place:
-                self._halt_key(place.key, out)
+                self._post(key_halt(place.key, self.now_ns).restriction, out)
                 return Refused(place, (ReasonCode.INTENT_KEY_REUSE.value,), self.now_ns)
             return None
         verdict = self._permitted(strategy, place, self._objections((place,), out))
@@ -403,27 +368,6 @@ class Engine:
         self.orders.add(approved)
         self.account.reserve(approved, self._instruments[approved.order.instrument])
         out.append(Submit(approved))
-
-    def _halt_key(self, key: str, out: list[Command]) -> None:
-        text = f"{key} came back with another payload"
-        self._post(self._halt(f"{_KEY_PREFIX}{key}", ReasonCode.INTENT_KEY_REUSE, text), out)
-
-    def _halt(
-        self, restriction_id: str, reason: ReasonCode, text: str, recovery: Recovery = Recovery.OPERATOR
-    ) -> Restriction:
-        return Restriction(restriction_id, _GLOBAL, Level.HALT, reason, text, "engine", self.now_ns, recovery=recovery)
-
-    def _venue_halt(self, event: QueryFailed) -> Restriction:
-        return Restriction(
-            f"{UNKNOWN_ID}{event.client_id}",
-            Scope(ScopeKind.VENUE, event.venue),
-            Level.HALT,
-            ReasonCode.UNKNOWN_ORDER,
-            event.text,
-            "engine",
-            self.now_ns,
-            recovery=Recovery.AUTO,
-        )
 
     def _post(self, restriction: Restriction, out: list[Command]) -> None:
         if self.board.post(restriction):
@@ -463,11 +407,3 @@ class Engine:
         for guard in self.guards:
             guard.restore(state["guards"][guard.name])
         self._guards_interest = None
-
-
-def _raised_in(error: Exception) -> str:
-    """Return the innermost function that raised, without lines or paths: equal wherever this code runs."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" in {trace.tb_frame.f_code.co_qualname}"

@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import structs
 
 from millrace.config.settings import Settings
-from millrace.core.engine import STORAGE_ID, UNKNOWN_ID
 from millrace.core.events import StorageRecovered
 from millrace.core.failure import OperatorError, WorldError
+from millrace.core.halts import STORAGE_ID, UNKNOWN_ID
 from millrace.core.journal_format import RecordKind
 from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
