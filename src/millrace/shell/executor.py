@@ -9,13 +9,12 @@ cancel takes an amend of its order back that still waits.
 
 What the venue does not answer is asked about until it is known (`unanswered`).
 
-While facts cannot be written, orders are refused, cancels leave all the same, and the facts wait in their order. What
+While facts cannot be written (`fact_writer`), orders are refused, cancels leave all the same, and the facts wait. What
 is certain without asking the venue is collected as news, which the sequencer gives to the core before anything else.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from millrace.capacity.call_budget import CallBudget
 from millrace.core.commands import AmendOrder, Approved, ApprovedAmend, CancelOrder, Command, Submit
@@ -25,7 +24,6 @@ from millrace.core.events import (
     EndStatus,
     Event,
     ExecutorFailed,
-    IntentKeyReused,
     KillRequested,
     OrderAccepted,
     OrderAmended,
@@ -36,8 +34,6 @@ from millrace.core.events import (
     OrderUnknown,
     QueryAnswered,
     RejectReason,
-    StorageRecovered,
-    StorageTrouble,
 )
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
@@ -47,6 +43,7 @@ from millrace.core.order_truth import UNCONFIRMED
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
+from millrace.shell.fact_writer import FactWriter
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
 from millrace.shell.reconciler import (
     AccountAnswer,
@@ -59,8 +56,8 @@ from millrace.shell.reconciler import (
 )
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
 from millrace.shell.venue_calls import PROBE_ID, VenueCalls
+from millrace.shell.venue_port import VenuePort
 
-_BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
@@ -75,34 +72,6 @@ _FULL = "not sent: too many calls wait already"
 _RESTRICTED = "not sent: what is restricted changed while it waited"
 KNOWN_ALREADY = "the ledger holds this order already; the venue must say what became of it"
 """Why an order is unknown that was not sent because it exists."""
-
-
-class VenuePort(Protocol):
-    """The way to one venue; answers come back as events."""
-
-    def place(self, approved: Approved, now_ns: int) -> None:
-        """Send an order. A refusal that answers an earlier send of the same order may not be reported any more."""
-        ...
-
-    def amend(self, amend: ApprovedAmend, now_ns: int) -> None:
-        """Send new terms of an order."""
-        ...
-
-    def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
-        """Send a cancel."""
-        ...
-
-    def ask_order(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
-        """Ask what became of an order; the answer comes back as a `StatusAnswer`."""
-        ...
-
-    def ask_open_orders(self, query: OpenOrdersQuery, now_ns: int) -> None:
-        """Ask which orders are open (and lately ended); the answer comes back as an `OpenOrdersAnswer`."""
-        ...
-
-    def ask_balances(self, venue: str, now_ns: int) -> None:
-        """Ask what we own; the answer comes back as a `BalancesAnswer`."""
-        ...
 
 
 class Executor:
@@ -138,9 +107,8 @@ class Executor:
         self._kill_file = kill_file
         self._probe = probe
         self._send_ns: int | None = None
-        self._backlog: list[Command] = []
-        self._ledger_down = False
         self._news: list[Event] = []
+        self._facts = FactWriter(ledger, self._news)
 
     @property
     def waiting(self) -> int:
@@ -160,11 +128,12 @@ class Executor:
     @property
     def in_trouble(self) -> bool:
         """Whether facts wait to be written, or the ledger has not been seen to work since it failed."""
-        return self._ledger_down or bool(self._backlog)
+        return self._facts.in_trouble
 
     def take_news(self) -> list[Event]:
         """Return, once, what the core must be told before anything else, in order."""
-        news, self._news = self._news, []
+        news = self._news.copy()
+        self._news.clear()
         return news
 
     # Carrying out
@@ -175,7 +144,7 @@ class Executor:
         With `hold` the journal does not have the step yet, so the ledger may not have it either (design section 5.6).
         """
         facts: list[Command] = [command for command in commands if isinstance(command, FACTS)]
-        written = self._write(facts, now_ns, hold=hold) if facts else _NOTHING_NEW
+        written = self._facts.write(facts, now_ns, hold=hold) if facts else _NOTHING_NEW
         for command in commands:
             if isinstance(command, Submit):
                 self._safely(command.order, partial(self._submit, command.order, written, now_ns), now_ns)
@@ -196,33 +165,9 @@ class Executor:
         self._unanswered.unwanted(command)
         self._outbox.push(command, now_ns)
 
-    def _write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
-        """Commit the facts of a step; None when they have to wait, and then none of its orders may leave."""
-        self._backlog.extend(facts)
-        if hold or self._ledger_down:
-            if len(self._backlog) > _BACKLOG_LIMIT:
-                raise WorldError(f"{len(self._backlog)} facts wait for a full or broken disk; free it and restart")
-            return None
-        return self._commit(now_ns)
-
-    def _commit(self, now_ns: int) -> CommitResult | None:
-        try:
-            written = self.ledger.commit(self._backlog)
-        except WorldError as error:
-            if not self._ledger_down:
-                self._ledger_down = True
-                self._news.append(StorageTrouble("ledger", str(error), now_ns))
-            return None
-        self._backlog.clear()
-        if written.reused_keys:
-            self._news.append(IntentKeyReused(written.reused_keys, now_ns))
-        return written
-
     def retry(self, now_ns: int) -> None:
         """Try to write what waits; call it only when the journal has all of it."""
-        if self._commit(now_ns) is not None and self._ledger_down:
-            self._ledger_down = False
-            self._news.append(StorageRecovered("ledger", now_ns))
+        self._facts.retry(now_ns)
 
     def _submit(self, call: Approved | ApprovedAmend, written: CommitResult | None, now_ns: int) -> None:
         is_order = isinstance(call, Approved)

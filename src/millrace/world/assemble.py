@@ -32,11 +32,12 @@ from millrace.risk.playbooks import Playbooks
 from millrace.risk.reconciliation import ReconciliationGuard
 from millrace.risk.stops import KillSwitch
 from millrace.shell.code_version import code_version
-from millrace.shell.executor import Executor, VenuePort
+from millrace.shell.executor import Executor
 from millrace.shell.manifest import Manifest
 from millrace.shell.measures import Measures
 from millrace.shell.reconciler import Reconciler
 from millrace.shell.venue_calls import VenueCalls
+from millrace.shell.venue_port import VenuePort
 from millrace.sim.rate_counter import TIERS
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid

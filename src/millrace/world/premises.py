@@ -13,10 +13,10 @@ from millrace.core.clock import Clock
 from millrace.core.kill import KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.shell.disk import Disk, RealDisk
-from millrace.shell.executor import VenuePort
 from millrace.shell.kill_file import KILL_NAME, KillFiles
 from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
+from millrace.shell.venue_port import VenuePort
 from millrace.sim.candles import PrintColumns
 from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.assemble import Program
