@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.strategies.slots.capacity_health import (
+    Band,
     BandClock,
     CapacityFillHealth,
     CapacityInputs,
@@ -31,6 +32,13 @@ def health(
 ) -> CapacityFillHealth:
     counts = {"slot_count": 10, "internal_orders": 20, "exchange_orders": 20, "exchange_age_sec": 0.0}
     return capacity_fill_health(CapacityInputs(**(counts | inputs)), fills, clock or BandClock(), now)
+
+
+def band_clock(*seen: tuple[Band, float]) -> BandClock:
+    clock = BandClock()
+    for band, now in seen:
+        clock.observe(band, now)
+    return clock
 
 
 def test_15_1_an_event_of_exactly_24_hours_stays_and_an_older_one_goes() -> None:
@@ -165,11 +173,25 @@ def test_15_5_names_and_types() -> None:
 
 
 def test_15_5_band_since_and_normal_streak() -> None:
-    clock = BandClock()
-    assert (health(5.0, clock=clock).band_since, health(65.0, clock=clock).normal_streak_sec) == (5.0, 60.0)
+    clock = band_clock(("normal", 5.0), ("normal", 60.0))
+    assert (health(65.0, clock=clock).band_since, health(65.0, clock=clock).normal_streak_sec) == (5.0, 60.0)
     stopped = health(70.0, clock=clock, exchange_orders=168)
     assert (stopped.band_since, stopped.normal_streak_sec) == (70.0, 0.0)
-    assert (health(80.0, clock=clock).band_since, health(90.0, clock=clock).normal_streak_sec) == (80.0, 10.0)
+    assert health(80.0, clock=clock).normal_streak_sec == 75.0, "looking at another band is not seeing it"
+    clock.observe("stop", 90.0)
+    clock.observe("normal", 100.0)
+    assert (health(110.0, clock=clock).band_since, health(110.0, clock=clock).normal_streak_sec) == (100.0, 10.0)
+    assert clock.stopped_at == 90.0
+
+
+def test_15_5_a_restart_begins_the_streak_anew_and_knows_the_last_stop() -> None:
+    clock = BandClock()
+    clock.restore(json.loads(json.dumps(band_clock(("stop", 3.0), ("normal", 5.0)).snapshot())))
+    assert health(9.0, clock=clock).normal_streak_sec == 4.0
+    clock.clear()
+    assert health(9.0, clock=clock).normal_streak_sec == 0.0
+    clock.observe("normal", 10.0)
+    assert (health(12.0, clock=clock).normal_streak_sec, clock.stopped_at) == (2.0, 3.0)
 
 
 @settings(max_examples=100, deadline=None)

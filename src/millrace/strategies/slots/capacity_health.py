@@ -38,7 +38,8 @@ class FillHealth(msgspec.Struct, frozen=True, gc=False):
 class FillHealthWindows:
     """Partial fills, cancels after a partial fill and fill times of the last 24 hours; times are seconds (slots 15.1).
 
-    Events are trimmed when one is written and when they are read; one that is exactly 24 hours old still counts.
+    What is older is dropped when an event is written, and left out when they are read: reading changes nothing. One
+    that is exactly 24 hours old still counts.
     """
 
     __slots__ = ("_cancels", "_durations", "_opens", "_seen")
@@ -80,9 +81,15 @@ class FillHealthWindows:
 
     def read(self, now: float) -> FillHealth:
         """Return what the windows say now."""
-        self._trim(now)
-        durations = sorted(seconds for _, seconds in self._durations)
-        return FillHealth(len(self._opens), len(self._cancels), median(durations), p95(durations))
+        edge = now - WINDOW_SEC
+        durations = sorted(seconds for ts, seconds in self._durations if ts >= edge)
+        opens = sum(ts >= edge for ts in self._opens)
+        return FillHealth(opens, self.cancels(now), median(durations), p95(durations))
+
+    def cancels(self, now: float) -> int:
+        """Return how many orders ended canceled or expired after a partial execution."""
+        edge = now - WINDOW_SEC
+        return sum(ts >= edge for ts in self._cancels)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
@@ -111,19 +118,41 @@ class FillHealthWindows:
 
 
 class BandClock:
-    """Since when the band has been what it is; starts anew after a restart, so a streak is never assumed."""
+    """Since when the band has been what it is, by what the grid saw and not by when somebody looked; in seconds.
 
-    __slots__ = ("_band", "_since")
+    A streak is never assumed over a restart, which begins it anew. When the band was last "stop" is kept: the playbook
+    scales again only after three normal days since (slots 20.1).
+    """
+
+    __slots__ = ("_band", "_since", "stopped_at")
 
     def __init__(self) -> None:
         self._band: Band | None = None
         self._since = 0.0
+        self.stopped_at: float | None = None
 
-    def observe(self, band: Band, now: float) -> float:
-        """Take the band at `now` (seconds) and return since when it holds."""
+    def observe(self, band: Band, now: float) -> None:
+        """Take the band at `now`."""
         if band != self._band:
             self._band, self._since = band, now
-        return self._since
+        if band == STOP:
+            self.stopped_at = now
+
+    def since(self, band: Band, now: float) -> float:
+        """Return since when this band holds: from `now` on when it is not the one observed last."""
+        return self._since if band == self._band else now
+
+    def clear(self) -> None:
+        """Begin the streak anew, as a restart does."""
+        self._band = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        return {"band": self._band, "since": self._since, "stopped_at": self.stopped_at}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        self._band, self._since, self.stopped_at = state["band"], state["since"], state["stopped_at"]
 
 
 class CapacityInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,14 +230,14 @@ def capacity_band(headroom: int, cancel_events: int, unhandled: int = 0) -> Band
 
 
 def capacity_fill_health(inputs: CapacityInputs, fills: FillHealth, clock: BandClock, now: float) -> CapacityFillHealth:
-    """Return the status object at `now` (seconds); `clock` is told the band."""
-    exchange = _fresh_exchange_count(inputs)
+    """Return the status object at `now` (seconds)."""
+    exchange = fresh_exchange_count(inputs.exchange_orders, inputs.exchange_age_sec, inputs.poll_interval_sec)
     current = inputs.internal_orders if exchange is None else exchange
     cap = safe_cap(inputs.limit, inputs.safety_ratio)
     headroom = cap - current
     per_slot = current / inputs.slot_count if inputs.slot_count > 0 else None
     band = capacity_band(headroom, fills.partial_cancel_events, inputs.partial_cancel_unhandled_total)
-    since = clock.observe(band, now)
+    since = clock.since(band, now)
     return CapacityFillHealth(
         open_orders_current=current,
         open_orders_source="internal_fallback" if exchange is None else "kraken",
@@ -236,12 +265,10 @@ def capacity_fill_health(inputs: CapacityInputs, fills: FillHealth, clock: BandC
     )
 
 
-def _fresh_exchange_count(inputs: CapacityInputs) -> int | None:
+def fresh_exchange_count(orders: int | None, age_sec: float | None, poll_sec: float) -> int | None:
     """Return the venue's count unless it is missing or older than a minute and three polls (slots 15.2)."""
-    oldest = max(_FRESH_SEC, _FRESH_POLLS * inputs.poll_interval_sec)
-    if inputs.exchange_orders is None or inputs.exchange_age_sec is None or inputs.exchange_age_sec > oldest:
-        return None
-    return inputs.exchange_orders
+    oldest = max(_FRESH_SEC, _FRESH_POLLS * poll_sec)
+    return None if orders is None or age_sec is None or age_sec > oldest else orders
 
 
 def _hints(inputs: CapacityInputs, fills: FillHealth, headroom: int, *, unavailable: bool) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import DirectionLabel
+from millrace.strategies.slots.gate_records import GateRecords
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
@@ -88,6 +89,7 @@ class Grid:
         self.low_headroom_since_ns: int | None = None
         self.low_headroom_told = False
         self.sides = SideWatch()
+        self.records = GateRecords(name, str(instrument.id))
         self.balances = BalanceWatch()
         self.open_drift = OpenOrderDrift(settings.open_order_drift())
         self._volatility = settings.volatility()
@@ -180,6 +182,8 @@ class Grid:
 
     def set_wait(self, slot: Slot, trade_id: TradeId, reason: WaitReason, now_ns: int) -> None:
         """Say why a leg is empty, and when it is tried again without news."""
+        if reason is WaitReason.CAPACITY_BLOCK and slot.wait.get(trade_id) is not reason:
+            self.records.entries_blocked += 1
         slot.wait[trade_id] = reason
         slot.retry_ns[trade_id] = now_ns + (RARE_RETRY_NS if reason in _WOKEN else RETRY_NS)
         if reason is WaitReason.UNFUNDED:
@@ -210,7 +214,11 @@ class Grid:
 
     def note_headroom(self, turn: Turn) -> None:
         """Remember since when the open-order headroom has been low; called on every news of an order."""
-        if self.safe_cap - turn.open_orders > LOW_HEADROOM:
+        headroom = self.safe_cap - turn.open_orders
+        if headroom > LOW_HEADROOM:
+            if self.low_headroom_since_ns is not None and self.low_headroom_told:
+                since_ns = self.low_headroom_since_ns
+                turn.out.append(self.records.low_headroom(since_ns, turn.now_ns, headroom, ended=True))
             self.low_headroom_since_ns, self.low_headroom_told = None, False
         elif self.low_headroom_since_ns is None:
             self.low_headroom_since_ns = turn.now_ns

@@ -36,6 +36,8 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "lock": grid.lock.snapshot(),
         "windows": grid.windows.snapshot(),
         "sides": grid.sides.snapshot(),
+        "records": grid.records.snapshot(),
+        "band": grid.band_clock.snapshot(),
         "balances": grid.balances.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
@@ -64,6 +66,8 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.lock.set_limit(grid.settings.daily_loss_limit_usd)
     grid.windows.restore(state["windows"])
     grid.sides.restore(state["sides"])
+    grid.records.restore(state["records"])
+    grid.band_clock.restore(state["band"])
     grid.balances.restore(state["balances"])
     grid.open_drift.restore(state["open_drift"])
     grid.sizer.restore_state(state["sizer"])

@@ -102,6 +102,7 @@ def _place_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, *, paced: boo
         return
     if paced:
         grid.scheduler.used += 1
+    grid.records.entries_sent += 1
     grid.clear_wait(slot, order.trade_id)
 
 

@@ -19,11 +19,12 @@ from millrace.strategies.slots.news import balance_news, order_news, refused
 from millrace.strategies.slots.operate import operate
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import NEVER_NS
+from millrace.strategies.slots.stage_record import note_stage
 from millrace.strategies.slots.status import grid_status
 from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.vintage_day import book_day, day_due_ns
 from millrace.strategies.slots.volatility import SAMPLES_USED
-from millrace.strategies.slots.watch import watch_balances, watch_open_orders
+from millrace.strategies.slots.watch import note_band, watch_balances, watch_open_orders
 
 _BAR_NS = 300 * 1_000_000_000
 _BARS_KEPT = 600
@@ -67,6 +68,7 @@ class SlotGrid:
                 grid.loop_wanted = True
         elif isinstance(event, OrderUpdate):
             order_news(grid, turn, event)
+            note_band(grid, turn)
         elif isinstance(event, Timer):
             if event.ts_ns % grid.loop_ns == 0:
                 grid.last_loop_ns = event.ts_ns
@@ -94,10 +96,13 @@ class SlotGrid:
             refused(self.grid, turn, event)
         elif isinstance(event, Operator):
             operate(self.grid, turn, event)
+            note_stage(self.grid, turn)
         elif isinstance(event, Started):
             if event.restart:
                 self.grid.windows.clear()
+                self.grid.band_clock.clear()
             self.grid.wake_all()
+            note_stage(self.grid, turn)
 
     def interest(self) -> Interest:
         """Return the tightest price bounds of all slots and the next loop that has work."""

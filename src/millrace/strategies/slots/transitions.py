@@ -213,13 +213,18 @@ def recheck(grid: Grid, turn: Turn, slot: Slot) -> Violation | None:
 
 def _condemn(grid: Grid, turn: Turn, slot: Slot, found: list[Violation]) -> None:
     grid.violations += len(found)
-    if not slot.quarantined:
-        slot.quarantined = True
+    fresh, slot.quarantined = not slot.quarantined, True
+    if fresh:
         text = f"slot {slot.slot_id}: " + "; ".join(f"({number}) {text}" for number, text in found)
         turn.out.append(Alert(Severity.PAGE, "invariant_violation", text, turn.now_ns))
     quarantined = sum(other.quarantined for other in grid.slots.values())
     fatal = any(violation.number in HALT_NUMBERS for violation in found)
-    if fatal or quarantined > grid.settings.quarantine_halt_fraction * len(grid.slots):
+    halts = fatal or quarantined > grid.settings.quarantine_halt_fraction * len(grid.slots)
+    if fresh or (halts and turn.standing.level < Level.HALT):
+        numbers = tuple(violation.number for violation in found)
+        sticky = grid.is_sticky(slot)
+        turn.out.append(grid.records.invariant(slot.slot_id, numbers, turn.now_ns, sticky=sticky, halted=halts))
+    if halts:
         _halt(grid, turn, found)
 
 

@@ -47,6 +47,10 @@ def book_day(grid: Grid, turn: Turn) -> None:
                 "wait_p99_sec": nearest_rank(waits, 99),
                 "stuck_capital_usd": picture.stuck_capital_usd,
                 "stuck_capital_pct": picture.stuck_capital_pct,
+                "stuck_capital_24h_usd": picture.stuck_capital_24h_usd,
+                "slots": len(grid.slots),
+                "sticky": grid.settings.sticky_mode_enabled,
+                **grid.records.entries(),
             },
             ts_ns=turn.now_ns,
         )

@@ -6,6 +6,7 @@ so what it tells does not depend on how often somebody looked.
 
 from millrace.core.commands import Alert, Severity
 from millrace.strategies.slots.balance_recon import BalanceRecon, Holdings, balance_recon, unrealised_usd
+from millrace.strategies.slots.capacity_health import capacity_band, fresh_exchange_count
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.open_drift import DriftNews
 from millrace.strategies.slots.turn import Turn
@@ -15,6 +16,9 @@ def watch_loop(grid: Grid, turn: Turn) -> None:
     """Tell once of low headroom that has lasted ten minutes (slots 9), and of a side starved for an hour (P4)."""
     if grid.low_headroom_due_ns() <= turn.now_ns:
         grid.low_headroom_told = True
+        since_ns = grid.low_headroom_since_ns or turn.now_ns
+        headroom = grid.safe_cap - turn.open_orders
+        turn.out.append(grid.records.low_headroom(since_ns, turn.now_ns, headroom, ended=False))
         text = f"{turn.open_orders} of {grid.safe_cap} open orders for ten minutes; freeze entries or remove slots"
         _tell(turn, "safe_cap_guard", text)
     if grid.sides.due_ns <= turn.now_ns:
@@ -33,6 +37,17 @@ def watch_open_orders(grid: Grid, turn: Turn) -> None:
     elif news is DriftNews.GONE:
         text = f"the venue and the grid agree again: {exchange} and {ours} open orders"
         turn.out.append(Alert(Severity.INFO, "open_order_drift_gone", text, turn.now_ns))
+    note_band(grid, turn)
+
+
+def note_band(grid: Grid, turn: Turn) -> None:
+    """Note the capacity band at news of an order or of the venue's count; streaks are measured by it (slots 15)."""
+    market = turn.market
+    age_sec = (turn.now_ns - market.venue_open_orders_ts_ns) / 1e9
+    exchange = fresh_exchange_count(market.venue_open_orders, age_sec, grid.settings.poll_interval_sec)
+    headroom = grid.safe_cap - (turn.open_orders if exchange is None else exchange)
+    band = capacity_band(headroom, grid.windows.cancels(turn.now), grid.partial_cancels_unhandled)
+    grid.band_clock.observe(band, turn.now)
 
 
 def watch_balances(grid: Grid, turn: Turn) -> None:
