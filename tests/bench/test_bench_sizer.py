@@ -50,6 +50,14 @@ def test_update_500_cycles_160_exits(benchmark: BenchmarkFixture, sizer: Through
     assert len(stats) == 7
 
 
+def test_update_by_kaplan_meier(benchmark: BenchmarkFixture) -> None:
+    benchmark.extra_info["limit_sec"] = 1e-2
+    subject = ThroughputSizer(ThroughputConfig(enabled=True, estimator="kaplan_meier"))
+    done, waiting = rows(500, 160)
+    stats = benchmark(subject.update, done, waiting, "bullish", 5_000.0, now=NOW)
+    assert len(stats) == 7
+
+
 def test_size_for_slot(benchmark: BenchmarkFixture, sizer: ThroughputSizer) -> None:
     benchmark.extra_info["limit_sec"] = 5e-6
     sizer.update(*rows(500, 160), "bullish", 5_000.0, now=NOW)

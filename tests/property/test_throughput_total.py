@@ -35,6 +35,7 @@ CONFIGS = st.builds(
     enabled=st.sampled_from([True, True, True, False]),
     shadow=st.sampled_from([False, False, True]),
     age_pressure_reference=st.sampled_from(["p90", "max", "x"]),
+    estimator=st.sampled_from(["weighted", "kaplan_meier"]),
     **{
         name: st.one_of(st.just(getattr(ThroughputConfig(), name)), NUMBERS)
         for name in (

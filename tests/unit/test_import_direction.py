@@ -16,7 +16,8 @@ PURE_STDLIB = {
     "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re",
     "statistics", "string", "struct", "types", "typing", "zlib",
 }  # fmt: skip
-PURE_PACKAGES = {"msgspec", "numpy"}
+PURE_PACKAGES = {"msgspec", "numpy", "scipy"}
+"""scipy computes and does nothing else; only its `rvs` draws, and that is looked for."""
 PURE_BUILTINS = {"open", "input", "print", "exec", "eval", "__import__", "breakpoint"}
 
 
@@ -70,7 +71,9 @@ def world_leaks(modules: dict[str, Module]) -> Iterator[str]:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Name) and node.id in PURE_BUILTINS:
                 yield f"{module.path}:{node.lineno}: {module.folder} uses {node.id}"
-            chance = isinstance(node, ast.Attribute) and dotted(node) in {"np.random", "numpy.random"}
+            chance = isinstance(node, ast.Attribute) and (
+                dotted(node) in {"np.random", "numpy.random"} or node.attr == "rvs"
+            )
             if chance and module.folder != "sim":
                 yield f"{module.path}:{node.lineno}: {module.folder} uses {dotted(node)}"
 
@@ -141,6 +144,7 @@ def test_allowed_arrows_are_not_reported(tmp_path) -> None:
         *("import time", "from datetime import datetime", "import os.path", "from pathlib import Path"),
         *("import logging", "import sqlite3", "import random", "import asyncio", "import requests"),
         *("from numpy.random import default_rng", "import numpy as np\nR = np.random.default_rng(1)"),
+        "from scipy.stats import norm\nX = norm.rvs()",
         *("open('x')", "__import__('socket')", "print(1)"),
     ],
 )

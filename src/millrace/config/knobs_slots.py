@@ -284,6 +284,15 @@ SIZER: tuple[Knob, ...] = (
     knob("sizer.util_threshold", "TP_UTIL_THRESHOLD", 0.7, "ratio", "locked share that starts it", low=0, high=1),
     knob("sizer.util_sensitivity", "TP_UTIL_SENSITIVITY", 0.8, "", "slope of the utilisation penalty", low=0),
     knob("sizer.util_floor", "TP_UTIL_FLOOR", 0.4, "", "most utilisation penalty", low=0, high=1),
+    knob(
+        "sizer.estimator",
+        "TP_ESTIMATOR",
+        "weighted",
+        "",
+        "what an exit that still waits says of fill times: the contract's weight, or right-censored (needs scipy)",
+        choices=("weighted", "kaplan_meier"),
+        spec="slots 14.6",
+    ),
     knob("sizer.recency_halflife", "TP_RECENCY_HALFLIFE", 100, "cycles", "rank at half weight; 0 or less: off"),
     knob("sizer.log_updates", "TP_LOG_UPDATES", True, "", "record every update of an acting sizer in the ledger"),
 )

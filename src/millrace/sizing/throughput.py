@@ -5,10 +5,12 @@ not negative, and too little data means "leave the size alone". The multipliers 
 for a size is then two look-ups, because every entry of every slot asks.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
+from millrace.core.failure import OperatorError
 from millrace.sizing.regime import RANGING, REGIME_NAMES, normalise_regime
 from millrace.sizing.throughput_stats import (
     AGGREGATE,
@@ -21,25 +23,32 @@ from millrace.sizing.throughput_stats import (
     deal_exits,
     deal_trips,
     number,
+    profit_per_sec,
     side_bucket,
 )
 
 __all__ = ["BucketStats", "ThroughputConfig", "ThroughputResult", "ThroughputSizer"]
 
 AgeReference = Literal["p90", "max"]
+Estimator = Literal["weighted", "kaplan_meier"]
 
 _MAX_AGGRESSION = 3.0
 _P90 = 0.9
 _OLDEST: Final = "max"
 _DECIMALS, _PROFIT_DECIMALS = 6, 12
 _NO_DATA = "insufficient_data"
+_SURVIVAL: Final = "kaplan_meier"
+_BEYOND = "median_beyond_last_fill"
+Learn = Callable[[Sequence[Trip], Sequence[float]], tuple[BucketStats, str]]
+"""A bucket's finished trips and ages of waiting exits, both ascending, to its statistics and reason."""
 
 
 class ThroughputConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the sizer: the TP_* knobs of slots 21 without their prefix.
 
     `shadow` computes and reports but leaves sizes alone; `log_updates` asks the caller to record each
-    update.
+    update. `estimator` says what a waiting exit tells of fill times: `weighted` is the contract's percentile
+    (14.5, 14.6), `kaplan_meier` takes it as right-censored, without a gate or a weight.
     """
 
     enabled: bool = False
@@ -60,6 +69,7 @@ class ThroughputConfig(msgspec.Struct, frozen=True, kw_only=True):
     util_floor: float = 0.4
     recency_halflife: int = 100
     log_updates: bool = True
+    estimator: Estimator = "weighted"
 
 
 class ThroughputResult(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +94,7 @@ class ThroughputSizer:
         self.config = config
         self.base_errors = 0
         self._tame = _tamed(config)
+        self._bucket_stats = _estimate(config, self._tame.censored_weight)
         self._active_regime = RANGING
         self._reset()
 
@@ -237,9 +248,9 @@ class ThroughputSizer:
             n, need = len(trips[bucket]), tame.min_samples if bucket == AGGREGATE else tame.min_samples_per_bucket
             self._n_completed[bucket] = n
             self._sufficient[bucket] = n >= need
-            self._reasons[bucket] = "ok" if n >= need else f"insufficient_samples ({n}/{need})"
+            self._reasons[bucket] = f"insufficient_samples ({n}/{need})"
             if n >= need:
-                self._stats[bucket] = bucket_stats(trips[bucket], ages[bucket], tame.censored_weight)
+                self._stats[bucket], self._reasons[bucket] = self._bucket_stats(trips[bucket], ages[bucket])
         overall = self._stat(AGGREGATE).median_fill_sec
         for bucket in SIDE_BUCKETS:
             median = self._stat(bucket).median_fill_sec
@@ -327,6 +338,25 @@ def _pass_through(config: ThroughputConfig, *, enough: bool) -> str | None:
     if not enough:
         return "tp_insufficient_data"
     return "tp_shadow" if config.shadow else None
+
+
+def _estimate(config: ThroughputConfig, censored_weight: float) -> Learn:
+    """Return how a bucket's statistics are made; raises OperatorError when what that needs is not installed."""
+    if not config.enabled or config.estimator != _SURVIVAL:
+        return lambda trips, ages: (bucket_stats(trips, ages, censored_weight), "ok")
+    try:
+        from millrace.sizing.survival import fill_times  # noqa: PLC0415  scipy is large and optional
+    except ImportError as error:
+        remedy = "install millrace[research], or set it to weighted"
+        raise OperatorError(f"sizer.estimator = {_SURVIVAL} needs scipy, which is missing: {remedy}") from error
+
+    def survive(trips: Sequence[Trip], ages: Sequence[float]) -> tuple[BucketStats, str]:
+        times = fill_times([trip[0] for trip in trips], ages)
+        rate = profit_per_sec(trips)
+        stats = BucketStats(times.median_sec, times.p75_sec, times.p95_sec, rate, len(trips), len(ages))
+        return stats, "ok" if times.median_seen else _BEYOND
+
+    return survive
 
 
 def _clamp(value: float, low: float, high: float) -> float:

@@ -139,7 +139,7 @@ def weighted_percentile(observations: Iterable[tuple[float, float]], q: float) -
 
 def bucket_stats(trips: Sequence[Trip], ages: Sequence[float], censored_weight: float) -> BucketStats:
     """Return the statistics of one bucket's trips and waiting exits' ages, both ascending (slots 14.6)."""
-    durations, weights, nets_usd = zip(*trips, strict=True) if trips else ((), (), ())
+    durations, weights, _ = zip(*trips, strict=True) if trips else ((), (), ())
     done = list(zip(durations, weights, strict=True))
     sums = list(accumulate(weights))
     late = ages[bisect_right(ages, _CENSOR_GATE * _at(done, sums, 0.5)) :]
@@ -147,16 +147,21 @@ def bucket_stats(trips: Sequence[Trip], ages: Sequence[float], censored_weight: 
         done += [(age, censored_weight) for age in late]
         done.sort()
         sums = list(accumulate(map(_SECOND, done)))
-    time_sec = sum(map(mul, weights, durations))
-    net_usd = sum(map(mul, weights, nets_usd))
     return BucketStats(
         median_fill_sec=_at(done, sums, 0.5),
         p75_fill_sec=_at(done, sums, 0.75),
         p95_fill_sec=_at(done, sums, 0.95),
-        mean_profit_per_sec=number(net_usd / time_sec) if time_sec > 0.0 else 0.0,
+        mean_profit_per_sec=profit_per_sec(trips),
         n_completed=len(trips),
         n_censored=len(late),
     )
+
+
+def profit_per_sec(trips: Sequence[Trip]) -> float:
+    """Return the weighted net profit (USD) per second of waiting, 0 when nothing finished (slots 14.6)."""
+    durations, weights, nets_usd = zip(*trips, strict=True) if trips else ((), (), ())
+    time_sec = sum(map(mul, weights, durations))
+    return number(sum(map(mul, weights, nets_usd)) / time_sec) if time_sec > 0.0 else 0.0
 
 
 def _at(pairs: Sequence[tuple[float, float]], sums: Sequence[float], q: float) -> float:
