@@ -84,6 +84,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
     records = {
         "slots": settings.slots,
         "sizer": settings.slots.throughput,
+        "release": settings.slots.release,
         "run": settings.run,
         "venue": settings.venue,
         "stops": settings.stops,
@@ -92,7 +93,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         if knob.available:
             assert getattr(records[knob.section], knob.name) == knob.default
     fields = {f"{section}.{field}" for section, record in records.items() for field in record.__struct_fields__}
-    assert fields - {"slots.throughput"} == {knob.key for knob in KNOBS.values() if knob.available}
+    assert fields - {"slots.throughput", "slots.release"} == {knob.key for knob in KNOBS.values() if knob.available}
 
 
 def test_the_demo_profile_is_that_of_design_section_7():
@@ -340,7 +341,7 @@ def test_explain_says_value_layer_unit_bounds_and_names(tmp_path):
     assert "0.5 %" in explain_text(found)
     assert "millrace.toml line 2" in explain_text(found)
     assert explain(settings, "ENTRY_FLOOR_ENABLED").key == "slots.entry_floor_mode"
-    assert "not available yet" in explain_text(explain(settings, "RELEASE_BATCH_MAX"))
+    assert "not available yet" in explain_text(explain(settings, "run.live"))
     assert len(explain_all(settings)) == len(KNOBS)
     with pytest.raises(OperatorError, match=r"did you mean slots\.entry_pct"):
         explain(settings, "slots.entry_pot")

@@ -386,6 +386,9 @@ def test_an_evicted_recovery_that_fills_after_all_leaves_no_residue():
     assert desk.slot().residue_base < 0.0
     desk.fill(first)
     assert desk.slot().residue_base == pytest.approx(0.0)
+    assert [row.values["cause"] for row in books(desk.commands, "residue")] == ["eviction", "fill_after_write_off"]
+    assert desk.grid.residue.base == pytest.approx(0.0)
+    assert desk.restarted().grid.residue.snapshot() == desk.grid.residue.snapshot()
     assert len(desk.alerts("fill_after_write_off")) == 1
     desk.loops(3)
     assert desk.grid.violations == 0

@@ -1,35 +1,12 @@
 """Knobs of parts that are not built yet: known by name, so that a non-default value is refused and never ignored.
 
-A configuration that asks for the release tiers and silently does not get them would trade another strategy than its
+A configuration that asks for a part and silently does not get them would trade another strategy than its
 owner believes. When a part lands, its rows move to the table of what is read.
 """
 
 import msgspec
 
 from millrace.config.knob import Knob, knob
-
-_RELEASE: tuple[Knob, ...] = (
-    knob("release.min_age_sec", "RELEASE_MIN_AGE_SEC", 604_800.0, "s", "age gate", low=0),
-    knob("release.min_distance_pct", "RELEASE_MIN_DISTANCE_PCT", 10.0, "%", "distance gate", low=0),
-    knob("release.adx_threshold", "RELEASE_ADX_THRESHOLD", 30.0, "", "regime gate", low=0, high=100),
-    knob("release.max_stuck_pct", "RELEASE_MAX_STUCK_PCT", 50.0, "%", "stuck capital of tier 1", low=0, high=100),
-    knob("release.panic_stuck_pct", "RELEASE_PANIC_STUCK_PCT", 80.0, "%", "stuck capital of tier 2", high=100),
-    knob("release.recovery_target_pct", "RELEASE_RECOVERY_TARGET_PCT", 60.0, "%", "where tier 2 stops", low=0),
-    knob("release.panic_min_age_sec", "RELEASE_PANIC_MIN_AGE_SEC", 86_400.0, "s", "age gate of tier 2", low=0),
-    knob("release.auto_enabled", "RELEASE_AUTO_ENABLED", False, "", "release by rule; needs sticky"),
-    knob(
-        "release.recon_hard_gate_enabled", "RELEASE_RECON_HARD_GATE_ENABLED", True, "", "balance drift blocks releases"
-    ),
-    knob(
-        "release.close_mode",
-        "RELEASE_CLOSE_MODE",
-        "synthetic",
-        "",
-        "book at mark, or close at market",
-        choices=("synthetic", "market"),
-    ),
-    knob("release.batch_max", "RELEASE_BATCH_MAX", 1, "orders", "releases per loop", low=1, high=5),
-)
 
 _SIZING: tuple[Knob, ...] = (
     knob(
@@ -123,6 +100,5 @@ _SECRETS: tuple[Knob, ...] = tuple(
 )
 
 LATER_KNOBS: tuple[Knob, ...] = tuple(
-    msgspec.structs.replace(row, available=False)
-    for row in (*_RELEASE, *_SIZING, *_REGIME, *_REBALANCE, *_LIVE, *_SECRETS)
+    msgspec.structs.replace(row, available=False) for row in (*_SIZING, *_REGIME, *_REBALANCE, *_LIVE, *_SECRETS)
 )

@@ -26,6 +26,7 @@ from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
+from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.settings import SlotsSettings
 
 _PREFIX = "MILLRACE__"
@@ -168,12 +169,13 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         if KNOBS[key].available:
             fields.setdefault(KNOBS[key].section, {})[KNOBS[key].name] = setting.value
     throughput = msgspec.convert(fields["sizer"], ThroughputConfig)
+    release = msgspec.convert(fields["release"], ReleaseSettings)
     return Settings(
         profile=profile,
         run=msgspec.convert(fields["run"], RunSettings),
         venue=msgspec.convert(fields["venue"], VenueSettings),
         stops=msgspec.convert(fields["stops"], StopsSettings),
-        slots=msgspec.convert({**fields["slots"], "throughput": throughput}, SlotsSettings),
+        slots=msgspec.convert({**fields["slots"], "throughput": throughput, "release": release}, SlotsSettings),
         values=values,
         notices=tuple(notices),
         secret_keys=_SECRETS,

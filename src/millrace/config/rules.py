@@ -19,6 +19,7 @@ Values = dict[str, Setting]
 _ORDERS_PER_SLOT = 2
 _FLOOR_MARGIN_PCT = 0.1
 _RECON_LOW_PCT, _RECON_HIGH_PCT = 1.0, 2.0
+_LEAST_PANIC_PCT = 80.0
 
 
 def clamp(knob: Knob, setting: Setting, fallback: Setting) -> tuple[Setting, list[Notice]]:
@@ -95,6 +96,29 @@ def _volatility(values: Values) -> list[Notice]:
     return [_move(values, "slots.volatility_mult_ceiling", floor, "mult_ceiling >= mult_floor")]
 
 
+def _release(values: Values) -> list[Notice]:
+    """Keep the tiers of a release in their order, and say what loosens them (slots 21)."""
+    found = []
+    most, panic = _number(values, "release.max_stuck_pct"), _number(values, "release.panic_stuck_pct")
+    if panic <= most:
+        panic = min(100.0, max(_LEAST_PANIC_PCT, most + 1.0))
+        if panic != _number(values, "release.panic_stuck_pct"):
+            found.append(_move(values, "release.panic_stuck_pct", panic, "panic_stuck_pct > max_stuck_pct"))
+    if _number(values, "release.recovery_target_pct") >= panic:
+        below = max(0.0, panic - 1.0)
+        found.append(_move(values, "release.recovery_target_pct", below, "recovery_target_pct < panic_stuck_pct"))
+    age_sec = _number(values, "release.min_age_sec")
+    if _number(values, "release.panic_min_age_sec") > age_sec:
+        found.append(_move(values, "release.panic_min_age_sec", age_sec, "panic_min_age_sec <= min_age_sec"))
+    sticky = values["slots.sticky_mode_enabled"].value
+    if values["release.auto_enabled"].value and not sticky:
+        found.append(_move(values, "release.auto_enabled", False, "the release tiers need sticky_mode_enabled"))
+    if sticky and not values["release.recon_hard_gate_enabled"].value:
+        text = "release.recon_hard_gate_enabled = false: a drift of the balances does not block releases any more"
+        found.append(Notice("warning", "recon_gate_off", "release.recon_hard_gate_enabled", text))
+    return found
+
+
 def _advice(values: Values) -> list[Notice]:
     """Say what is allowed but surprising, and sum up a sticky grid in one line (slots 8.1, 8.2, 9, 21)."""
     sticky = bool(values["slots.sticky_mode_enabled"].value)
@@ -133,6 +157,7 @@ _RULES: tuple[Callable[[Values], list[Notice]], ...] = (
     _bands,
     _staleness,
     _volatility,
+    _release,
     _advice,
 )
 

@@ -39,7 +39,11 @@ class Baseline(msgspec.Struct, frozen=True, gc=False):
 
 
 class BalanceRecon(msgspec.Struct, frozen=True, kw_only=True):
-    """The status object `balance_recon`; amounts in base units, `drift_usd` at the baseline's price."""
+    """The status object `balance_recon`; amounts in base units, `drift_usd` at the baseline's price.
+
+    `drift` is the contract's figure; `explained` of it is the inventory residue of write-offs (slots 11.3), and the
+    status judges the rest, `unexplained_pct`.
+    """
 
     status: ReconStatus | None = None
     threshold_pct: float
@@ -54,12 +58,22 @@ class BalanceRecon(msgspec.Struct, frozen=True, kw_only=True):
     drift: float | None = None
     drift_pct: float | None = None
     drift_usd: float | None = None
+    explained: float | None = None
+    unexplained_pct: float | None = None
 
 
 def balance_recon(
-    baseline: Baseline | None, now: Holdings, price: float, pnl_usd: float, threshold_pct: float
+    baseline: Baseline | None,
+    now: Holdings,
+    price: float,
+    pnl_usd: float,
+    threshold_pct: float,
+    explained_usd: float = 0.0,
 ) -> BalanceRecon:
-    """Compare growth since the baseline with the profit `pnl_usd`, booked and open, at `price` (0: none)."""
+    """Compare growth since the baseline with the profit `pnl_usd`, booked and open, at `price` (0: none).
+
+    `explained_usd` is by how much the account may exceed that profit for a reason that we know.
+    """
     if baseline is None:
         return BalanceRecon(threshold_pct=threshold_pct)
     known = BalanceRecon(
@@ -76,17 +90,20 @@ def balance_recon(
         return structs.replace(known, status="NO_BALANCE")
     current = now.base + now.usd / price
     growth, pnl = current - opening, pnl_usd / price
-    drift_pct = (growth - pnl) / opening * 100.0
+    explained = explained_usd / price
+    unexplained_pct = (growth - pnl - explained) / opening * 100.0
     return structs.replace(
         known,
-        status="OK" if abs(drift_pct) <= threshold_pct else "DRIFT",
+        status="OK" if abs(unexplained_pct) <= threshold_pct else "DRIFT",
         baseline_eq=opening,
         current_eq=current,
         growth=growth,
         bot_pnl=pnl,
         drift=growth - pnl,
-        drift_pct=drift_pct,
+        drift_pct=(growth - pnl) / opening * 100.0,
         drift_usd=(growth - pnl) * baseline.price,
+        explained=explained,
+        unexplained_pct=unexplained_pct,
     )
 
 

@@ -84,6 +84,10 @@ class DirectionLabel:
         """Return BEARISH, RANGING or BULLISH; RANGING when the newest print is older than three bars."""
         return RANGING if self._is_stale(now_ns) else self._label
 
+    def adx_at(self, now_ns: int) -> float | None:
+        """Return the unsmoothed index, which the release gate reads; None until warm, or when the data are old."""
+        return None if self._is_stale(now_ns) else self.adx.value
+
     def _is_stale(self, now_ns: int) -> bool:
         return now_ns - self._data_end_ns > STALE_BARS * self._bar_ns
 

@@ -23,6 +23,7 @@ from millrace.strategies.slots.gate_records import GateRecords
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
+from millrace.strategies.slots.residue import InventoryResidue
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.side_watch import SideWatch
@@ -91,6 +92,7 @@ class Grid:
         self.sides = SideWatch()
         self.records = GateRecords(name, str(instrument.id))
         self.balances = BalanceWatch()
+        self.residue = InventoryResidue()
         self.open_drift = OpenOrderDrift(settings.open_order_drift())
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0

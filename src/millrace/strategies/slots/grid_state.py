@@ -39,6 +39,7 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "records": grid.records.snapshot(),
         "band": grid.band_clock.snapshot(),
         "balances": grid.balances.snapshot(),
+        "residue": grid.residue.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
     }
@@ -69,6 +70,7 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.records.restore(state["records"])
     grid.band_clock.restore(state["band"])
     grid.balances.restore(state["balances"])
+    grid.residue.restore(state["residue"])
     grid.open_drift.restore(state["open_drift"])
     grid.sizer.restore_state(state["sizer"])
     grid.rescheduled()

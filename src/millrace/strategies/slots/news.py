@@ -17,9 +17,10 @@ from millrace.strategies.slots.grid import RETRY_NS, Grid
 from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
 from millrace.strategies.slots.placement import drop_entry, place, place_exits, reprice_entry
 from millrace.strategies.slots.pricing import clear_of_market
+from millrace.strategies.slots.residue import Move
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
-from millrace.strategies.slots.transitions import check, check_txid, knows_its_position, reduce, sync
+from millrace.strategies.slots.transitions import check, check_txid, knows_its_position, move_residue, reduce, sync
 from millrace.strategies.slots.turn import Turn
 
 _WAITS_FOR = {
@@ -118,7 +119,11 @@ def refused(grid: Grid, turn: Turn, news: Refused) -> None:
 
 def _filled_after_write_off(grid: Grid, turn: Turn, slot: Slot, update: OrderUpdate) -> None:
     """Take what an evicted recovery traded after all out of the inventory residue that its booking left."""
-    slot.residue_base += update.place.side.sign * grid.instrument.volume(update.d_lots)
+    facts = grid.instrument
+    volume = facts.volume(update.d_lots)
+    price = facts.quote_float(update.d_cost) / volume
+    move = Move(update.place.side.sign * volume, price, facts.quote_float(update.d_fee))
+    move_residue(grid, turn, slot, "fill_after_write_off", move, traded=True)
     text = f"{update.place.key} executed {update.d_lots} lots after it had been booked at the market"
     turn.out.append(Alert(Severity.WARN, "fill_after_write_off", text, turn.now_ns))
 

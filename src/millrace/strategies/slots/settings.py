@@ -15,6 +15,7 @@ from millrace.strategies.slots.direction import DirectionSettings
 from millrace.strategies.slots.model import SlotConfig
 from millrace.strategies.slots.open_drift import DriftLimits
 from millrace.strategies.slots.order_size import FloorMode, SizeMode
+from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.volatility import VolatilityTarget
 
 CompoundingMode = Literal["legacy_profit", "fixed"]
@@ -22,7 +23,7 @@ DriftBasis = Literal["target", "market"]
 
 
 class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of one grid (slots 21); the sizer's stand in `throughput`."""
+    """Settings of one grid (slots 21); the sizer's stand in `throughput`, the releases' in `release`."""
 
     count: int = 10
 
@@ -90,6 +91,7 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     open_order_drift_cooldown_sec: float = 1800.0
 
     throughput: ThroughputConfig = msgspec.field(default_factory=ThroughputConfig)
+    release: ReleaseSettings = msgspec.field(default_factory=ReleaseSettings)
 
     def reducer(self, instrument: Instrument) -> SlotConfig:
         """Return the reducer's settings: ours, with the decimals and minimums of the instrument (slots 5.1)."""

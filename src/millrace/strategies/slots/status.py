@@ -17,7 +17,7 @@ from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.status_rows import slot_row
 from millrace.strategies.slots.turn import Turn
-from millrace.strategies.slots.vintage import Holdings, ReleaseGates, SlotVintage, WaitingExit, slot_vintage
+from millrace.strategies.slots.vintage import Holdings, SlotVintage, WaitingExit, slot_vintage
 from millrace.strategies.slots.watch import holdings, recon
 
 _SECOND_NS = 1_000_000_000
@@ -120,8 +120,8 @@ def vintage(grid: Grid, turn: Turn) -> SlotVintage:
         exits,
         sizes,
         Holdings(quote_usd=held.usd, base=held.base, mark=turn.price),
-        ReleaseGates(),
-        grid.label.adx.value,
+        grid.settings.release,
+        grid.label.adx_at(turn.now_ns),
     )
 
 

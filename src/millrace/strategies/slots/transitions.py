@@ -24,6 +24,7 @@ from millrace.strategies.slots.model import Cycle, Order, TradeId, WaitReason
 from millrace.strategies.slots.order_size import compound_units
 from millrace.strategies.slots.placement import place, reprice_entry
 from millrace.strategies.slots.reducer import apply
+from millrace.strategies.slots.residue import Move
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 
@@ -145,7 +146,8 @@ def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
     if cycle.cause == "eviction":
         _cancel_strays(grid, turn, slot)
     if cycle.cause in ("eviction", "release"):
-        slot.residue_base += cycle.volume if cycle.trade_id == "B" else -cycle.volume
+        left = cycle.volume if cycle.trade_id == "B" else -cycle.volume
+        move_residue(grid, turn, slot, cycle.cause, Move(left, cycle.exit_price, cycle.exit_fee), traded=False)
     slot.compound_units += compound_units(cycle.net_profit, cycle.exit_price)
     grid.note_cycle(cycle)
     turn.out.append(
@@ -173,6 +175,18 @@ def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
         )
     )
     grid.check_loss_lock(turn)
+
+
+def move_residue(grid: Grid, turn: Turn, slot: Slot, cause: str, move: Move, *, traded: bool) -> None:
+    """Book what a write-off left in the account, or what a real trade took of it (slots 11.3)."""
+    slot.residue_base += move.base
+    if traded:
+        grid.residue.traded(move)
+    else:
+        grid.residue.written_off(move)
+    key = f"{grid.instrument.id}/residue/{grid.residue.moves}"
+    values = grid.residue.record(slot.slot_id, cause, move)
+    turn.out.append(Book(grid.name, "residue", key, values, turn.now_ns))
 
 
 def check(grid: Grid, turn: Turn, slot: Slot) -> None:

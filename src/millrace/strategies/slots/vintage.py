@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from millrace.strategies.slots.capacity_health import median
+from millrace.strategies.slots.release_gates import ReleaseSettings, gates_of
 
 HOUR_SEC, DAY_SEC = 3_600.0, 86_400.0
 _EDGES: Final = (HOUR_SEC, 6 * HOUR_SEC, DAY_SEC, 7 * DAY_SEC)
@@ -24,15 +25,6 @@ class WaitingExit(msgspec.Struct, frozen=True, gc=False):
     age_sec: float
     volume: float
     price: float
-
-
-class ReleaseGates(msgspec.Struct, frozen=True, kw_only=True):
-    """The three gates of a release and the share of stuck capital that is critical (slots 11.1, 21)."""
-
-    min_age_sec: float = 604_800.0
-    min_distance_pct: float = 10.0
-    adx_threshold: float = 30.0
-    max_stuck_pct: float = 50.0
 
 
 class Holdings(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +70,7 @@ def slot_vintage(
     exits: Sequence[WaitingExit],
     slot_sizes_usd: Sequence[float],
     holdings: Holdings,
-    gates: ReleaseGates,
+    release: ReleaseSettings,
     adx: float | None,
     recon_gate_reason: str = "",
 ) -> SlotVintage:
@@ -94,7 +86,7 @@ def slot_vintage(
     oldest_sec = max((exit_.age_sec for exit_ in exits), default=0.0)
     mark = holdings.mark
     stuck_usd = sum(abs(exit_.volume) * mark for exit_ in exits)
-    stuck_pct = _share_of_portfolio(stuck_usd, holdings)
+    stuck_pct = share_of_portfolio_pct(stuck_usd, holdings)
     sizes = sorted(slot_sizes_usd)
     waiting = len({exit_.slot_id for exit_ in exits})
     return SlotVintage(
@@ -115,11 +107,11 @@ def slot_vintage(
         stuck_capital_usd=stuck_usd,
         stuck_capital_24h_usd=sum(abs(exit_.volume) * mark for exit_ in exits if exit_.age_sec >= DAY_SEC),
         stuck_capital_pct=stuck_pct,
-        vintage_release_eligible=sum(may_release(exit_, mark, adx, gates) for exit_ in exits),
+        vintage_release_eligible=sum(gates_of(exit_.age_sec, exit_.price, mark, adx, release).ok for exit_ in exits),
         regime_adx=adx,
         regime_strength_adx_proxy=adx,
         vintage_warn=oldest_sec >= _WARN_SEC,
-        vintage_critical=stuck_pct > gates.max_stuck_pct,
+        vintage_critical=stuck_pct > release.max_stuck_pct,
         release_recon_gate_blocked=bool(recon_gate_reason),
         release_recon_gate_reason=recon_gate_reason,
         cycling_count=max(0, len(sizes) - waiting),
@@ -127,16 +119,8 @@ def slot_vintage(
     )
 
 
-def may_release(exit_: WaitingExit, mark: float, adx: float | None, gates: ReleaseGates) -> bool:
-    """Tell whether age, distance and regime all pass; a missing price or index fails its gate (slots 11.1)."""
-    if mark <= 0.0 or adx is None:
-        return False
-    distance_pct = abs(exit_.price - mark) / mark * 100.0
-    old, far = exit_.age_sec >= gates.min_age_sec, distance_pct >= gates.min_distance_pct
-    return old and far and adx >= gates.adx_threshold
-
-
-def _share_of_portfolio(stuck_usd: float, holdings: Holdings) -> float:
+def share_of_portfolio_pct(stuck_usd: float, holdings: Holdings) -> float:
+    """Return stuck capital as a percentage of everything at the mark; 0 while that is not known (slots 16, 11.5)."""
     if holdings.quote_usd is None or holdings.base is None or holdings.mark <= 0.0:
         return 0.0
     portfolio_usd = holdings.quote_usd + holdings.base * holdings.mark

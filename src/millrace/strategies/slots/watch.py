@@ -60,10 +60,10 @@ def watch_balances(grid: Grid, turn: Turn) -> None:
     if not watch.look(found, turn.now_ns):
         return
     if watch.told:
-        text = f"balances drift {found.drift_pct:.3f} % ({found.drift_usd:.2f} USD) from what was earned"
+        text = f"balances drift {found.unexplained_pct:.3f} % ({found.drift_usd:.2f} USD) from what was earned"
         _tell(turn, "balance_drift", text)
     else:
-        text = f"balances agree with what was earned again, to {found.drift_pct or 0.0:.3f} %"
+        text = f"balances agree with what was earned again, to {found.unexplained_pct or 0.0:.3f} %"
         turn.out.append(Alert(Severity.INFO, "balance_drift_gone", text, turn.now_ns))
 
 
@@ -83,7 +83,8 @@ def recon(grid: Grid, turn: Turn) -> BalanceRecon:
     states = [slot.state for slot in grid.slots.values()]
     pnl_usd = sum(state.total_profit + unrealised_usd(state, turn.price) for state in states)
     limit_pct = grid.settings.balance_recon_drift_pct
-    return balance_recon(grid.balances.baseline, holdings(turn), turn.price, pnl_usd, limit_pct)
+    explained_usd = grid.residue.explained_usd(turn.price)
+    return balance_recon(grid.balances.baseline, holdings(turn), turn.price, pnl_usd, limit_pct, explained_usd)
 
 
 def _tell(turn: Turn, code: str, text: str) -> None:

@@ -1,0 +1,57 @@
+"""Slots 11.1, 21: the gates of a release as data, their inclusive edges, and the rules between their settings."""
+
+import pytest
+
+from millrace.config.load import load_settings
+from millrace.strategies.slots.release_gates import ReleaseSettings, gates_of
+
+SETTINGS = ReleaseSettings()
+WEEK, FAR, TREND = 604_800.0, 2.2, 30.0
+"""Age, exit price at a mark of 2 and trend index that just pass."""
+
+
+def test_11_1_all_pass_at_their_inclusive_edges() -> None:
+    gates = gates_of(WEEK, FAR, 2.0, TREND, SETTINGS)
+    assert gates.ok
+    assert gates.as_data() == {
+        "age": {"value": 604_800.0, "threshold": 604_800.0, "ok": True},
+        "distance": {"value": pytest.approx(10.0), "threshold": 10.0, "ok": True},
+        "regime": {"value": 30.0, "threshold": 30.0, "ok": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("failing", "age", "price", "mark", "adx"),
+    [
+        ("age", WEEK - 1e-3, FAR, 2.0, TREND),
+        ("distance", WEEK, 2.1999, 2.0, TREND),
+        ("distance", WEEK, 1.8001, 2.0, TREND),
+        ("regime", WEEK, FAR, 2.0, 29.999),
+    ],
+)
+def test_11_1_each_gate_alone_refuses(failing: str, age: float, price: float, mark: float, adx: float) -> None:
+    gates = gates_of(age, price, mark, adx, SETTINGS)
+    assert not gates.ok
+    assert [name for name, gate in gates.as_data().items() if not gate["ok"]] == [failing]
+    assert f"{failing} " in gates.as_text()
+
+
+def test_11_1_a_missing_input_closes_its_gate_and_says_why() -> None:
+    gates = gates_of(WEEK, FAR, 0.0, None, SETTINGS).as_data()
+    assert gates["distance"] == {"value": None, "threshold": 10.0, "ok": False, "reason": "no price"}
+    assert gates["regime"] == {
+        "value": None, "threshold": 30.0, "ok": False, "reason": "the trend index is not warm"
+    }  # fmt: skip
+    assert gates["age"]["ok"]
+
+
+def test_11_1_thresholds_of_zero_let_everything_known_pass() -> None:
+    open_ = ReleaseSettings(min_age_sec=0.0, min_distance_pct=0.0, adx_threshold=0.0)
+    assert gates_of(0.0, 2.0, 2.0, 0.0, open_).ok
+
+
+STICKY = {"slots.sticky_mode_enabled": True}
+
+
+def test_21_the_defaults_are_the_contracts() -> None:
+    assert load_settings().slots.release == SETTINGS
