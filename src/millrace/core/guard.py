@@ -18,7 +18,7 @@ from millrace.core.instrument import Lots
 from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import Restriction, Scope
 from millrace.core.ports import Restorable
-from millrace.core.strategy import Interest, View
+from millrace.core.strategy import Bound, Interest, View
 
 
 class CancelScope(msgspec.Struct, frozen=True, gc=False):
@@ -84,13 +84,19 @@ class Guard(Restorable, Protocol):
 
 def merged(parts: list[Interest], guards: list[Interest]) -> Interest:
     """Return the interest of all together; a guard has no regular loop, so its deadlines are kept in any case."""
-    everyone = [*parts, *guards]
-    deadlines = [part.deadline_ns for part in everyone if part.deadline_ns is not None]
-    regular = [part.heartbeat_ns for part in parts if part.heartbeat_ns is not None]
-    regular += [part.deadline_ns for part in guards if part.deadline_ns is not None]
-    return Interest(
-        tuple(bound for part in everyone for bound in part.bounds),
-        min(deadlines, default=None),
-        min(regular, default=None),
-        any(part.all_events for part in everyone),
-    )
+    bounds: list[Bound] = []
+    deadlines, regular, every = [], [], False
+    for part in parts:
+        bounds += part.bounds
+        every = every or part.all_events
+        if part.deadline_ns is not None:
+            deadlines.append(part.deadline_ns)
+        if part.heartbeat_ns is not None:
+            regular.append(part.heartbeat_ns)
+    for part in guards:
+        bounds += part.bounds
+        every = every or part.all_events
+        if part.deadline_ns is not None:
+            deadlines.append(part.deadline_ns)
+            regular.append(part.deadline_ns)
+    return Interest(tuple(bounds), min(deadlines, default=None), min(regular, default=None), every)

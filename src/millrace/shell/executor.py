@@ -256,12 +256,14 @@ class Executor:
     @property
     def next_ns(self) -> int | None:
         """When `pump` must be called next; None when nothing is awaited."""
-        waits = [self._send_ns, self._unanswered.next_ns]
+        waits = [] if self._send_ns is None else [self._send_ns]
+        if (asked_ns := self._unanswered.next_ns) is not None:
+            waits.append(asked_ns)
         if self._reconciler is not None:
             waits.append(self._reconciler.next_ns)
-        if self._calls is not None:
-            waits.append(self._calls.next_ns)
-        return min([wait_ns for wait_ns in waits if wait_ns is not None], default=None)
+        if self._calls is not None and (call_ns := self._calls.next_ns) is not None:
+            waits.append(call_ns)
+        return min(waits) if waits else None
 
     def pump(self, now_ns: int) -> int | None:
         """Send what the budget allows now; returns when there is more to do, None when nothing is awaited."""

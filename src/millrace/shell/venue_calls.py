@@ -70,10 +70,12 @@ class VenueCalls:
     @property
     def next_ns(self) -> int | None:
         """When `due` must be called next; None when nothing is under way and no breaker is open."""
+        if self.broken:
+            return None
         waits = [breaker.until_ns for breaker in self._breakers.values() if breaker.state is BreakerState.OPEN]
         if self._under_way:
             waits.append(next(iter(self._under_way.values())).due_ns)
-        return min(waits) if waits and not self.broken else None
+        return min(waits) if waits else None
 
     def states(self) -> dict[str, BreakerState]:
         """Return the state of each breaker by its class."""
