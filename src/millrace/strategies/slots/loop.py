@@ -13,7 +13,7 @@ from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
 from millrace.strategies.slots.placement import entry_block, opening_block, place, place_exits, reprice_entry
-from millrace.strategies.slots.refresh import is_stale_partial
+from millrace.strategies.slots.refresh import has_drifted, is_stale_partial
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import carry_out, reduce, sync
@@ -98,8 +98,12 @@ def _cancel_stale_partials(grid: Grid, turn: Turn, slot: Slot) -> None:
 
 
 def _tick(grid: Grid, turn: Turn, slot: Slot) -> None:
-    """Show the slot the price, if the loop can still place what a refresh would take off, and the time."""
-    if grid.scheduler.has_room and turn.calls_left >= _CALLS_OF_TWO and entry_block(grid, turn, slot) is None:
+    """Show the slot the price, if it can move an entry and the loop can still place what that takes off, and the time.
+
+    A price that moves nothing changes no more than `sync` did at the loop's beginning.
+    """
+    room = grid.scheduler.has_room and turn.calls_left >= _CALLS_OF_TWO
+    if room and has_drifted(slot.state, grid.cfg(slot)) and entry_block(grid, turn, slot) is None:
         next_id = slot.state.next_order_id
         reduce(grid, turn, slot, PriceTick(turn.price, turn.now), paced=False)
         if slot.state.next_order_id > next_id:

@@ -25,6 +25,11 @@ def refresh_one(state: SlotState, cfg: SlotConfig, sizes: Sizes) -> list[Action]
     return []
 
 
+def has_drifted(state: SlotState, cfg: SlotConfig) -> bool:
+    """Tell whether a price tick could move an entry, or count towards its refresh cooldown."""
+    return any(_movable(order) and _drifted(order, state, cfg) for order in state.orders)
+
+
 def _drifted(order: Order, state: SlotState, cfg: SlotConfig) -> bool:
     market = state.market_price
     reference = market

@@ -205,12 +205,16 @@ def knows_its_position(grid: Grid, turn: Turn, slot: Slot) -> bool:
 
 def check_txid(grid: Grid, turn: Turn, slot: Slot, txid: str) -> None:
     """Check that one record alone claims a venue's order (slots 3, invariant 12)."""
-    states = [other.state for other in grid.slots.values()]
-    claims = sum(
-        record.txid == txid for state in states for rows in (state.orders, state.recovery_orders) for record in rows
-    )
+    claims = 0
+    for other in grid.slots.values():  # written out: it looks at every order of the grid at each acceptance
+        for order in other.state.orders:
+            if order.txid == txid:
+                claims += 1
+        for row in other.state.recovery_orders:
+            if row.txid == txid:
+                claims += 1
     if claims > 1:
-        _condemn(grid, turn, slot, duplicate_txids(states))
+        _condemn(grid, turn, slot, duplicate_txids(other.state for other in grid.slots.values()))
 
 
 def recheck(grid: Grid, turn: Turn, slot: Slot) -> Violation | None:
