@@ -7,7 +7,7 @@ import msgspec
 
 from millrace.config.load import load_settings
 from millrace.core.codec import decode_state, encode_state
-from millrace.core.commands import Alert, Command, Place, Refuse, Side, Style, Submit
+from millrace.core.commands import Command, Place, Refuse, Reply, Side, Style, Submit
 from millrace.core.engine import Engine
 from millrace.core.events import (
     BalanceReport,
@@ -160,4 +160,4 @@ class Floor:
 
     def ask(self, action: str, **args: Any) -> str:
         made = self.step(Operator(action, args, self.now_ns))
-        return next(command.text for command in made if isinstance(command, Alert) and command.code == action)
+        return next(command.said for command in made if isinstance(command, Reply) and command.action == action)

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from millrace.core.commands import Alert, Book, CancelOrder, Command, Place, Submit
+from millrace.core.commands import Alert, Book, CancelOrder, Command, Place, Reply, Submit
 from millrace.core.engine import Engine
 from millrace.core.events import (
     BalanceReport,
@@ -133,7 +133,7 @@ class Desk:
     def ask(self, action: str, **args: Any) -> str:
         """Return the answer to an operator's request."""
         made = self.step(Operator(action, args, self.now_ns))
-        return next(command.text for command in made if isinstance(command, Alert) and command.code == action)
+        return next(command.said for command in made if isinstance(command, Reply) and command.action == action)
 
     def caution(self, multiplier: float, code: ReasonCode = ReasonCode.OPERATOR_PAUSE) -> None:
         """Put a restriction on the board that asks for smaller orders."""

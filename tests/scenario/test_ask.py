@@ -72,6 +72,40 @@ def test_pause_resume_halt_and_replay(tmp_path: Path) -> None:
     assert replay(tmp_path / "run").divergence is None
 
 
+def test_an_answer_has_a_code_and_data_and_an_unknown_action_is_told_what_there_is(tmp_path: Path) -> None:
+    _, answers = play(
+        tmp_path / "run", ("add_slot", {}), ("add_slot", {"force": "perhaps"}), ("fly", {}), ("pause", {})
+    )
+    assert [answer.code for answer in answers] == [200, 400, 400]
+    assert answers[0].data == {"slot_id": 5, "band": "normal"}
+    assert answers[1].message == "force must be true or false (1, yes, on; 0, no, off), not 'perhaps'"
+    assert answers[2].message.startswith("nothing here answers to fly; there are pause, resume, ")
+
+
+def test_a_later_answer_replaces_the_first_while_somebody_waits(tmp_path: Path) -> None:
+    box, begun = Mailbox(tmp_path), Answer(ok=True, message="begun", code=200, final=False)
+    patience_ns = SECOND_NS // 2
+
+    class Program(WallClock):
+        """Answers while the asker sleeps: at once that it has begun, and later that it is done."""
+
+        def sleep_until(self, at_ns: int) -> None:
+            for request in box.take():
+                box.answer(request.name, begun)
+                self.request = request.name
+            if self.now_ns() > done_ns:
+                box.follow(self.request, Answer(ok=True, message="done", code=200))
+            super().sleep_until(at_ns)
+
+    clock = Program()
+    done_ns = clock.now_ns() + patience_ns // 4
+    assert ask(tmp_path, "remove_slot", {}, clock, patience_ns).message == "done"
+    done_ns = clock.now_ns() + 10 * patience_ns
+    assert ask(tmp_path, "remove_slot", {}, clock, patience_ns) == begun
+    box.follow(clock.request, begun)
+    assert list((tmp_path / "control").iterdir()) == [], "nobody waits, so nothing is left"
+
+
 def test_an_unreadable_request_is_answered_and_removed(tmp_path: Path) -> None:
     folder = tmp_path / "control"
     folder.mkdir()

@@ -3,7 +3,7 @@
 import pytest
 
 import grid_runs as grid
-from millrace.core.commands import Alert, CancelOrder, Lift, OrderState, Post, RecordOrder, Refuse, Submit
+from millrace.core.commands import CancelOrder, Lift, OrderState, Post, RecordOrder, Refuse, Reply, Submit
 from millrace.core.events import Print, Timer
 from millrace.core.permission import ReasonCode
 from millrace.sim.market_generator import DAY_NS
@@ -196,7 +196,7 @@ def test_an_operator_at_any_moment():
     on_a_loop_ns = (first_ns // grid.HOUR_NS + 3) * grid.HOUR_NS
     requests.append(grid.Request(on_a_loop_ns, "add_slot", {"force": True}))
     outcome = grid.assert_lazy_is_exact(grid.settings_for("demo", {"slots.count": 40}, bar_ns=0), columns, requests)
-    told = [command.text for _, command in outcome.commands if isinstance(command, Alert)]
+    told = [command.said for _, command in outcome.commands if isinstance(command, Reply)]
     assert sum(text.startswith("ok: slot") for text in told) == 3
     assert outcome.count(Refuse) == 0
 

@@ -6,7 +6,7 @@ import pytest
 
 import grid_runs as grid
 from millrace.core.codec import decode_state, encode_state
-from millrace.core.commands import Alert
+from millrace.core.commands import Reply
 from millrace.core.events import Event, Operator, OrderRejected, RejectReason
 from millrace.world.assemble import build_program
 from millrace.world.backtest import Assembled
@@ -109,7 +109,9 @@ def test_the_judgement_of_fill_health_survives_a_snapshot():
     asked_ns = int(columns.ts_ns[-1]) - grid.HOUR_NS
     requests = [grid.Request(asked_ns, "add_slot", {})]
     whole = grid.played(settings, columns, requests, lazy=True)
-    told = [command.text for _, command in whole.commands if isinstance(command, Alert) and command.code == "add_slot"]
+    told = [
+        command.said for _, command in whole.commands if isinstance(command, Reply) and command.action == "add_slot"
+    ]
     assert told == ["refused: the capacity band is stop; force=true adds the slot all the same"]
     grid.assert_same(resumed(settings, columns, requests, every=400)[0], whole)
 

@@ -230,7 +230,7 @@ def test_a_key_that_comes_back_with_another_payload_halts_everything(engine: Eng
     assert engine.standing("scripted", DOGE.id).level is Level.HALT
     assert isinstance(strategy.shown[-1], Refused)
     (answer,) = clear(engine, "storage/journal")
-    assert answer.text.startswith("refused"), "a halt is cleared by its own id only"
+    assert answer.code == 400, "a halt is cleared by its own id only"
     clear(engine, post.restriction.id)
     assert engine.standing("scripted", DOGE.id).level is Level.OPEN
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from faulty_line import ASK, DOGE, LOTS
-from millrace.core.commands import Alert, Book, Lift, OrderState, OrderUpdate, Place, Post, Side, Style
+from millrace.core.commands import Alert, Book, Lift, OrderState, OrderUpdate, Place, Post, Reply, Side, Style
 from millrace.core.events import Operator, Reconciled, RecoveryBegan
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, ReasonCode
@@ -26,6 +26,7 @@ class Desk:
         self.board = RestrictionBoard()
         self.alerts: list[Alert] = []
         self.books: list[Book] = []
+        self.replies: list[str] = []
 
     def instrument(self, _: Any) -> Any:
         return DOGE
@@ -42,6 +43,8 @@ class Desk:
                 self.board.post(verdict.restriction)
             elif isinstance(verdict, Lift):
                 self.board.lift(verdict.restriction_id)
+            elif isinstance(verdict, Reply):
+                self.replies.append(verdict.said)
             else:
                 (self.alerts if isinstance(verdict, Alert) else self.books).append(verdict)
 
@@ -86,7 +89,7 @@ def test_strange_orders_leave_exits_alone_until_they_are_gone_or_accepted(desk, 
     assert len(desk.alerts) == 1, "said once"
     desk.asked("accept_order", order="x1")
     desk.asked("accept_order", order="x1", operator="ann", reason="mine")
-    assert [alert.text[:7] for alert in desk.alerts[1:]] == ["refused", "ok: x1 "]
+    assert [said[:7] for said in desk.replies] == ["refused", "ok: x1 "]
     desk.compared(None, **{kind: ("x1", "x2")})
     assert desk.standing()
     desk.compared(None, **{kind: ("x1",)})

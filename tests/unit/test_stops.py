@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.core.commands import Alert, Cancel, CancelOrder, Lift, Place, Post, Refuse, Severity, Side, Style, Submit
+from millrace.core.commands import (
+    Alert,
+    Cancel,
+    CancelOrder,
+    Lift,
+    Place,
+    Post,
+    Refuse,
+    Reply,
+    Severity,
+    Side,
+    Style,
+    Submit,
+)
 from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, KillRequested, KillSource, Operator, OrderAccepted, OrderProgress, Timer
 from millrace.core.ids import ClientIds, SubPosition
@@ -85,7 +98,7 @@ class Floor:
 
     def ask(self, action: str, **args) -> str:
         made = self.engine.step(Operator(action, args, self.now_ns))
-        return next(command.text for command in made if isinstance(command, Alert) and command.code == action)
+        return next(command.said for command in made if isinstance(command, Reply) and command.action == action)
 
 
 @pytest.mark.parametrize("flatten", [False, True])

@@ -7,7 +7,7 @@ decisions give the same bytes whether events were skipped or not (design section
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,9 @@ from millrace.core.events import RejectReason, Scalar
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
 from millrace.core.permission import Restriction
+
+OK, REFUSED = 200, 400
+"""Codes of replies: done or begun; a bad argument, an unknown action or a business reason against it (slots 18)."""
 
 
 class Side(StrEnum):
@@ -194,6 +197,32 @@ class Alert(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="alert"):
     ts_ns: int
 
 
+class Reply(msgspec.Struct, frozen=True, tag_field="k", tag="reply"):
+    """The answer to an operator's request, tagged with the request's name.
+
+    `code` speaks HTTP (200 done or begun, 400 refused), so that a face only transports it. `message` is for people,
+    `data` says the same to machines as strict JSON. With `final` False more follows under the same name.
+    """
+
+    request: str
+    action: str
+    code: int
+    message: str
+    data: dict[str, Any]
+    ts_ns: int
+    final: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was asked is done, or has begun."""
+        return self.code == OK
+
+    @property
+    def said(self) -> str:
+        """The answer in one line."""
+        return f"{'ok' if self.ok else 'refused'}: {self.message}"
+
+
 class Post(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="post"):
     """Put a restriction on the board."""
 
@@ -208,7 +237,7 @@ class Lift(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="lift"):
     ts_ns: int
 
 
-Intent = Place | Plan | Cancel | Amend | Refuse | Book | Alert | Post | Lift
+Intent = Place | Plan | Cancel | Amend | Refuse | Book | Alert | Reply | Post | Lift
 
 
 class Approved(msgspec.Struct, frozen=True, gc=False):
@@ -313,7 +342,18 @@ class RecordFill(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="reco
 
 
 Command = (
-    Submit | AmendOrder | CancelOrder | RecordOrder | RecordAmend | RecordFill | Book | Alert | Refuse | Post | Lift
+    Submit
+    | AmendOrder
+    | CancelOrder
+    | RecordOrder
+    | RecordAmend
+    | RecordFill
+    | Book
+    | Alert
+    | Reply
+    | Refuse
+    | Post
+    | Lift
 )
 
 

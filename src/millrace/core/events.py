@@ -241,11 +241,12 @@ class Timer(_Event, frozen=True, gc=False, tag="timer"):
 
 
 class Operator(_Event, frozen=True, gc=False, tag="operator"):
-    """A person asked for something; the answer is read back from the core after the step."""
+    """A person asked for something, under a name that ties the replies to it; without one nobody waits for them."""
 
     action: str
     args: dict[str, Scalar]
     ts_ns: int
+    request: str = ""
 
 
 class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):

@@ -15,11 +15,16 @@ from millrace.core.events import Operator, Reconciled, RecoveryBegan
 from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.instrument import Instrument, Money
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
+from millrace.core.requests import accepted, refused
 from millrace.core.strategy import Interest
 
 ACCEPT: Final = "accept_order"
 ADJUST: Final = "book_adjustment"
 """The operator's words: args `order`, or `venue`, `asset`, `amount`; both with `operator` and `reason`."""
+ACTIONS: Final = {
+    ACCEPT: "leave an order alone that the program does not know: order= operator= reason=",
+    ADJUST: "explain money that came or went: venue= asset= amount= operator= reason=",
+}
 _QUIET: Final = Interest((), None, None)
 _SHARE: Final = 100
 """A hundredth of what should be there may be missing, or a dollar's worth, whichever is more."""
@@ -140,18 +145,18 @@ class ReconciliationGuard:
             return []
         who, why = str(seen.args.get("operator", "")), str(seen.args.get("reason", ""))
         if not who or not why:
-            return [Alert(Severity.WARN, seen.action, "refused: name operator= and reason=", seen.ts_ns)]
+            return [refused(seen, "name operator= and reason=")]
         if seen.action == ACCEPT:
             return self._accept(str(seen.args.get("order", "")), who, why, seen)
         return self._adjust(seen, who, why)
 
     def _accept(self, order: str, who: str, why: str, seen: Operator) -> list[Verdict]:
         self._accepted[order] = None
-        text = f"ok: {order} is left alone from the next comparison on"
+        text = f"{order} is left alone from the next comparison on"
         values = {"order": order, "operator": who, "reason": why}
         return [
             Book(self.name, ACCEPT, f"{order}/{seen.ts_ns}", dict(values), seen.ts_ns),
-            Alert(Severity.INFO, ACCEPT, text, seen.ts_ns),
+            accepted(seen, text),
         ]
 
     def _adjust(self, seen: Operator, who: str, why: str) -> list[Verdict]:
@@ -160,14 +165,13 @@ class ReconciliationGuard:
         scale = self._scale(asset)
         opening = None if books is None else books.opening
         if opening is None or scale is None or isinstance(amount, bool) or not isinstance(amount, int | float):
-            text = "refused: name venue=, asset= and amount= of an asset that was compared"
-            return [Alert(Severity.WARN, ADJUST, text, seen.ts_ns)]
+            return [refused(seen, "name venue=, asset= and amount= of an asset that was compared")]
         change = round(amount * 10**scale)
         opening[asset] = opening.get(asset, 0) + change
         values = {"venue": venue, "asset": asset, "amount": change, "operator": who, "reason": why}
         return [
             Book(self.name, ADJUST, f"{venue}/{asset}/{seen.ts_ns}", dict(values), seen.ts_ns),
-            Alert(Severity.INFO, ADJUST, f"ok: {amount} {asset} booked; the next comparison decides", seen.ts_ns),
+            accepted(seen, f"{amount} {asset} booked; the next comparison decides"),
         ]
 
     def _scale(self, asset: str) -> int | None:

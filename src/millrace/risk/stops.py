@@ -12,12 +12,15 @@ from millrace.core.events import KillRequested, KillSource, Operator
 from millrace.core.guard import CancelScope, GuardView, Seen, Verdict
 from millrace.core.kill import GLOBAL, KILL_ID, kill_id, read_scope
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of
+from millrace.core.requests import accepted, refused
 from millrace.core.strategy import Interest
 
 HALT, CLEAR = "halt", "clear"
 """What an operator asks for."""
-REFUSED = "refused"
-"""How the answer to a request that was not carried out begins."""
+ACTIONS = {
+    HALT: "stop everything, or scope=venue:NAME and the like; flatten=true takes orders off the book; reason=",
+    CLEAR: "let it trade again: id= operator= reason=",
+}
 
 
 class KillSwitch:
@@ -48,13 +51,14 @@ class KillSwitch:
         scope = read_scope(said)
         if scope is None or not self._is_known(scope, view):
             known = ", ".join(sorted(str(one) for one in self._known))
-            return [_answer(asked, f"{REFUSED}: there is no scope {said} here; there are {known}")]
+            return [refused(asked, f"there is no scope {said} here; there are {known}")]
         flatten = asked.args.get("flatten") is True
         text = str(asked.args.get("reason", "operator"))
         wanted = KillRequested(KillSource.CONTROL, scope, text, flatten, asked.ts_ns)
         todo = "its orders leave the book" if flatten else "orders on the book stay there"
-        ok = f"ok: halted {scope}, {todo}; clear it with id={kill_id(KillSource.CONTROL, scope)}"
-        return [*self._halt(wanted, view), _answer(asked, ok)]
+        standing = kill_id(KillSource.CONTROL, scope)
+        text = f"halted {scope}, {todo}; clear it with id={standing}"
+        return [*self._halt(wanted, view), accepted(asked, text, {"id": standing})]
 
     def _halt(self, wanted: KillRequested, view: GuardView) -> list[Verdict]:
         known = self._is_known(wanted.scope, view)
@@ -113,15 +117,15 @@ def _clear(asked: Operator, view: GuardView) -> list[Verdict]:
     given = {name: str(asked.args.get(name, "")).strip() for name in ("id", "operator", "reason")}
     missing = [f"{name}=" for name, value in given.items() if not value]
     if missing:
-        return [_answer(asked, f"{REFUSED}: say {', '.join(missing)} too; `restrictions` lists the ids")]
+        return [refused(asked, f"say {', '.join(missing)} too; `restrictions` lists the ids")]
     found = next((one for one in view.restrictions() if one.id == given["id"]), None)
     if found is None:
-        return [_answer(asked, f"{REFUSED}: no restriction {given['id']} stands; `restrictions` lists the ids")]
+        return [refused(asked, f"no restriction {given['id']} stands; `restrictions` lists the ids")]
     kept = _why_kept(found, view.now_ns)
     if kept:
-        return [_answer(asked, f"{REFUSED}: {found.id} {kept}")]
+        return [refused(asked, f"{found.id} {kept}")]
     lift = Lift(found.id, f"{given['operator']}: {given['reason']}", view.now_ns)
-    return [lift, _answer(asked, f"ok: {found.id} no longer holds {found.scope}")]
+    return [lift, accepted(asked, f"{found.id} no longer holds {found.scope}")]
 
 
 def _why_kept(restriction: Restriction, now_ns: int) -> str:
@@ -134,7 +138,3 @@ def _why_kept(restriction: Restriction, now_ns: int) -> str:
         seconds = -((now_ns - restriction.hold_until_ns) // 1_000_000_000)
         return f"holds for another {seconds} s"
     return ""
-
-
-def _answer(asked: Operator, text: str) -> Alert:
-    return Alert(Severity.INFO, asked.action, text, asked.ts_ns)

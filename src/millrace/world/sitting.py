@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from millrace.core.clock import Clock
-from millrace.core.commands import Alert, Command, RecordFill
+from millrace.core.commands import OK, Alert, Command, RecordFill, Reply
 from millrace.core.events import Event, Operator
-from millrace.risk.stops import REFUSED
+from millrace.core.requests import refused
 from millrace.shell.mailbox import RESTRICTIONS, Answer, Mailbox, Request
+from millrace.world.catalogue import actions
 from millrace.world.incidents import Incidents
 from millrace.world.run_folder import Run
 
@@ -72,7 +73,7 @@ class Sitting:
         self._began_ns = clock.monotonic_ns()
         self._first_sim_ns = run.simulation.now_ns
         self._mailbox = Mailbox(run.folder)
-        self._told: list[Alert] = []
+        self._replies: list[Reply] = []
         self._frames = 0
         self._fills: deque[str] = deque(maxlen=_RECENT)
         self._alerts: deque[str] = deque(maxlen=_RECENT)
@@ -94,7 +95,6 @@ class Sitting:
         self._serve()
         self.tell(self.run.keep())
         self.tell(self._incidents.keep())
-        self._told.clear()
         show(self.frame())
 
     def end(self) -> SittingResult:
@@ -113,22 +113,44 @@ class Sitting:
 
     def _serve(self) -> None:
         """Do what operators asked for, each as an event, and answer with what is in force after it."""
-        engine = self.run.simulation.engine
+        for reply in self._taken_replies():
+            self._mailbox.follow(reply.request, self._answer(reply))
         for request in self._mailbox.take():
-            text = self._done(request)
-            standing = engine.standing(self.run.program.grid.name, self.run.program.instrument.id)
-            ok = not text.startswith(REFUSED)
-            active = tuple(engine.restrictions())
-            self._mailbox.answer(request.name, Answer(ok, text, standing.level.name, standing.reasons, active))
+            self._mailbox.answer(request.name, self._answer(self._done(request)))
 
-    def _done(self, request: Request) -> str:
-        """Do one request and return its answer; a mere question is no event."""
+    def _done(self, request: Request) -> Reply:
+        """Do one request and return its reply; a mere question is no event."""
+        now_ns = self.run.simulation.now_ns
         if request.action == RESTRICTIONS:
-            return f"ok: {len(self.run.program.engine.restrictions())} in force"
-        self._told.clear()
-        self.run.simulation.feed_event(Operator(request.action, request.args, self.run.simulation.now_ns))
-        answers = (alert.text for alert in self._told if alert.code == request.action)
-        return next(answers, f"{REFUSED}: nothing here answers to {request.action}")
+            text = f"{len(self.run.program.engine.restrictions())} in force"
+            return Reply(request.name, request.action, OK, text, {}, now_ns)
+        asked = Operator(request.action, request.args, now_ns, request.name)
+        self.run.simulation.feed_event(asked)
+        replies = self._taken_replies()
+        own = [reply for reply in replies if reply.request == request.name]
+        self._replies += [reply for reply in replies if reply.request != request.name]
+        if own:
+            return own[-1]
+        known = ", ".join(actions())
+        return refused(asked, f"nothing here answers to {request.action}; there are {known}")
+
+    def _taken_replies(self) -> list[Reply]:
+        taken, self._replies = self._replies, []
+        return taken
+
+    def _answer(self, reply: Reply) -> Answer:
+        engine = self.run.simulation.engine
+        standing = engine.standing(self.run.program.grid.name, self.run.program.instrument.id)
+        return Answer(
+            ok=reply.ok,
+            message=reply.message,
+            code=reply.code,
+            final=reply.final,
+            data=reply.data,
+            mode=standing.level.name,
+            reasons=standing.reasons,
+            restrictions=tuple(engine.restrictions()),
+        )
 
     def frame(self) -> Frame:
         """Return what there is to see now."""
@@ -175,8 +197,11 @@ class Sitting:
                     f"{clock_text(command.ts_ns)}  {place.group:<7} {place.leg}  {side:<4}"
                     f" {facts.volume(command.lots):>9,.8g} at {price:.5f}  {done}"
                 )
+            elif isinstance(command, Reply):
+                self._alerts.append(f"{clock_text(command.ts_ns)}  {command.action}: {command.said}")
+                if command.request:
+                    self._replies.append(command)
             elif isinstance(command, Alert):
-                self._told.append(command)
                 self._alerts.append(f"{clock_text(command.ts_ns)}  {command.severity.value}: {command.text}")
 
 

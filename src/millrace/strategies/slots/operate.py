@@ -1,118 +1,144 @@
-"""What an operator may ask of a running grid (slots 9, 18): pause, resume, add a slot, move a distance.
+"""What an operator may ask of a running grid (slots 18): the table of actions, and those that are short.
 
-Every request is an event in the journal. The answer is an alert with the outcome, written after the core has acted, so
-that what a person reads is what is in force.
+Every request is an event in the journal. Its arguments are read by the rules of the whole table before anything
+happens, and the reply is a command of the same step, so that what a person reads is what is in force.
 """
 
-from collections.abc import Mapping
-from math import isfinite
+from typing import Annotated
 
-from millrace.core.commands import Alert, Book, Lift, Post, Severity
-from millrace.core.events import Operator, Scalar
+import msgspec
+
+from millrace.core.commands import Book, Lift, Post, Reply
+from millrace.core.events import Operator
+from millrace.core.failure import OperatorError
 from millrace.core.permission import ReasonCode
+from millrace.core.requests import NoArguments, accepted, read_arguments, refused
 from millrace.strategies.slots.capacity_health import NORMAL
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
+from millrace.strategies.slots.operator_action import OperatorAction
 from millrace.strategies.slots.status import capacity
 from millrace.strategies.slots.transitions import recheck
 from millrace.strategies.slots.turn import Turn
 
-REFUSED = "refused"
-"""How the answer to a request that was not carried out begins."""
-_MIN_ENTRY_PCT, _MAX_ENTRY_PCT = 0.05, 50.0
 _FEE_LEGS, _PROFIT_MARGIN_PCT = 2.0, 0.1
 _RATIO_FOR_MORE = 0.90
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """Why, in the operator's words."""
+
+    reason: str = "operator"
+
+
+class AddSlot(msgspec.Struct, frozen=True):
+    """`force` adds the slot although the capacity band is not normal."""
+
+    force: bool = False
+
+
+class ExternalFlow(msgspec.Struct, frozen=True):
+    """What came in (+) or left (-), in USD and base units."""
+
+    usd: float = 0.0
+    base: float = 0.0
+
+
+class EntryPct(msgspec.Struct, frozen=True):
+    """The entry distance in per cent."""
+
+    value: Annotated[float, msgspec.Meta(ge=0.05, le=50.0)]
+
+
+class ProfitPct(msgspec.Struct, frozen=True):
+    """The profit distance in per cent."""
+
+    value: float
+
+
 def operate(grid: Grid, turn: Turn, event: Operator) -> None:
     """Carry out one request; requests that are not the grid's are left alone."""
-    strategy = event.args.get("strategy", grid.name)
-    if strategy != grid.name:
+    action = ACTIONS.get(event.action)
+    given = dict(event.args)
+    if action is None or given.pop("strategy", grid.name) != grid.name:
         return
-    if event.action == "pause":
-        answer = _pause(grid, turn, str(event.args.get("reason", "operator")))
-    elif event.action == "resume":
-        answer = _resume(grid, turn)
-    elif event.action == "add_slot":
-        answer = _add_slot(grid, turn, force=event.args.get("force") is True)
-    elif event.action == "external_flow":
-        answer = _external_flow(grid, turn, event.args)
-    elif event.action == "set_entry_pct":
-        answer = _set_entry_pct(grid, event.args.get("value"))
-    elif event.action == "set_profit_pct":
-        answer = _set_profit_pct(grid, event.args.get("value"))
+    try:
+        arguments = read_arguments(action.arguments, event.action, given)
+    except OperatorError as error:
+        turn.out.append(refused(event, str(error)))
     else:
-        return
-    turn.out.append(Alert(Severity.INFO, event.action, answer, turn.now_ns))
+        turn.out.append(action.carry_out(grid, turn, event, arguments))
 
 
-def _pause(grid: Grid, turn: Turn, text: str) -> str:
-    turn.out.append(Post(grid.restriction(PAUSE_ID, ReasonCode.OPERATOR_PAUSE, text, turn.now_ns)))
-    return "ok: paused; exits stay on the book"
+def _pause(grid: Grid, turn: Turn, asked: Operator, wanted: Pause) -> Reply:
+    turn.out.append(Post(grid.restriction(PAUSE_ID, ReasonCode.OPERATOR_PAUSE, wanted.reason, turn.now_ns)))
+    return accepted(asked, "paused; exits stay on the book")
 
 
-def _resume(grid: Grid, turn: Turn) -> str:
+def _resume(grid: Grid, turn: Turn, asked: Operator, _: NoArguments) -> Reply:
     if grid.lock.locked:
-        return "refused: the daily loss lock is active until the UTC day ends or its limit is raised"
+        return refused(asked, "the daily loss lock is active until the UTC day ends or its limit is raised")
     for slot in grid.slots.values():
         remaining = recheck(grid, turn, slot) if slot.quarantined else None
         if remaining is not None:
-            return f"refused: slot {slot.slot_id} is in quarantine: ({remaining.number}) {remaining.text}"
+            text = f"slot {slot.slot_id} is in quarantine: ({remaining.number}) {remaining.text}"
+            return refused(asked, text, {"slot_id": slot.slot_id, "invariant": remaining.number})
     for tail in (PAUSE_ID, "errors", "invariants"):
         turn.out.append(Lift(f"{grid.name}/{tail}", "resumed by the operator", turn.now_ns))
     grid.errors = 0
     grid.wake_all()
-    return "ok: resumed"
+    return accepted(asked, "resumed")
 
 
-def _add_slot(grid: Grid, turn: Turn, *, force: bool) -> str:
+def _add_slot(grid: Grid, turn: Turn, asked: Operator, wanted: AddSlot) -> Reply:
     chosen = grid.settings
-    wanted = len(grid.slots) + 1
-    if 2 * wanted > grid.safe_cap:
-        return f"refused: {wanted} slots may need {2 * wanted} orders, the safe cap is {grid.safe_cap}"
-    if wanted > chosen.sticky_max_target_slots:
-        return f"refused: {wanted} slots are more than STICKY_MAX_TARGET_SLOTS={chosen.sticky_max_target_slots}"
-    if wanted > chosen.sticky_target_slots and chosen.open_order_safety_ratio < _RATIO_FOR_MORE:
-        return (
-            f"refused: more than {chosen.sticky_target_slots} slots need OPEN_ORDER_SAFETY_RATIO >= {_RATIO_FOR_MORE}"
-        )
+    count = len(grid.slots) + 1
+    if 2 * count > grid.safe_cap:
+        return refused(asked, f"{count} slots may need {2 * count} orders, the safe cap is {grid.safe_cap}")
+    if count > chosen.sticky_max_target_slots:
+        text = f"{count} slots are more than STICKY_MAX_TARGET_SLOTS={chosen.sticky_max_target_slots}"
+        return refused(asked, text)
+    if count > chosen.sticky_target_slots and chosen.open_order_safety_ratio < _RATIO_FOR_MORE:
+        text = f"more than {chosen.sticky_target_slots} slots need OPEN_ORDER_SAFETY_RATIO >= {_RATIO_FOR_MORE}"
+        return refused(asked, text)
     band = capacity(grid, turn).status_band
-    if band != NORMAL and not force:
-        return f"refused: the capacity band is {band}; force=true adds the slot all the same"
+    if band != NORMAL and not wanted.force:
+        return refused(asked, f"the capacity band is {band}; force=true adds the slot all the same", {"band": band})
     slot = grid.add_slot()
     warning = "" if band == NORMAL else f"; the capacity band is {band}"
-    return f"ok: slot {slot.slot_id} added{warning}"
+    return accepted(asked, f"slot {slot.slot_id} added{warning}", {"slot_id": slot.slot_id, "band": band})
 
 
-def _external_flow(grid: Grid, turn: Turn, args: Mapping[str, Scalar]) -> str:
+def _external_flow(grid: Grid, turn: Turn, asked: Operator, moved: ExternalFlow) -> Reply:
     """Book a deposit (+) or withdrawal (-) by other hands, so that it does not count as drift (slots 7.3, 7.7)."""
-    usd, base = _number(args.get("usd", 0.0)), _number(args.get("base", 0.0))
-    if usd is None or base is None or (usd == 0.0 and base == 0.0):
-        return "refused: say usd=AMOUNT, base=AMOUNT or both; + came in, - left"
+    usd, base = moved.usd, moved.base
+    if usd == 0.0 and base == 0.0:
+        return refused(asked, "say usd=AMOUNT, base=AMOUNT or both; + came in, - left")
     grid.balances.flow(usd, base)
     key = f"{grid.instrument.id}/flow/{grid.balances.flows}"
     turn.out.append(Book(grid.name, "external_flow", key, {"usd": usd, "base": base}, turn.now_ns))
-    return f"ok: {usd:+g} {grid.instrument.quote} and {base:+g} {grid.instrument.base} moved the baseline"
+    return accepted(asked, f"{usd:+g} {grid.instrument.quote} and {base:+g} {grid.instrument.base} moved the baseline")
 
 
-def _set_entry_pct(grid: Grid, value: Scalar) -> str:
-    number = _number(value)
-    if number is None or not _MIN_ENTRY_PCT <= number <= _MAX_ENTRY_PCT:
-        return f"refused: entry_pct must be a number from {_MIN_ENTRY_PCT} to {_MAX_ENTRY_PCT}, not {value!r}"
-    grid.set_tunables(entry_pct=number)
+def _set_entry_pct(grid: Grid, _: Turn, asked: Operator, wanted: EntryPct) -> Reply:
+    grid.set_tunables(entry_pct=wanted.value)
     grid.wake_all()
-    return f"ok: entry_pct {grid.entry_pct:g}"
+    return accepted(asked, f"entry_pct {grid.entry_pct:g}", {"entry_pct": grid.entry_pct})
 
 
-def _set_profit_pct(grid: Grid, value: Scalar) -> str:
-    number = _number(value)
+def _set_profit_pct(grid: Grid, _: Turn, asked: Operator, wanted: ProfitPct) -> Reply:
     least = _FEE_LEGS * grid.instrument.maker_fee_ppm / 1e4 + _PROFIT_MARGIN_PCT
-    if number is None or number < least:
-        return f"refused: profit_pct must be a number of at least {least:g}, not {value!r}"
-    grid.set_tunables(profit_pct=number)
-    return f"ok: profit_pct {grid.profit_pct:g}"
+    if wanted.value < least:
+        return refused(asked, f"value must be a number of at least {least:g}, twice the maker fee and a margin")
+    grid.set_tunables(profit_pct=wanted.value)
+    return accepted(asked, f"profit_pct {grid.profit_pct:g}", {"profit_pct": grid.profit_pct})
 
 
-def _number(value: Scalar) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value)
+ACTIONS: dict[str, OperatorAction] = {
+    "pause": OperatorAction(Pause, _pause, "send no new entries: reason="),
+    "resume": OperatorAction(NoArguments, _resume, "trade again after a pause, errors or a halt of the grid's own"),
+    "add_slot": OperatorAction(AddSlot, _add_slot, "open one more slot; force=true in spite of the capacity band"),
+    "set_entry_pct": OperatorAction(EntryPct, _set_entry_pct, "move the entry distance: value= per cent, 0.05 to 50"),
+    "set_profit_pct": OperatorAction(ProfitPct, _set_profit_pct, "move the profit distance: value= per cent"),
+    "external_flow": OperatorAction(ExternalFlow, _external_flow, "tell what came in (+) or left (-): usd= base="),
+}
+"""Every action of the grid by its name; the one list that the program, `millrace ask` and the tests read."""

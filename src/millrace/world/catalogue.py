@@ -1,0 +1,18 @@
+"""What may be asked of a running program, from the tables of those who answer, so that no list can fall behind.
+
+The command line prints it and refuses what is not in it; the program itself answers an unknown action the same way.
+"""
+
+from millrace.risk import reconciliation, stops
+from millrace.shell.mailbox import RESTRICTIONS
+from millrace.strategies.slots import operate
+
+
+def actions() -> dict[str, str]:
+    """Return a line for each action by its name: the grid's, the guards' and the program's own."""
+    return {
+        **{name: action.summary for name, action in operate.ACTIONS.items()},
+        **stops.ACTIONS,
+        **reconciliation.ACTIONS,
+        RESTRICTIONS: "list what restricts trading",
+    }
