@@ -284,9 +284,9 @@ def test_orders_that_the_venue_forgot_end_after_it_denied_them_twice(stopped: Pa
     run.close()
 
 
-def test_other_settings_are_refused_by_name(stopped: Path) -> None:
-    with pytest.raises(OperatorError, match=r"begun with other settings \(slots.count, slots.profit_pct differ\)"):
-        open_run(stopped, {"slots.count": 13, "slots.profit_pct": 0.7})
+def test_settings_that_stay_for_a_whole_run_are_refused_by_name(stopped: Path) -> None:
+    with pytest.raises(OperatorError, match=r"for a whole run \(slots.count, venue.participation differ\)"):
+        open_run(stopped, {"slots.count": 13, "venue.participation": 0.2, "slots.profit_pct": 0.7})
     run = open_run(stopped)
     run.close()
 

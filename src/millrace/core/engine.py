@@ -45,6 +45,7 @@ from millrace.core.events import (
     OrderEvent,
     Print,
     Quote,
+    Scalar,
     Started,
 )
 from millrace.core.guard import CancelScope, Guard, Seen, Verdict, merged
@@ -77,7 +78,7 @@ class Engine:
     ) -> None:
         self.now_ns = 0
         self.command_hash = EMPTY_HASH
-        self.config_digest = ""
+        self.config: dict[str, Scalar] = {}
         self.probe: OrderProbe = NO_PROBE
         self.strategies = tuple(strategies)
         self.guards = tuple(guards)
@@ -192,7 +193,7 @@ class Engine:
         elif isinstance(event, OpenOrdersReport):
             self._market.open_orders(event)
         elif isinstance(event, ConfigApplied):
-            self.config_digest = event.digest
+            self.config = event.values
         elif isinstance(event, TROUBLES):
             for verdict in said_of(event, self.now_ns):
                 self._verdict(verdict, out)
@@ -384,7 +385,7 @@ class Engine:
         return {
             "now_ns": self.now_ns,
             "command_hash": self.command_hash,
-            "config_digest": self.config_digest,
+            "config": self.config,
             "market": self._market.snapshot(),
             "orders": self.orders.snapshot(),
             "account": self.account.snapshot(),
@@ -397,7 +398,7 @@ class Engine:
         """Take a state that `snapshot` gave."""
         self.now_ns = state["now_ns"]
         self.command_hash = state["command_hash"]
-        self.config_digest = state["config_digest"]
+        self.config = state["config"]
         self._market.restore(state["market"])
         self.orders.restore(state["orders"])
         self.account.restore(state["account"])

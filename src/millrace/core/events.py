@@ -250,11 +250,15 @@ class Operator(_Event, frozen=True, gc=False, tag="operator"):
 
 
 class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):
-    """The configuration in force from here on; a run's first event."""
+    """The configuration in force from here on: a run's first event, and that of a start with another one.
+
+    `changed` are the keys that differ from what held before, none at the first.
+    """
 
     digest: str
     values: dict[str, Scalar]
     ts_ns: int
+    changed: tuple[str, ...] = ()
 
 
 class Started(_Event, frozen=True, gc=False, tag="started"):

@@ -73,13 +73,18 @@ class SampleGrid:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        return {"now_ns": self._now_ns, "last": [self._last_ts_ns, self._last_ticks], "kept": list(self._kept)}
+        return {
+            "step_ns": self.step_ns,
+            "now_ns": self._now_ns,
+            "last": [self._last_ts_ns, self._last_ticks],
+            "kept": list(self._kept),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state that `snapshot` gave."""
+        """Take a state that `snapshot` gave; samples of another step say nothing on this grid and are left out."""
         self._now_ns = state["now_ns"]
         self._last_ts_ns, self._last_ticks = state["last"]
-        self._kept = deque(state["kept"], maxlen=self._keep)
+        self._kept = deque(state["kept"] if state["step_ns"] == self.step_ns else (), maxlen=self._keep)
 
     def _pending(self, until_ns: int) -> int:
         """Return how many unsettled grid times up to `until_ns` the last print covers, at most `keep`."""

@@ -189,9 +189,9 @@ def build_reconciler(program: Program) -> Reconciler:
     return Reconciler(program.orders, instrument.venue, (instrument,), program.client_prefix)
 
 
-def config_event(settings: Settings, ts_ns: int) -> ConfigApplied:
+def config_event(settings: Settings, ts_ns: int, changed: tuple[str, ...] = ()) -> ConfigApplied:
     """Return the event that tells the core which configuration holds."""
-    return ConfigApplied(settings.digest, settings.flat(), ts_ns)
+    return ConfigApplied(settings.digest, settings.flat(), ts_ns, changed)
 
 
 def balance_event(venue: SimVenue, ts_ns: int) -> BalanceReport:

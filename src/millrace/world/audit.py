@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from millrace.config.load import load_settings
 from millrace.core.commands import OrderState, Side
 from millrace.core.failure import OperatorError
 from millrace.core.journal_format import RecordKind
@@ -22,8 +21,8 @@ from millrace.sim.venue import SimVenue
 from millrace.sim.venue_log import Accepted, decode_record
 from millrace.strategies.slots.invariants import duplicate_txids, violations
 from millrace.strategies.slots.slot import Slot
-from millrace.world.assemble import Program, build_program, venue_settings
-from millrace.world.replay import given
+from millrace.world.assemble import Program, venue_settings
+from millrace.world.journaled_program import JournaledProgram, settings_of
 
 NEVER_ANSWERED = (OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN)
 
@@ -73,10 +72,11 @@ def read_folder(folder: Path) -> Folder:
     manifest = read_manifest(folder)
     if manifest is None:
         raise OperatorError(f"{folder} holds no run: it has no manifest.json")
-    settings = load_settings(overrides=given(manifest.config))
-    program = build_program(settings)
+    settings = settings_of(manifest.config)
+    core = JournaledProgram(settings)
     for step in read_journal(folder):
-        program.engine.step(step.event)
+        core.step(step.event)
+    program = core.program
     records = [
         decode_record(record.payload) for record in journal_records(folder / "venue") if record.kind is RecordKind.VENUE
     ]

@@ -31,6 +31,7 @@ from millrace.world.assemble import Program, build_program, venue_settings
 from millrace.world.demo import FIRST_NS
 from millrace.world.fault_plan import PLACES, Deed, FaultPlan, Kind, fault_plan
 from millrace.world.fault_premises import FOLDER, FaultPremises
+from millrace.world.journaled_program import JournaledProgram
 from millrace.world.line import NEVER_NS
 from millrace.world.oracles import Oracles, Violation
 from millrace.world.run_folder import Run
@@ -100,7 +101,8 @@ class FaultWorld:
     ) -> None:
         self.seed = seed
         self.plan = fault_plan(seed, FIRST_NS, span_ns) if plan is None else plan
-        self.settings = world_settings(seed, changes or {})
+        self._changes = changes or {}
+        self.settings = self._settings_now = world_settings(seed, self._changes)
         program = build_program(self.settings)
         instrument = self.instrument = program.instrument
         rules = venue_settings(self.settings, instrument)
@@ -215,7 +217,7 @@ class FaultWorld:
             self._dies_again = 0
         self._ends_ns = NEVER_NS
         with _OneLife(self._take):
-            self._run = Run(self.premises, self.settings)
+            self._run = Run(self.premises, self._settings_of_life())
         if self._run is None:
             return
         self.now_ns = max(self.now_ns, self._run.simulation.now_ns)
@@ -225,6 +227,17 @@ class FaultWorld:
         owed, self._owed = self._owed, {}
         for restriction_id in owed:
             self._clear(restriction_id)
+
+    def _settings_of_life(self) -> Settings:
+        """Return the settings of the life that begins: the operator changes some of them now and then."""
+        dice = Dice(self.seed, f"settings of life {self.lives}")
+        if self.lives == 0 or dice.draw("whether") % _LIVES_PER_CHANGE:
+            return self._settings_now
+        changes: dict[str, Scalar] = {
+            key: values[dice.draw(key) % len(values)] for key, values in _CHANGED_AT_STARTS.items()
+        }
+        self._settings_now = world_settings(self.seed, {**changes, **self._changes})
+        return self._settings_now
 
     def _assembled(self, program: Program, simulation: Simulation) -> None:
         self.lives += 1
@@ -378,12 +391,12 @@ class FaultWorld:
 
     def _replay(self, live: bytes) -> None:
         """Step the whole journal through a fresh engine (runtime 2.21 rule 2)."""
-        engine = build_program(self.settings).engine
+        core = JournaledProgram(self.settings)
         for step in read_journal(FOLDER, self.premises.disk):
-            if encode_commands(engine.step(step.event)) != encode_commands(step.commands or []):
+            if encode_commands(core.step(step.event)) != encode_commands(step.commands or []):
                 self.oracles.broken("replay", f"event {step.seq} gives other commands: {step.event!r}")
                 return
-        if engine.command_hash != live:
+        if core.program.engine.command_hash != live:
             self.oracles.broken("replay", "the journal does not lead to the hash of the program that lived")
 
     def _verdict(self) -> Verdict:
@@ -415,6 +428,17 @@ class FaultWorld:
     def _say(self, text: str) -> None:
         self._hash.update(text.encode())
         self._tell(self.now_ns, text)
+
+
+_LIVES_PER_CHANGE: Final = 4
+_CHANGED_AT_STARTS: Final[dict[str, tuple[Scalar, ...]]] = {
+    "slots.profit_pct": (0.6, 0.7),
+    "slots.poll_interval_sec": (30.0, 20.0),
+    "slots.daily_loss_limit_usd": (3.0, 5.0),
+    "sizer.enabled": (False, True),
+    "sizer.shadow": (False, True),
+}
+"""What an operator tries out from one start to the next; the first value is one that most lives have."""
 
 
 def world_settings(seed: int, changes: dict[str, Scalar]) -> Settings:

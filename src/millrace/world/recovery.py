@@ -9,11 +9,8 @@ venue is halted. Running it twice changes nothing the second time.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
-from millrace.core.engine import Engine
 from millrace.core.failure import WorldError
 from millrace.core.journal_format import RecordKind
 from millrace.core.ledger import LedgerStore
@@ -21,6 +18,7 @@ from millrace.orders.table import OrderTable
 from millrace.shell.disk import Disk
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
+from millrace.world.journaled_program import JournaledProgram
 
 _BATCH = 10_000
 
@@ -33,17 +31,17 @@ class Restored(NamedTuple):
     notices: tuple[str, ...]
 
 
-def restore_engine(
-    engine: Engine, folder: Path, disk: Disk, journal: Journal, snapshots: Snapshots, ledger: LedgerStore
+def restore_core(
+    core: JournaledProgram, folder: Path, disk: Disk, journal: Journal, snapshots: Snapshots, ledger: LedgerStore
 ) -> Restored:
-    """Bring the engine to where the journal ends, and the ledger with it.
+    """Bring the core to where the journal ends, and the ledger with it.
 
     Commands of the last event that the program did not live to write are written now. Raises WorldError when the
     journal has a gap or does not give the commands that it recorded, or when the ledger holds other orders.
     """
     saved = snapshots.latest(journal.last_seq)
     if saved.state is not None:
-        take_state(engine, saved.state, folder, saved.seq)
+        core.take(saved.state, folder, saved.seq)
     if journal.last_seq:
         # The ledger may hold nothing that the journal could still lose, and what a killed program wrote is not synced.
         journal.append_record(RecordKind.NOTE, b"reopened")
@@ -54,7 +52,7 @@ def restore_engine(
             raise WorldError(f"{folder}: events {seq + 1} to {step.seq - 1} are missing from the journal; restore them")
         if unwritten:
             raise _diverged(folder, seq)
-        commands = engine.step(step.event)
+        commands = core.step(step.event)
         if step.commands is None:
             unwritten = commands
         elif encode_commands(commands) != encode_commands(step.commands):
@@ -68,20 +66,6 @@ def restore_engine(
         journal.sync()
     _complete(ledger, batch)
     return Restored(seq, count, tuple(saved.notices))
-
-
-def take_state(engine: Engine, state: dict[str, Any], folder: Path, seq: int) -> None:
-    """Restore the engine from a snapshot's state; raises WorldError when it is not of this version's shape.
-
-    Nothing is tried in its place: a version that cannot read its own past would not decide as it did either.
-    """
-    try:
-        engine.restore(state)
-    except (msgspec.ValidationError, KeyError, ValueError) as error:
-        raise WorldError(
-            f"{folder}: the snapshot of event {seq} is of another version ({error}); continue with the version that"
-            " manifest.json names, or put the snapshots aside so that the whole journal is stepped again"
-        ) from error
 
 
 def _complete(ledger: LedgerStore, batch: list[Command]) -> None:

@@ -12,19 +12,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from millrace.config.load import load_settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
-from millrace.core.engine import Engine
-from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError, WorldError
 from millrace.shell.bundle_file import unpacked
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import JournalStep, read_journal
 from millrace.shell.manifest import read_manifest
 from millrace.shell.snapshots import Snapshots
-from millrace.world.assemble import Program, build_program
-from millrace.world.recovery import take_state
+from millrace.world.assemble import Program
+from millrace.world.journaled_program import JournaledProgram, settings_of
 
 _EVENTS_BEFORE = 50
 
@@ -76,25 +73,25 @@ def step_again(folder: Path) -> Replayed:
         raise OperatorError(
             f"{folder} holds no run: there is no manifest.json in it; give a folder of demo or backtest"
         )
-    program = build_program(load_settings(overrides=given(manifest.config)))
+    core = JournaledProgram(settings_of(manifest.config))
     notices: list[str] = []
     if manifest.code_version != code_version():
         notices.append(f"the journal was made by other code ({manifest.code_version}); this is {code_version()}")
-    comparison = _Comparison(folder, program.engine)
+    comparison = _Comparison(folder, core)
     for step in read_journal(folder, on_torn=lambda torn: notices.append(str(torn))):
         if not comparison.same(step):
             break
     if comparison.divergence is None and comparison.unwritten is not None:
         seq, count = comparison.unwritten.seq, len(comparison.made)
         notices.append(f"the program ended before it wrote the {count} commands that event {seq} led to")
-    counts = (comparison.events, comparison.commands, program.engine.command_hash.hex())
-    return Replayed(ReplayResult(*counts, notices, comparison.divergence, comparison.faults), program)
+    counts = (comparison.events, comparison.commands, core.program.engine.command_hash.hex())
+    return Replayed(ReplayResult(*counts, notices, comparison.divergence, comparison.faults), core.program)
 
 
 class _Comparison:
     """Steps an engine event by event beside what was recorded, up to the first difference."""
 
-    def __init__(self, folder: Path, engine: Engine) -> None:
+    def __init__(self, folder: Path, core: JournaledProgram) -> None:
         self.events = 0
         self.commands = 0
         self.faults: list[str] = []
@@ -102,7 +99,7 @@ class _Comparison:
         self.unwritten: JournalStep | None = None
         self.made: list[Command] = []
         self._folder = folder
-        self._engine = engine
+        self._core = core
         self._before: deque[str] = deque(maxlen=_EVENTS_BEFORE)
         self._seq = 0
 
@@ -115,12 +112,13 @@ class _Comparison:
             self.divergence = _describe(self.unwritten, self.made, list(self._before)[:-1])
             return False
         self._follow(step.seq)
-        self.made = self._engine.step(step.event)
+        self.made = self._core.step(step.event)
+        engine = self._core.program.engine
         self.events += 1
         self.commands += len(self.made)
-        if self._engine.fault is not None:
-            self.faults.append(_fault(step.seq, self._engine.fault))
-            self._engine.fault = None
+        if engine.fault is not None:
+            self.faults.append(_fault(step.seq, engine.fault))
+            engine.fault = None
         if step.commands is None and self.made:
             self.unwritten = step
         elif encode_commands(self.made) != encode_commands(step.commands or []):
@@ -135,7 +133,7 @@ class _Comparison:
             saved = Snapshots(self._folder).latest(seq - 1)
             if saved.state is None:
                 raise WorldError(f"{self._folder}: the journal begins with event {seq} and has no snapshot before it")
-            take_state(self._engine, saved.state, self._folder, saved.seq)
+            self._core.take(saved.state, self._folder, saved.seq)
             self._seq = saved.seq
         if seq != self._seq + 1:
             raise WorldError(f"{self._folder}: events {self._seq + 1} to {seq - 1} are missing from the journal")
@@ -147,11 +145,6 @@ def _fault(seq: int, error: Exception) -> str:
     frames = reversed(extract_tb(error.__traceback__))
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
     return f"event {seq}: {type(error).__name__}: {error} ({places})"
-
-
-def given(config: dict[str, Scalar]) -> dict[str, Scalar]:
-    """Return a recorded configuration as overrides; a knob without a value is left to its default."""
-    return {key: value for key, value in config.items() if value is not None}
 
 
 def _describe(step: JournalStep, made: list[Command], before: list[str]) -> Divergence:

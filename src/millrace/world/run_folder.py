@@ -13,7 +13,7 @@ from msgspec import structs
 
 from millrace.config.settings import Settings
 from millrace.core.events import StorageRecovered
-from millrace.core.failure import OperatorError, WorldError
+from millrace.core.failure import WorldError
 from millrace.core.halts import STORAGE_ID, UNKNOWN_ID
 from millrace.core.journal_format import RecordKind
 from millrace.core.kill import KillOrder
@@ -21,7 +21,7 @@ from millrace.core.ledger import LedgerStore
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import Journal, has_segments
 from millrace.shell.kill_file import KillWatch
-from millrace.shell.manifest import RunStart, read_manifest, with_start, write_manifest
+from millrace.shell.manifest import Manifest, RunStart, read_manifest, with_start, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
 from millrace.strategies.slots.schedule import bootstrap_backlog
@@ -30,15 +30,15 @@ from millrace.world.assemble import (
     Program,
     build_executor,
     build_measures,
-    build_program,
     build_reconciler,
     config_event,
     manifest,
     venue_settings,
 )
 from millrace.world.feed import Feed
+from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
 from millrace.world.premises import Premises
-from millrace.world.recovery import Restored, check_agreement, restore_engine
+from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
 from millrace.world.telemetry import Telemetry
@@ -55,9 +55,10 @@ _LEAST_SLOTS_PER_LOOP = 2
 class Run:
     """An open run; feed it time through `simulation` and call `keep` between whiles.
 
-    Raises WorldError when the premises cannot be continued, and OperatorError when their settings are others; nothing
-    is left open then. `kills` stand from the start, before the first order. `rule` is what a person said of this start,
-    `note` what was done to the files for it (`start_rule.prepare`); the journal keeps both.
+    Raises WorldError when the premises cannot be continued, and OperatorError when they are of another run; nothing is
+    left open then. Settings may be others than before: they hold from this start on, and the journal says so. `kills`
+    stand from the start, before the first order. `rule` is what a person said of this start, `note` what was done to
+    the files for it (`start_rule.prepare`); the journal keeps both.
     """
 
     def __init__(
@@ -70,7 +71,6 @@ class Run:
     ) -> None:
         self.folder = premises.folder
         self.settings = settings
-        self.program: Program = build_program(settings)
         self.startup = StartupTimings()
         self.restart = False
         self.notices: tuple[str, ...] = ()
@@ -89,7 +89,8 @@ class Run:
     def _restore(self, opened: ExitStack, premises: Premises) -> Restored:
         folder, disk = premises.folder, premises.disk
         opened.callback(premises.occupy().close)
-        has_journal = check_premises(premises, self.settings)
+        before = check_premises(premises, self.settings)
+        has_journal = before is not None
         if not has_journal:
             write_manifest(folder, manifest(self.settings), disk)
         self.ledger = premises.ledger(create=not has_journal)
@@ -99,7 +100,11 @@ class Run:
         self.snapshots = Snapshots(folder, disk)
         self.journal = Journal(folder, disk)
         opened.callback(self.journal.close)
-        restored = restore_engine(self.program.engine, folder, disk, self.journal, self.snapshots, self.ledger)
+        core = JournaledProgram(self.settings if before is None else settings_of(before.config))
+        restored = restore_core(core, folder, disk, self.journal, self.snapshots, self.ledger)
+        self._changed = changed_keys(core.program.engine.config, self.settings) if restored.seq else ()
+        core.become(self.settings)
+        self.program: Program = core.program
         self.restart = restored.seq > 0
         if self._rule is not StartRule.CONTINUE:
             self.journal.append_record(RecordKind.NOTE, f"start: {self._rule.value}; {self._note}".encode())
@@ -136,6 +141,8 @@ class Run:
         )
         self.simulation.now_ns = now_ns
         told = (self._note,) if self._note else ()
+        if self._changed:
+            told = (*told, f"other settings than before: {', '.join(self._changed)}")
         self.notices = (*told, *restored.notices, *self.journal.notices, *notices)
 
     def _begin(self, restored: Restored, began_ns: int) -> None:
@@ -144,8 +151,8 @@ class Run:
         now_ns, engine = simulation.now_ns, self.program.engine
         replayed_ns = clock.monotonic_ns()
         tracked, fills = engine.live_orders(self.program.instrument.id), self.ledger.fills()
-        if not self.restart:
-            simulation.feed_event(config_event(self.settings, now_ns))
+        if self._changed or not self.restart:
+            simulation.feed_event(config_event(self.settings, now_ns, self._changed))
         unknown: list[str] = []
         for restriction in engine.board.active():
             if restriction.id.startswith(STORAGE_ID):
@@ -240,27 +247,21 @@ class Run:
             self.snapshot()
 
 
-def check_premises(premises: Premises, settings: Settings) -> bool:
-    """Tell whether there is a journal to continue; refuses one made with other settings or half gone.
+def check_premises(premises: Premises, settings: Settings) -> Manifest | None:
+    """Return what the journal to continue was begun with, None without one; refuses a run half gone, or another run.
 
     A missing ledger is not a first start (design section 5.5).
     """
     folder = premises.folder
     if not has_segments(folder, premises.disk):
-        return False
+        return None
     if not premises.has_ledger():
         raise WorldError(_missing(folder, "ledger", "journal"))
     saved = read_manifest(folder, premises.disk)
     if saved is None:
         raise WorldError(f"{folder} has a journal and no manifest.json; restore it or move the folder away")
-    if saved.config_digest != settings.digest:
-        now = settings.flat()
-        changed = sorted(key for key in now.keys() | saved.config.keys() if now.get(key) != saved.config.get(key))
-        raise OperatorError(
-            f"{folder} was begun with other settings ({', '.join(changed)} differ); start with those, or begin anew"
-            " with --fresh"
-        )
-    return True
+    check_change(folder, saved.config, settings)
+    return saved
 
 
 def _is_empty(ledger: LedgerStore) -> bool:

@@ -5,6 +5,7 @@ change, and the small queries that more than one of them needs.
 """
 
 from collections import deque
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import structs
@@ -121,6 +122,18 @@ class Grid:
         self._configs.clear()
         self.size_answers.clear()
         self._target_loop = -1
+
+    def reconfigured(self, changed: Collection[str]) -> None:
+        """Take settings that changed at a start: a distance that the operator set by hand gives way to a new one.
+
+        Nothing is cancelled for it (slots 10); what else the settings say is read when it is needed.
+        """
+        chosen = self.settings
+        self.set_tunables(
+            entry_pct=chosen.entry_pct if "slots.entry_pct" in changed else None,
+            profit_pct=chosen.profit_pct if "slots.profit_pct" in changed else None,
+        )
+        self.wake_all()
 
     def _config(self, *, sticky: bool) -> SlotConfig:
         return structs.replace(

@@ -8,7 +8,7 @@ no slot's bounds can notice, without changing a decision.
 from typing import Any
 
 from millrace.core.commands import Intent, Lift, OrderUpdate, Post, Refused
-from millrace.core.events import BalanceReport, Event, OpenOrdersReport, Operator, Print, Started, Timer
+from millrace.core.events import BalanceReport, ConfigApplied, Event, OpenOrdersReport, Operator, Print, Started, Timer
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
@@ -96,6 +96,9 @@ class SlotGrid:
             refused(self.grid, turn, event)
         elif isinstance(event, Operator):
             operate(self.grid, turn, event)
+            note_stage(self.grid, turn)
+        elif isinstance(event, ConfigApplied):
+            self.grid.reconfigured(event.changed)
             note_stage(self.grid, turn)
         elif isinstance(event, Started):
             if event.restart:
