@@ -101,7 +101,7 @@ class Venue(RuleBasedStateMachine):
         self.hold[order.asset] += order.need
         self.open.append(order)
         self.news.append(OrderAccepted(client_id, "", self.now))
-        if at_once and order.place.style is Style.LIMIT:
+        if at_once and order.place.style is not Style.POST_ONLY:
             self.trade(order, order.place.lots, maker=False)
 
     @precondition(lambda self: self.open)
@@ -132,7 +132,7 @@ class Venue(RuleBasedStateMachine):
         self.free[order.asset] -= more
         self.hold[order.asset] += more
         self.news.append(OrderAmended(client_id, amend.revision, amend.lots, amend.limit_ticks, self.now))
-        if at_once and sooner and order.place.style is Style.LIMIT:
+        if at_once and sooner and order.place.style is not Style.POST_ONLY:
             self.trade(order, order.total - order.lots, maker=False)
 
     @precondition(lambda self: self.travelling)

@@ -353,3 +353,43 @@ def test_progress_is_the_only_carrier_of_fills():
     sim.place(order("a"), SEC)
     kinds = [type(event) for event in events(sim.on_print(DOGE.id, 2 * SEC, AT - 10, 1, 0, 10**15))]
     assert kinds == [OrderProgress, BalanceReport]
+
+
+# ---- orders that take what is there and end (slots 11.3)
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, AT + 10), (Side.SELL, AT - 10)])
+def test_an_ioc_order_that_crosses_trades_at_once_at_the_last_price_and_pays_the_takers_fee(side, limit):
+    sim = venue()
+    sim.on_print(DOGE.id, SEC, AT, LOTS, 1, LOTS)
+    accepted, progress, _ = events(sim.place(order("a", side, limit, style=Style.IOC), 2 * SEC))
+    assert isinstance(accepted, OrderAccepted)
+    cost = DOGE.cost(AT, LOTS)
+    assert (progress.cum_lots, progress.cum_cost, progress.cum_fee) == (LOTS, cost, DOGE.fee(cost, maker=False))
+    assert sim.open_orders(DOGE.id) == ()
+    assert sim.order_status("a").state is OrderState.FILLED
+
+
+def test_an_ioc_order_that_does_not_cross_ends_at_once_and_holds_nothing():
+    sim = venue()
+    sim.on_print(DOGE.id, SEC, AT, LOTS, 1, LOTS)
+    before = sim.balances()
+    accepted, ended, _ = events(sim.place(order("a", limit=AT - 10, style=Style.IOC), 2 * SEC))
+    assert isinstance(accepted, OrderAccepted)
+    assert isinstance(ended, OrderEnded)
+    assert (ended.status, ended.progress.cum_lots) == (EndStatus.CANCELLED, 0)
+    assert sim.balances() == before
+    assert sim.open_orders(DOGE.id) == ()
+
+
+def test_an_ioc_order_never_rests_even_where_the_venues_log_was_torn_behind_its_arrival():
+    written = []
+    base = VenueSettings("kraken", (DOGE,), {"USD": 2_000 * USD, "DOGE": 10_000 * COIN}, 1)
+    sim = SimVenue(base, written.append)
+    sim.on_print(DOGE.id, SEC, AT, LOTS, 1, LOTS)
+    sim.place(order("a", limit=AT - 10, style=Style.IOC), 2 * SEC)
+    torn = written[:-1]
+    again = SimVenue.rebuild(base, torn)
+    assert again.open_orders(DOGE.id) == ()
+    assert again.balances() == sim.balances()
+    assert again.order_status("a").state is OrderState.CANCELLED

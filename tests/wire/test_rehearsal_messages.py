@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from millrace.core.codec import encode_event
 from millrace.core.commands import Approved, ApprovedAmend, OrderState, Place, Side, Style
@@ -60,6 +61,7 @@ FOUND = VenueOrder(DOGE, "id", "O1", Side.SELL, 9, 17, OrderState.PARTIAL, 1, 2,
 CALLS: tuple[FromProgram, ...] = (
     Hello(1),
     PlaceCall(Approved(PLACE, "id", 4, 5), 2),
+    PlaceCall(Approved(structs.replace(PLACE, style=Style.IOC), "id", 4, 5), 2),
     AmendCall(ApprovedAmend(PLACE, "id", 2, 7, 18, True, 4, 5)),
     CancelCall(DOGE, "id"),
     OrderQuestion("id", 7),

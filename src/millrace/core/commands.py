@@ -38,10 +38,11 @@ class Side(StrEnum):
 
 
 class Style(StrEnum):
-    """How an order may meet the book."""
+    """How an order may meet the book: never take, take and rest, or take what is there and end (IOC)."""
 
     POST_ONLY = "post_only"
     LIMIT = "limit"
+    IOC = "ioc"
 
 
 class OrderState(StrEnum):

@@ -3,7 +3,8 @@
 Fills are deliberately modest (design section 3): a resting order trades at its limit when a print passes it by a tick,
 in price-time order and within a share of the bar's volume, or when a quote meets it, within the displayed size. A LIMIT
 order that crosses trades whole and at once at the opposing price (the last one where there are no quotes): depth is not
-known, so neither is impact. Other participants' queues, self-trades and fees in base are not modelled.
+known, so neither is impact. An IOC order does the same or ends at once. Other participants' queues, self-trades and
+fees in base are not modelled.
 
 State changes in one way only: a record is made here, logged, and applied (`venue_state`). `rebuild` applies logged
 records, so a restarted program finds the venue it left. What we are told travels on one connection: answers arrive in
@@ -51,6 +52,10 @@ from millrace.sim.venue_state import VenueState
 __all__ = ["Delivery", "FillRule", "SimVenue", "VenueSettings"]
 
 
+NOTHING_TO_TAKE = "nothing to take"
+"""Why an IOC order ends that does not cross."""
+
+
 class Delivery(NamedTuple):
     """An event and when the program receives it; the event's own time is the same."""
 
@@ -80,6 +85,9 @@ class SimVenue:
         for record in records:
             venue._write(record)
         venue._log = log
+        for order in [order for order in venue._state.open.values() if order.style is Style.IOC]:
+            # The log was torn between its arrival and what became of it.
+            venue.end_order(order.client_id, 0, EndStatus.CANCELLED, NOTHING_TO_TAKE)
         return venue
 
     # Requests
@@ -120,6 +128,8 @@ class SimVenue:
         answers = [self._answer(OrderAccepted(client_id, resting.venue_order_id, self._state.answered_ns))]
         if taken_at:
             answers.append(self._execute(resting, ts_ns, order.lots, taken_at, None))
+        elif order.style is Style.IOC:
+            answers.append(self._end(resting, ts_ns, EndStatus.CANCELLED, NOTHING_TO_TAKE, charged))
         return self._with_balances(answers)
 
     def amend(self, amend: ApprovedAmend, ts_ns: int) -> list[Delivery]:
@@ -157,10 +167,7 @@ class SimVenue:
         charged = self._state.counters[instrument].after(cancel_cost(ts_ns - order.touched_ns), ts_ns)
         if charged is None:
             return self._refuse_cancel(instrument, client_id, ts_ns, RejectReason.RATE_LIMIT.value)
-        self._write(Ended(ts_ns, client_id, EndStatus.CANCELLED, "user", charged))
-        at_ns = self._state.answered_ns
-        progress = OrderProgress(client_id, order.cum_lots, order.cum_cost, order.cum_fee, at_ns)
-        return self._with_balances([self._answer(OrderEnded(progress, EndStatus.CANCELLED, "user"))])
+        return self._with_balances([self._end(order, ts_ns, EndStatus.CANCELLED, "user", charged)])
 
     # What nobody asked for
 
@@ -172,9 +179,7 @@ class SimVenue:
         pair, counter = self._state.pairs[order.instrument.id], self._state.counters[order.instrument.id]
         ts_ns = max(ts_ns, pair.now_ns)
         pair.advance(ts_ns)
-        self._write(Ended(ts_ns, client_id, status, reason, counter.now(ts_ns)))
-        progress = OrderProgress(client_id, order.cum_lots, order.cum_cost, order.cum_fee, self._state.answered_ns)
-        return self._with_balances([self._answer(OrderEnded(progress, status, reason))])
+        return self._with_balances([self._end(order, ts_ns, status, reason, counter.now(ts_ns))])
 
     def restart(self, ts_ns: int) -> None:
         """Come back with an empty book and tell nobody: every open order is cancelled."""
@@ -318,6 +323,13 @@ class SimVenue:
         cum_lots, cum_cost, cum_fee = order.executed(ticks, lots, maker=bar is not None)
         self._write(Executed(ts_ns, order.client_id, lots, bar, quoted, cum_cost, cum_fee))
         return self._answer(OrderProgress(order.client_id, cum_lots, cum_cost, cum_fee, self._state.answered_ns))
+
+    def _end(self, order: RestingOrder, ts_ns: int, status: EndStatus, reason: str, counter: float) -> Delivery:
+        self._write(Ended(ts_ns, order.client_id, status, reason, counter))
+        progress = OrderProgress(
+            order.client_id, order.cum_lots, order.cum_cost, order.cum_fee, self._state.answered_ns
+        )
+        return self._answer(OrderEnded(progress, status, reason))
 
     def _reject(self, approved: Approved, ts_ns: int, reason: RejectReason, counter: float) -> list[Delivery]:
         self._write(Rejected(ts_ns, approved.client_id, approved.order.instrument, reason, counter))
