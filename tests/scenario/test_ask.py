@@ -106,6 +106,17 @@ def test_a_later_answer_replaces_the_first_while_somebody_waits(tmp_path: Path) 
     assert list((tmp_path / "control").iterdir()) == [], "nobody waits, so nothing is left"
 
 
+def test_the_status_may_be_asked_for_and_is_no_event(tmp_path: Path) -> None:
+    """slots 18: what GET /api/status will carry."""
+    _, answers = play(tmp_path / "run", ("status", {}), ("pause", {}))
+    data = answers[0].data
+    assert answers[0].ok
+    assert data["pair"] == "kraken:DOGE/USD"
+    assert len(data["slots"]) == 4
+    assert {"startup", "guards", "reconciliation"} <= data.keys()
+    assert replay(tmp_path / "run").divergence is None
+
+
 def test_an_unreadable_request_is_answered_and_removed(tmp_path: Path) -> None:
     folder = tmp_path / "control"
     folder.mkdir()

@@ -51,6 +51,8 @@ def run(given: argparse.Namespace) -> int:
     else:
         reasons = f" ({', '.join(answer.reasons)})" if answer.reasons else ""
         print(f"{'ok' if answer.ok else 'refused'}: {answer.message}; mode {answer.mode}{reasons}")
+        if answer.data:
+            print(json_text(answer.data))
         if not answer.final:
             print("  it goes on; the program's alerts and status tell how it ends")
         for standing in answer.restrictions:

@@ -21,6 +21,8 @@ from millrace.core.permission import Restriction
 
 RESTRICTIONS = "restrictions"
 """The request that asks for nothing but what stands."""
+STATUS = "status"
+"""The request that asks for nothing but what there is to see."""
 _FOLDER = "control"
 _REQUEST, _ANSWER = ".request.json", ".answer.json"
 _LOOK_NS = 50_000_000

@@ -4,7 +4,7 @@ The command line prints it and refuses what is not in it; the program itself ans
 """
 
 from millrace.risk import reconciliation, stops
-from millrace.shell.mailbox import RESTRICTIONS
+from millrace.shell.mailbox import RESTRICTIONS, STATUS
 from millrace.strategies.slots import operate
 
 
@@ -15,4 +15,5 @@ def actions() -> dict[str, str]:
         **stops.ACTIONS,
         **reconciliation.ACTIONS,
         RESTRICTIONS: "list what restricts trading",
+        STATUS: "show the whole status of the grid and of what is around it",
     }

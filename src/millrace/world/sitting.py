@@ -14,7 +14,7 @@ from millrace.core.clock import Clock
 from millrace.core.commands import OK, Alert, Command, RecordFill, Reply
 from millrace.core.events import Event, Operator
 from millrace.core.requests import refused
-from millrace.shell.mailbox import RESTRICTIONS, Answer, Mailbox, Request
+from millrace.shell.mailbox import RESTRICTIONS, STATUS, Answer, Mailbox, Request
 from millrace.world.catalogue import actions
 from millrace.world.incidents import Incidents
 from millrace.world.run_folder import Run
@@ -124,6 +124,8 @@ class Sitting:
         if request.action == RESTRICTIONS:
             text = f"{len(self.run.program.engine.restrictions())} in force"
             return Reply(request.name, request.action, OK, text, {}, now_ns)
+        if request.action == STATUS:
+            return Reply(request.name, request.action, OK, f"as of {clock_text(now_ns)}", self.run.status(), now_ns)
         asked = Operator(request.action, request.args, now_ns, request.name)
         self.run.simulation.feed_event(asked)
         replies = self._taken_replies()
