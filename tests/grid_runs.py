@@ -30,6 +30,7 @@ ACTING_SIZER = {
     "sizer.min_samples_per_bucket": 2,
     "sizer.full_confidence_samples": 6,
 }
+ADAPTIVE = {"regime.adx_enabled": True, "slots.poll_interval_sec": 10.0}
 USD_STICKY = {"slots.sticky_mode_enabled": True, "slots.order_size_mode": "USD", "slots.order_size_usd": 12.0}
 
 

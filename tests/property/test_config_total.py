@@ -36,8 +36,8 @@ def test_any_legacy_environment_gives_values_within_their_limits(environ):
     slots = loaded.slots
     assert slots.profit_pct >= 2 * slots.maker_fee_pct + 0.1 - 1e-9
     assert slots.sticky_target_slots <= slots.sticky_max_target_slots
-    assert slots.momentum_ema_slow_bars > slots.momentum_ema_fast_bars
-    assert slots.regime_adx_trending_min > slots.regime_adx_choppy_max
+    assert slots.momentum.ema_slow_bars > slots.momentum.ema_fast_bars
+    assert slots.regime.adx_trending_min > slots.regime.adx_choppy_max
     assert slots.stale_price_max_age_sec >= slots.poll_interval_sec
     changed = [key for key, setting in loaded.values.items() if setting.value != KNOBS[key].default]
     assert not changed or loaded.notices

@@ -31,8 +31,9 @@ def two_days(shared, settings, name, from_day=0):
         ("legacy10", FAST_TIMEOUTS, 0, 100),
         ("demo", grid.ACTING_SIZER, 4, 300),
         ("demo", grid.USD_STICKY | {"slots.count": 40}, 8, 200),
+        ("demo", grid.ADAPTIVE | {"slots.refresh_pct": 0.3}, 4, 300),
     ],
-    ids=["80 sticky slots", "10 slots that time out", "sizer acting", "USD mode"],
+    ids=["80 sticky slots", "10 slots that time out", "sizer acting", "USD mode", "adaptive"],
 )
 def test_two_days_of_real_minutes(shared, profile, changes, from_day, fills):
     settings = grid.settings_for(profile, changes)

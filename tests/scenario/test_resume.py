@@ -82,8 +82,9 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
         (SMALL | LEGACY, 2, 12),
         (SMALL | PART_FILLS | grid.ACTING_SIZER, 11, 8),
         ({"slots.count": 80}, 97, 12),
+        (SMALL | OFTEN_FILLED | grid.ADAPTIVE, 2, 12),
     ],
-    ids=["every event", "sizer acting", "slots that time out", "part fills", "80 slots"],
+    ids=["every event", "sizer acting", "slots that time out", "part fills", "80 slots", "adaptive"],
 )
 def test_from_many_cuts(changes, every, hours):
     settings = grid.settings_for("demo", changes, bar_ns=0)

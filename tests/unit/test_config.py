@@ -85,6 +85,8 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "slots": settings.slots,
         "sizer": settings.slots.throughput,
         "release": settings.slots.release,
+        "momentum": settings.slots.momentum,
+        "regime": settings.slots.regime,
         "run": settings.run,
         "venue": settings.venue,
         "stops": settings.stops,
@@ -93,7 +95,8 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         if knob.available:
             assert getattr(records[knob.section], knob.name) == knob.default
     fields = {f"{section}.{field}" for section, record in records.items() for field in record.__struct_fields__}
-    assert fields - {"slots.throughput", "slots.release"} == {knob.key for knob in KNOBS.values() if knob.available}
+    nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release")}
+    assert fields - nested == {knob.key for knob in KNOBS.values() if knob.available}
 
 
 def test_the_demo_profile_is_that_of_design_section_7():
@@ -285,11 +288,11 @@ def test_live_flag_caps_and_endpoints_may_not_come_from_the_environment(name):
         ({"S1_ORPHAN_AFTER_SEC": 5}, "slots.s1_orphan_after_sec", 60.0, "clamped"),
         ({"MAX_RECOVERY_SLOTS": 0}, "slots.max_recovery_slots", 1, "clamped"),
         ({"STICKY_TARGET_SLOTS": 120}, "slots.sticky_target_slots", 100, "adjusted"),
-        ({"MOMENTUM_EMA_FAST_BARS": 30}, "slots.momentum_ema_slow_bars", 31, "adjusted"),
-        ({"REGIME_ADX_CHOPPY_MAX": 40}, "slots.regime_adx_choppy_max", 20.0, "adjusted"),
+        ({"MOMENTUM_EMA_FAST_BARS": 30}, "momentum.ema_slow_bars", 31, "adjusted"),
+        ({"REGIME_ADX_CHOPPY_MAX": 40}, "regime.adx_choppy_max", 20.0, "adjusted"),
         (
             {"REGIME_ADX_TRENDING_MIN": 150, "REGIME_ADX_CHOPPY_MAX": 90},
-            "slots.regime_adx_trending_min",
+            "regime.adx_trending_min",
             100,
             "clamped",
         ),

@@ -43,15 +43,6 @@ _SIZING: tuple[Knob, ...] = (
 _REGIME: tuple[Knob, ...] = (
     knob("momentum.enabled", "MOMENTUM_ENABLED", False, "", "momentum gate of entries", spec="slots 12.3"),
     knob("momentum.max_defer_sec", "MOMENTUM_MAX_DEFER_SEC", 3600.0, "s", "longest deferral", low=0, spec="slots 12.3"),
-    knob("regime.adx_enabled", "REGIME_ADX_ENABLED", False, "", "adapt entries to the ADX band", spec="slots 12.6"),
-    knob("regime.entry_pct_choppy", "REGIME_ENTRY_PCT_CHOPPY", 0.25, "%", "entry distance, choppy", low=0.05),
-    knob("regime.entry_pct_normal", "REGIME_ENTRY_PCT_NORMAL", 0.35, "%", "entry distance, normal", low=0.05),
-    knob("regime.entry_pct_trending", "REGIME_ENTRY_PCT_TRENDING", 0.50, "%", "entry distance, trending", low=0.05),
-    knob("regime.entries_per_loop_choppy", "REGIME_ENTRIES_PER_LOOP_CHOPPY", 3, "orders", "entries per loop", low=1),
-    knob("regime.entries_per_loop_normal", "REGIME_ENTRIES_PER_LOOP_NORMAL", 2, "orders", "entries per loop", low=1),
-    knob(
-        "regime.entries_per_loop_trending", "REGIME_ENTRIES_PER_LOOP_TRENDING", 1, "orders", "entries per loop", low=1
-    ),
 )
 
 _REBALANCE: tuple[Knob, ...] = (

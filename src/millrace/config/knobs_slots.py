@@ -201,19 +201,6 @@ LIFE: tuple[Knob, ...] = (
     ),
 )
 
-LABEL: tuple[Knob, ...] = (
-    knob("slots.momentum_ema_fast_bars", "MOMENTUM_EMA_FAST_BARS", 5, "bars", "fast average", low=2, spec="slots 12.7"),
-    knob("slots.momentum_ema_slow_bars", "MOMENTUM_EMA_SLOW_BARS", 20, "bars", "slow average, > fast", low=2),
-    knob("slots.momentum_neutral_pct", "MOMENTUM_NEUTRAL_PCT", 0.0, "%", "dead band of the direction", low=0),
-    knob("slots.regime_adx_period", "REGIME_ADX_PERIOD", 14, "bars", "period of the ADX", low=2, spec="slots 12.5"),
-    knob("slots.regime_adx_choppy_max", "REGIME_ADX_CHOPPY_MAX", 20.0, "", "choppy below", low=0, high=100),
-    knob("slots.regime_adx_trending_min", "REGIME_ADX_TRENDING_MIN", 30.0, "", "trending above", low=0, high=100),
-    knob("slots.regime_adx_smooth_bars", "REGIME_ADX_SMOOTH_BARS", 3, "bars", "smoothing of the ADX; 1: off", low=1),
-    knob(
-        "slots.regime_band_hysteresis", "REGIME_BAND_HYSTERESIS", 1.0, "", "points past the edge to leave a band", low=0
-    ),
-)
-
 CAPACITY: tuple[Knob, ...] = (
     knob(
         "slots.open_orders_per_pair_limit",
@@ -297,4 +284,4 @@ SIZER: tuple[Knob, ...] = (
     knob("sizer.log_updates", "TP_LOG_UPDATES", True, "", "record every update of an acting sizer in the ledger"),
 )
 
-SLOTS_KNOBS: tuple[Knob, ...] = (*SIZE, *PRICES, *LIFE, *LABEL, *CAPACITY, *SIZER)
+SLOTS_KNOBS: tuple[Knob, ...] = (*SIZE, *PRICES, *LIFE, *CAPACITY, *SIZER)

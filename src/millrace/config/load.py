@@ -26,6 +26,8 @@ from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
+from millrace.strategies.slots.momentum import MomentumSettings
+from millrace.strategies.slots.regime_bands import RegimeSettings
 from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.settings import SlotsSettings
 
@@ -168,14 +170,18 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
     for key, setting in values.items():
         if KNOBS[key].available:
             fields.setdefault(KNOBS[key].section, {})[KNOBS[key].name] = setting.value
-    throughput = msgspec.convert(fields["sizer"], ThroughputConfig)
-    release = msgspec.convert(fields["release"], ReleaseSettings)
+    nested = {
+        "throughput": msgspec.convert(fields["sizer"], ThroughputConfig),
+        "momentum": msgspec.convert(fields["momentum"], MomentumSettings),
+        "regime": msgspec.convert(fields["regime"], RegimeSettings),
+        "release": msgspec.convert(fields["release"], ReleaseSettings),
+    }
     return Settings(
         profile=profile,
         run=msgspec.convert(fields["run"], RunSettings),
         venue=msgspec.convert(fields["venue"], VenueSettings),
         stops=msgspec.convert(fields["stops"], StopsSettings),
-        slots=msgspec.convert({**fields["slots"], "throughput": throughput, "release": release}, SlotsSettings),
+        slots=msgspec.convert({**fields["slots"], **nested}, SlotsSettings),
         values=values,
         notices=tuple(notices),
         secret_keys=_SECRETS,

@@ -69,14 +69,14 @@ def _slots(values: Values) -> list[Notice]:
 
 
 def _averages(values: Values) -> list[Notice]:
-    fast = int(_number(values, "slots.momentum_ema_fast_bars"))
-    if _number(values, "slots.momentum_ema_slow_bars") > fast:
+    fast = int(_number(values, "momentum.ema_fast_bars"))
+    if _number(values, "momentum.ema_slow_bars") > fast:
         return []
-    return [_move(values, "slots.momentum_ema_slow_bars", fast + 1, "slow > fast")]
+    return [_move(values, "momentum.ema_slow_bars", fast + 1, "slow > fast")]
 
 
 def _bands(values: Values) -> list[Notice]:
-    keys = ("slots.regime_adx_choppy_max", "slots.regime_adx_trending_min")
+    keys = ("regime.adx_choppy_max", "regime.adx_trending_min")
     if _number(values, keys[1]) > _number(values, keys[0]):
         return []
     return [_move(values, key, KNOBS[key].default, "trending_min > choppy_max, else both defaults") for key in keys]

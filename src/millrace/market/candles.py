@@ -109,9 +109,13 @@ class BarBuilder:
         """Return the remembered closed bars, oldest first."""
         return list(self._closed)
 
-    def drain_closed(self) -> list[Bar]:
+    def since_drain(self) -> list[Bar]:
         """Return the bars that closed since the last drain, oldest first; at most `keep`, the newest."""
-        fresh = list(islice(self._closed, len(self._closed) - self._undrained, None))
+        return list(islice(self._closed, len(self._closed) - self._undrained, None)) if self._undrained else []
+
+    def drain_closed(self) -> list[Bar]:
+        """Return what `since_drain` does, and count it as drained."""
+        fresh = self.since_drain()
         self._undrained = 0
         return fresh
 

@@ -19,11 +19,12 @@ from millrace.risk.loss_lock import LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
-from millrace.strategies.slots.direction import DirectionLabel
+from millrace.strategies.slots.direction import BAR_NS, BarSignals, Reading
 from millrace.strategies.slots.gate_records import GateRecords
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
+from millrace.strategies.slots.regime_bands import Adapted, adapted, tier1_allowed
 from millrace.strategies.slots.residue import InventoryResidue
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
@@ -66,7 +67,7 @@ class Grid:
         self.floors = FloorCount()
         self.windows = FillHealthWindows()
         self.band_clock = BandClock()
-        self.label = DirectionLabel(settings.direction())
+        self.signals = BarSignals(settings.momentum, settings.regime)
         self.lock = LossLock(settings.daily_loss_limit_usd)
         self.sizer = ThroughputSizer(settings.throughput)
         self.sizer_window = -1
@@ -97,6 +98,8 @@ class Grid:
         self.open_drift = OpenOrderDrift(settings.open_order_drift())
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
+        self._reading: tuple[int, Reading] | None = None
+        self._adapted: Adapted | None = None
         self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
         self._outlook: tuple[int, int, int] | None = None
         self._configs: dict[bool, SlotConfig] = {}
@@ -135,10 +138,28 @@ class Grid:
         )
         self.wake_all()
 
+    @property
+    def entry_pct_in_force(self) -> float:
+        """The entry distance of a fresh entry: the band's while there is one, else the operator's (slots 12.6)."""
+        return self.entry_pct if self._adapted is None else self._adapted.entry_pct
+
+    def adapt(self, turn: Turn) -> None:
+        """Take the entry distance and the entries per loop that the ADX band of now asks for (slots 12.6)."""
+        chosen = self.settings
+        if not chosen.regime.adx_enabled:
+            return
+        asked = adapted(chosen.regime, self.read_bars(turn).band)
+        if asked != self._adapted:
+            self._adapted = asked
+            self.scheduler.base_per_loop = chosen.max_entry_adds_per_loop if asked is None else asked.entries_per_loop
+            self._configs.clear()
+            self.size_answers.clear()
+
     def _config(self, *, sticky: bool) -> SlotConfig:
         return structs.replace(
             self.settings.reducer(self.instrument),
-            entry_pct=self.entry_pct,
+            entry_pct=self.entry_pct_in_force,
+            entry_pct_adapts=self.settings.regime.adx_enabled,
             profit_pct=self.profit_pct,
             maker_fee_pct=self.instrument.maker_fee_ppm / _PPM_PER_PCT,
             sticky_mode_enabled=sticky,
@@ -157,6 +178,10 @@ class Grid:
     def loop_at_ns(self, ts_ns: int) -> int:
         """Return the first loop time at or after `ts_ns`."""
         return -(-ts_ns // self.loop_ns) * self.loop_ns
+
+    def next_bar_loop_ns(self, now_ns: int) -> int:
+        """Return the first loop at which a bar will have closed that has not by now."""
+        return self.loop_at_ns((now_ns // BAR_NS + 1) * BAR_NS)
 
     # Slots and when to look at them
 
@@ -280,11 +305,32 @@ class Grid:
 
     def direction(self, turn: Turn) -> int:
         """Return the direction label (0 bearish, 1 ranging, 2 bullish) from the bars closed by now."""
+        return self.read_bars(turn).label
+
+    def read_bars(self, turn: Turn) -> Reading:
+        """Bring the fold over the bars up to now and return what it says (slots 12).
+
+        Bars close on their own grid, so all that is asked at one time gets one answer.
+        """
+        if self._reading is None or self._reading[0] != turn.now_ns:
+            bars = turn.market.bars
+            if bars is not None:
+                self.signals.take(bars.drain_closed(), bars)
+            self._reading = turn.now_ns, self.signals.reading(turn.now_ns)
+        return self._reading[1]
+
+    def peek_bars(self, turn: Turn) -> Reading:
+        """Return what `read_bars` would, and change nothing: for people."""
+        aside = BarSignals(self.settings.momentum, self.settings.regime)
+        aside.restore(self.signals.snapshot())
         bars = turn.market.bars
         if bars is not None:
-            for bar in bars.drain_closed():
-                self.label.push(bar)
-        return self.label.label(turn.now_ns)
+            aside.take(bars.since_drain(), bars)
+        return aside.reading(turn.now_ns)
+
+    def tier1_allowed(self, turn: Turn) -> bool:
+        """Tell whether the band lets releases of tier 1 happen now (slots 12.6)."""
+        return tier1_allowed(self.settings.regime, self.read_bars(turn).band)
 
     def profit_target_pct(self, turn: Turn) -> float:
         """Return the profit target from the price samples of the loops up to now (slots 5.4)."""

@@ -13,7 +13,7 @@ from millrace.strategies.slots.model import (
     WaitReason,
     phase,
 )
-from millrace.strategies.slots.pricing import entry_price
+from millrace.strategies.slots.pricing import entry_price, kept_distance_pct
 from millrace.strategies.slots.volume import Sizes
 
 CANCEL_WINDOW_SEC = 600.0
@@ -57,6 +57,7 @@ def new_entry(
         trade_id,
         state.leg(trade_id).cycle,
         placed_at=state.now,
+        distance_pct=kept_distance_pct(trade_id, cfg),
     )
     state.orders.append(order)
     return [place_order(order, reason)]

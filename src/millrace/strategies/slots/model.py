@@ -48,7 +48,10 @@ class WaitReason(StrEnum):
 
 
 class SlotConfig(msgspec.Struct, frozen=True, gc=False):
-    """Settings of the reducer; percentages are per cent, names are the contract's (slots 21)."""
+    """Settings of the reducer; percentages are per cent, names are the contract's (slots 21).
+
+    With `entry_pct_adapts` the entry distance moves with the market, and entries keep the one they were placed with.
+    """
 
     entry_pct: float = 0.2
     entry_pct_a: float | None = None
@@ -76,6 +79,7 @@ class SlotConfig(msgspec.Struct, frozen=True, gc=False):
     recovery_orders_enabled: bool = True
     recovery_evict_books: bool = False
     entry_backoff_enabled: bool = True
+    entry_pct_adapts: bool = False
 
     @property
     def lot(self) -> float:
@@ -85,7 +89,10 @@ class SlotConfig(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Order:
-    """An active entry or exit. `executed_*` is the cumulative part fill seen while it is open, not yet booked."""
+    """An active entry or exit. `executed_*` is the cumulative part fill seen while it is open, not yet booked.
+
+    `distance_pct` is the distance that an entry was placed with, where that may change meanwhile (slots 12.6).
+    """
 
     local_id: int
     side: Side
@@ -105,6 +112,7 @@ class Order:
     executed_fee: float = 0.0
     executed_at: float = 0.0
     state: OrderState = "pending"
+    distance_pct: float | None = None
 
 
 @dataclass(slots=True)

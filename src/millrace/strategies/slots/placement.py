@@ -11,7 +11,7 @@ from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import normalise_flags
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import Order, Recovery, WaitReason
-from millrace.strategies.slots.pricing import clear_of_market
+from millrace.strategies.slots.pricing import clear_of_market, kept_distance_pct
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 
@@ -53,6 +53,7 @@ def reprice_entry(grid: Grid, turn: Turn, slot: Slot, order: Order) -> None:
         drop_entry(grid, turn, slot, order, WaitReason.MIN_SIZE_WAIT)
     else:
         order.price, order.volume = price, volume
+        order.distance_pct = kept_distance_pct(order.trade_id, grid.cfg(slot))
 
 
 def drop_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, reason: WaitReason) -> None:

@@ -19,9 +19,16 @@ def backoff_multiplier(losses: int, cfg: SlotConfig) -> float:
     return min(cfg.backoff_max_multiplier, 1.0 + cfg.backoff_factor * (losses - cfg.loss_backoff_start + 1))
 
 
-def entry_price(trade_id: TradeId, market: float, losses: int, cfg: SlotConfig) -> float:
-    """Return the limit price a fresh entry of the leg would get now."""
-    distance = entry_distance_pct(trade_id, cfg)
+def kept_distance_pct(trade_id: TradeId, cfg: SlotConfig) -> float | None:
+    """Return the distance that a fresh entry of the leg keeps; None where every entry has the configured one."""
+    return entry_distance_pct(trade_id, cfg) if cfg.entry_pct_adapts else None
+
+
+def entry_price(
+    trade_id: TradeId, market: float, losses: int, cfg: SlotConfig, distance_pct: float | None = None
+) -> float:
+    """Return the limit price of an entry of the leg: a fresh one, or one that keeps a distance of its own."""
+    distance = entry_distance_pct(trade_id, cfg) if distance_pct is None else distance_pct
     away = distance * backoff_multiplier(losses, cfg) / 100.0
     price = round(market * (1.0 + away if trade_id == "A" else 1.0 - away), cfg.price_decimals)
     if price <= 0.0:

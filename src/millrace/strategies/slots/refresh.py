@@ -6,7 +6,7 @@ nothing for that entry, so the engine need not call for it.
 
 from millrace.strategies.slots.actions import Action, Cancel, place_order
 from millrace.strategies.slots.model import Direction, Leg, Order, SlotConfig, SlotState
-from millrace.strategies.slots.pricing import backoff_multiplier, entry_distance_pct, entry_price
+from millrace.strategies.slots.pricing import backoff_multiplier, entry_distance_pct, entry_price, kept_distance_pct
 from millrace.strategies.slots.volume import Sizes
 
 _EDGE = 1e-9
@@ -34,7 +34,8 @@ def _drifted(order: Order, state: SlotState, cfg: SlotConfig) -> bool:
     market = state.market_price
     reference = market
     if cfg.refresh_drift_basis == "target":
-        reference = entry_price(order.trade_id, market, state.leg(order.trade_id).consecutive_losses, cfg)
+        losses = state.leg(order.trade_id).consecutive_losses
+        reference = entry_price(order.trade_id, market, losses, cfg, order.distance_pct)
     return abs(order.price - reference) / market * 100.0 > cfg.refresh_pct
 
 
@@ -63,6 +64,7 @@ def _refresh(state: SlotState, index: int, leg: Leg, cfg: SlotConfig, sizes: Siz
     old.state = "cancelling"
     state.cancelling.append(old)
     new = Order(state.take_order_id(), old.side, "entry", price, volume, old.trade_id, old.cycle, placed_at=state.now)
+    new.distance_pct = kept_distance_pct(old.trade_id, cfg)
     state.orders.append(new)
     leg.consecutive_refreshes = count
     leg.last_refresh_direction = direction
@@ -123,7 +125,8 @@ def drift_bounds(order: Order, state: SlotState, cfg: SlotConfig) -> tuple[float
 
 def _target_factor(order: Order, state: SlotState, cfg: SlotConfig) -> float:
     """Return target price / market price; the un-backed-off one where back-off would give no positive price."""
-    distance = entry_distance_pct(order.trade_id, cfg) / 100.0
+    kept = order.distance_pct
+    distance = (entry_distance_pct(order.trade_id, cfg) if kept is None else kept) / 100.0
     losses = state.leg(order.trade_id).consecutive_losses
     if order.trade_id == "A":
         return 1.0 + distance * backoff_multiplier(losses, cfg)

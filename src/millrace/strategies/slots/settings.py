@@ -11,10 +11,11 @@ import msgspec
 
 from millrace.core.instrument import Instrument
 from millrace.sizing.throughput import ThroughputConfig
-from millrace.strategies.slots.direction import DirectionSettings
 from millrace.strategies.slots.model import SlotConfig
+from millrace.strategies.slots.momentum import MomentumSettings
 from millrace.strategies.slots.open_drift import DriftLimits
 from millrace.strategies.slots.order_size import FloorMode, SizeMode
+from millrace.strategies.slots.regime_bands import RegimeSettings
 from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.volatility import VolatilityTarget
 
@@ -23,7 +24,7 @@ DriftBasis = Literal["target", "market"]
 
 
 class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of one grid (slots 21); the sizer's stand in `throughput`, the releases' in `release`."""
+    """Settings of one grid (slots 21); those of a part of its own stand in its record."""
 
     count: int = 10
 
@@ -67,15 +68,6 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     daily_loss_limit_usd: float = 3.0
     balance_recon_drift_pct: float = 2.0
 
-    momentum_ema_fast_bars: int = 5
-    momentum_ema_slow_bars: int = 20
-    momentum_neutral_pct: float = 0.0
-    regime_adx_period: int = 14
-    regime_adx_choppy_max: float = 20.0
-    regime_adx_trending_min: float = 30.0
-    regime_adx_smooth_bars: int = 3
-    regime_band_hysteresis: float = 1.0
-
     open_orders_per_pair_limit: int = 225
     open_order_safety_ratio: float = 0.75
     max_entry_adds_per_loop: int = 2
@@ -92,6 +84,8 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     throughput: ThroughputConfig = msgspec.field(default_factory=ThroughputConfig)
     release: ReleaseSettings = msgspec.field(default_factory=ReleaseSettings)
+    momentum: MomentumSettings = MomentumSettings()
+    regime: RegimeSettings = RegimeSettings()
 
     def reducer(self, instrument: Instrument) -> SlotConfig:
         """Return the reducer's settings: ours, with the decimals and minimums of the instrument (slots 5.1)."""
@@ -120,17 +114,4 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
             orders=self.open_order_drift_alert_threshold,
             persist_sec=self.open_order_drift_persist_sec,
             cooldown_sec=self.open_order_drift_cooldown_sec,
-        )
-
-    def direction(self) -> DirectionSettings:
-        """Return the settings of the direction label (slots 12.7)."""
-        return DirectionSettings(
-            ema_fast_bars=self.momentum_ema_fast_bars,
-            ema_slow_bars=self.momentum_ema_slow_bars,
-            neutral_pct=self.momentum_neutral_pct,
-            adx_period=self.regime_adx_period,
-            choppy_max=self.regime_adx_choppy_max,
-            trending_min=self.regime_adx_trending_min,
-            smooth_bars=self.regime_adx_smooth_bars,
-            band_hysteresis=self.regime_band_hysteresis,
         )

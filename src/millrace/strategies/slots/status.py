@@ -1,7 +1,7 @@
 """What a person or a dashboard sees of the grid (slots 14.11, 15.5, 16, 18); strict JSON, read-only.
 
 Building it never changes what the grid will do: while the sizer does not act, its figures are computed on a throw-away
-copy, and the direction label is shown as of its last use.
+copy, and bars that nobody has asked for yet are read aside.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.balance_recon import unrealised_usd
 from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
+from millrace.strategies.slots.regime_status import regime_block
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.status_rows import slot_row
@@ -121,7 +122,7 @@ def vintage(grid: Grid, turn: Turn) -> SlotVintage:
         sizes,
         Holdings(quote_usd=held.usd, base=held.base, mark=turn.price),
         grid.settings.release,
-        grid.label.adx_at(turn.now_ns),
+        grid.peek_bars(turn).adx,
     )
 
 
@@ -133,7 +134,7 @@ def sizer_payload(grid: Grid, turn: Turn) -> dict[str, Any]:
     if not config.shadow:
         return ThroughputSizer(config).status_payload()
     aside = ThroughputSizer(structs.replace(config, enabled=True))
-    grid.feed_sizer(aside, turn, grid.label.label(turn.now_ns))
+    grid.feed_sizer(aside, turn, grid.peek_bars(turn).label)
     return aside.status_payload() | {"enabled": False, "shadow": True}
 
 
@@ -182,6 +183,7 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "entry_floor": _entry_floor,
     "slot_vintage": lambda grid, turn: structs.asdict(vintage(grid, turn)),
     "throughput_sizer": sizer_payload,
+    "regime_adx": regime_block,
     "slots": lambda grid, _: [slot_row(grid, slot) for slot in grid.slots.values()],
 }
 """Each block of the payload by its key (slots 18): a new block is one line here and a function of its own module."""

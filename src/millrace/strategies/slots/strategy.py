@@ -12,6 +12,7 @@ from millrace.core.events import BalanceReport, ConfigApplied, Event, OpenOrders
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
+from millrace.strategies.slots.direction import BAR_NS
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
 from millrace.strategies.slots.loop import run_loop
@@ -26,7 +27,6 @@ from millrace.strategies.slots.vintage_day import book_day, day_due_ns
 from millrace.strategies.slots.volatility import SAMPLES_USED
 from millrace.strategies.slots.watch import note_band, watch_balances, watch_open_orders
 
-_BAR_NS = 300 * 1_000_000_000
 _BARS_KEPT = 600
 
 
@@ -49,7 +49,7 @@ class SlotGrid:
                 sample_ns=grid.loop_ns,
                 samples_kept=SAMPLES_USED,
                 sample_max_age_ns=grid.stale_ns,
-                bar_ns=_BAR_NS,
+                bar_ns=BAR_NS,
                 bars_kept=_BARS_KEPT,
             ),
         )
@@ -62,6 +62,7 @@ class SlotGrid:
         if turn.standing.level != grid.level:
             grid.level = turn.standing.level
             grid.wake_all()
+        grid.adapt(turn)
         if isinstance(event, Print):
             if grid.stale_wait or grid.is_outside(turn.ticks):
                 grid.stale_wait = False

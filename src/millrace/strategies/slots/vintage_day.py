@@ -28,6 +28,7 @@ def book_day(grid: Grid, turn: Turn) -> None:
     if day == before:
         return
     grid.vintage_day = day
+    grid.read_bars(turn)  # at least once a day, so that no bar is forgotten before it is read
     if before is None:
         return
     waits = sorted(
