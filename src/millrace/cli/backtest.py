@@ -5,13 +5,8 @@ The run's journal is written beside the reports when a folder is named, so that 
 
 import argparse
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from millrace.cli.terms import OK, Grammar, json_text, load, settings_flags
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from millrace.cli.terms import OK, Grammar, json_text, load, progress_bar, settings_flags
 
 
 def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
@@ -37,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     profile = "demo_btc" if given.instrument == "kraken:BTC/USDC" else "demo"
     settings = load(given, profile, **overrides)
     out = Path(given.out) if given.out else None
-    with _progress(given) as progress:
+    with progress_bar(given, "backtest") as progress:
         report = run_slots(settings, Path(given.data), WallClock(), out=out, lazy=not given.eager, progress=progress)
     text = report_text(report, color=sys.stdout.isatty() and not given.json)
     if out is not None:
@@ -48,17 +43,3 @@ def run(given: argparse.Namespace) -> int:
         print(f"millrace: wrote {names} and the journal to {out}", file=sys.stderr)
     print(json_text(report_object(report)) if given.json else text)
     return OK
-
-
-@contextmanager
-def _progress(given: argparse.Namespace) -> "Iterator[Callable[[float], None]]":
-    """Show a bar on a terminal; anywhere else nothing."""
-    if given.json or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("backtest", total=1.0)
-        yield lambda part: bars.update(task, completed=part)

@@ -126,3 +126,17 @@ def wish_to_stop() -> "Iterator[Callable[[], bool]]":
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextmanager
+def progress_bar(given: argparse.Namespace, what: str) -> "Iterator[Callable[[float], None]]":
+    """Show a bar on a terminal; anywhere else nothing."""
+    if given.json or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=1.0)
+        yield lambda part: bars.update(task, completed=part)
