@@ -57,32 +57,42 @@ def test_the_guard_lifts_what_a_multiplier_shrank_below_the_floor(decimals, mode
     assert sizes(decimals, mode=mode, multiplier=0.5, floor_mode="off").volume("A", 0.2) is None
 
 
+FLOOR = {0: 51.0, 2: 50.5, 8: 50.5}
+"""The least order and one per cent, in whole lots."""
+
+
 @pytest.mark.parametrize("mode", ["USD", "DOGE"])
-def test_the_guard_leaves_a_base_that_is_too_small_unless_it_is_always_on(mode):
+@pytest.mark.parametrize("decimals", DECIMALS)
+def test_the_guard_leaves_a_base_that_is_too_small_unless_it_is_always_on(decimals, mode):
     small = {"usd": 4.0, "units": 20.0, "mode": mode}
-    assert sizes(**small, multiplier=0.5).volume("A", 0.2) is None
-    assert sizes(**small).volume("A", 0.2) is None
-    assert sizes(**small, floor_mode="always").volume("A", 0.2) == 50.5
+    assert sizes(decimals, **small, multiplier=0.5).volume("A", 0.2) is None
+    assert sizes(decimals, **small).volume("A", 0.2) is None
+    assert sizes(decimals, **small, floor_mode="always").volume("A", 0.2) == FLOOR[decimals]
 
 
-def test_the_floor_is_judged_at_the_orders_own_price():
-    assert sizes(multiplier=0.5, usd=10.3).volume("A", 0.2) == 50.5
-    assert sizes(multiplier=0.5, usd=10.3).volume("A", 0.2 * 1.05) is None, "backed off, the base itself is too small"
+@pytest.mark.parametrize("decimals", DECIMALS)
+def test_the_floor_is_judged_at_the_orders_own_price(decimals):
+    shrunk = sizes(decimals, multiplier=0.5, usd=10.2)
+    assert shrunk.volume("A", 0.2) == FLOOR[decimals]
+    assert shrunk.volume("A", 0.2 * 1.05) is None, "backed off, the base itself is too small"
 
 
-def test_what_the_cautious_board_shrinks_is_lifted_too():
-    assert sizes(mode="DOGE", caution=0.9).volume("B", 0.2) == 54.0
-    assert sizes(mode="DOGE", caution=0.1).volume("B", 0.2) == 50.5
+@pytest.mark.parametrize("decimals", DECIMALS)
+def test_what_the_cautious_board_shrinks_is_lifted_too(decimals):
+    assert sizes(decimals, mode="DOGE", caution=0.9).volume("B", 0.2) == 54.0
+    assert sizes(decimals, mode="DOGE", caution=0.1).volume("B", 0.2) == FLOOR[decimals]
 
 
-def test_a_valid_base_that_nothing_shrank_is_not_lifted_to_the_margin():
-    assert sizes(mode="DOGE", units=50.2).volume("A", 0.2) == 50.2
-    assert sizes(mode="DOGE", units=50.2, multiplier=0.999).volume("A", 0.2) == 50.5
+@pytest.mark.parametrize("decimals", DECIMALS)
+def test_a_valid_base_that_nothing_shrank_is_not_lifted_to_the_margin(decimals):
+    assert sizes(decimals, mode="DOGE", units=50.2).volume("A", 0.2) == {0: 50.0, 2: 50.2, 8: 50.2}[decimals]
+    assert sizes(decimals, mode="DOGE", units=50.2, multiplier=0.98).volume("A", 0.2) == FLOOR[decimals]
 
 
-def test_a_bigger_multiplier_is_no_reason_to_lift():
-    assert sizes(usd=4.0, multiplier=2.0).volume("A", 0.2) is None
-    assert sizes(usd=6.0, multiplier=2.0).volume("A", 0.2) == 60.0
+@pytest.mark.parametrize("decimals", DECIMALS)
+def test_a_bigger_multiplier_is_no_reason_to_lift(decimals):
+    assert sizes(decimals, usd=4.0, multiplier=2.0).volume("A", 0.2) is None
+    assert sizes(decimals, usd=6.0, multiplier=2.0).volume("A", 0.2) == 60.0
 
 
 @settings(max_examples=300, deadline=None)

@@ -18,6 +18,7 @@ from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.status_rows import slot_row
 from millrace.strategies.slots.turn import Turn
+from millrace.strategies.slots.under_water import under_water
 from millrace.strategies.slots.vintage import Holdings, SlotVintage, WaitingExit, slot_vintage
 from millrace.strategies.slots.watch import holdings, recon
 
@@ -173,6 +174,11 @@ def _pending_entries(grid: Grid) -> int:
     )
 
 
+def _under_water(grid: Grid, turn: Turn) -> dict[str, float]:
+    rows = [under_water(slot.state, turn.price) for slot in grid.slots.values()]
+    return {leg: sum(row[leg] for row in rows) for leg in ("A", "B")}
+
+
 BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "totals": _totals,
     "capacity_fill_health": lambda grid, turn: structs.asdict(capacity(grid, turn)),
@@ -181,6 +187,7 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "sticky_mode": _sticky_mode,
     "sizing": _sizing,
     "entry_floor": _entry_floor,
+    "under_water": _under_water,
     "slot_vintage": lambda grid, turn: structs.asdict(vintage(grid, turn)),
     "throughput_sizer": sizer_payload,
     "regime_adx": regime_block,

@@ -10,6 +10,7 @@ from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import TradeId, WaitReason, phase
 from millrace.strategies.slots.slot import Slot
+from millrace.strategies.slots.under_water import under_water
 
 
 def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
         "order_size_mode": grid.size_mode(slot),
         "cycle_a": state.a.cycle,
         "cycle_b": state.b.cycle,
+        "under_water": under_water(state, state.market_price),
         "total_profit": state.total_profit,
         "round_trips": state.total_round_trips,
         "orders": [
