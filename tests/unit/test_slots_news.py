@@ -350,11 +350,27 @@ def test_the_same_news_twice_changes_nothing():
 def test_a_fill_after_the_end_is_told_to_a_person():
     desk = Desk().open()
     entry = desk.one("A")
-    late = desk.progress(entry, 60.0)
+    late, limit = desk.progress(entry, 60.0), desk.limit(entry)
     desk.end(entry)
     desk.step(late)
     (alert,) = desk.alerts("unclaimed_fill")
     assert alert.severity is Severity.PAGE
+    assert desk.slot().quarantined
+    assert desk.slot().residue_base == desk.grid.residue.base == -60.0
+    assert desk.grid.residue.cost_usd == pytest.approx(-60.0 * limit)
+
+
+def test_a_slot_with_a_fill_after_the_end_trades_again_when_a_person_resumes_it():
+    desk = Desk().open()
+    entry = desk.one("A")
+    late = desk.progress(entry, 60.0)
+    desk.end(entry)
+    desk.step(late)
+    assert not [place for place in submits(desk.loops(30)) if place.position.leg == "A"]
+    assert desk.ask("resume") == "ok: resumed"
+    assert not desk.slot().quarantined
+    assert [place for place in submits(desk.loops(30)) if place.position.leg == "A"]
+    assert desk.grid.violations == 0
 
 
 # ---- recoveries

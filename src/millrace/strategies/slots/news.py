@@ -72,14 +72,18 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
 
 
 def _unclaimed(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
-    """Tell of an execution that no record stands for: its slot may not trade on as if it had not happened."""
+    """Keep an execution that no record stands for as residue, at its real price, and tell of it.
+
+    Its slot may not trade on as if it had not happened: it waits until a person has looked and resumes.
+    """
     place = update.place
-    text = f"{place.key} executed {update.d_lots} lots after its slot had let it go"
+    text = f"{place.key} executed {update.d_lots} lots after its slot had let it go; resume when you have looked"
     turn.out.append(Alert(Severity.PAGE, "unclaimed_fill", text, turn.now_ns))
     if update.state in _ENDS:
         _tell_partial_cancel(grid, turn, update, handled=False)
     slot = grid.slots.get(int(place.position.group.removeprefix("slot")))
     if slot is not None:
+        _to_residue(grid, turn, slot, "unclaimed_fill", update)
         check(grid, turn, slot)
         slot.quarantined = True
 
@@ -119,13 +123,18 @@ def refused(grid: Grid, turn: Turn, news: Refused) -> None:
 
 def _filled_after_write_off(grid: Grid, turn: Turn, slot: Slot, update: OrderUpdate) -> None:
     """Take what an evicted recovery traded after all out of the inventory residue that its booking left."""
+    _to_residue(grid, turn, slot, "fill_after_write_off", update)
+    text = f"{update.place.key} executed {update.d_lots} lots after it had been booked at the market"
+    turn.out.append(Alert(Severity.WARN, "fill_after_write_off", text, turn.now_ns))
+
+
+def _to_residue(grid: Grid, turn: Turn, slot: Slot, cause: str, update: OrderUpdate) -> None:
+    """Take an execution into the inventory residue, as it happened."""
     facts = grid.instrument
     volume = facts.volume(update.d_lots)
     price = facts.quote_float(update.d_cost) / volume
     move = Move(update.place.side.sign * volume, price, facts.quote_float(update.d_fee))
-    move_residue(grid, turn, slot, "fill_after_write_off", move, traded=True)
-    text = f"{update.place.key} executed {update.d_lots} lots after it had been booked at the market"
-    turn.out.append(Alert(Severity.WARN, "fill_after_write_off", text, turn.now_ns))
+    move_residue(grid, turn, slot, cause, move, traded=True)
 
 
 def balance_news(grid: Grid, turn: Turn) -> None:
