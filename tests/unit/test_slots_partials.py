@@ -166,7 +166,9 @@ def test_6_5_a_position_without_a_record_stops_the_band_and_its_slot():
     assert (health["partial_cancel_handled_total"], health["partial_cancel_unhandled_total"]) == (0, 1)
     assert health["status_band"] == "stop"
     assert [slot.quarantined for slot in desk.grid.slots.values()] == [False, True]
-    assert desk.ask("resume").startswith("refused: slot 2 is in quarantine: (11)")
+    assert desk.grid.residue.base == 60.0, "the position is kept, without an exit"
+    assert desk.ask("resume") == "ok: resumed", "a person has looked"
+    assert not desk.slot(2).quarantined
     assert desk.restarted().status()["capacity_fill_health"]["partial_cancel_unhandled_total"] == 1
 
 
