@@ -31,6 +31,16 @@ ACTING_SIZER = {
     "sizer.full_confidence_samples": 6,
 }
 ADAPTIVE = {"regime.adx_enabled": True, "slots.poll_interval_sec": 10.0}
+REBALANCING = {
+    "rebalance.enabled": True,
+    "rebalance.idle_basis": "usd_only",
+    "rebalance.target_idle_pct": 0.10,
+    "rebalance.ema_halflife_sec": 60.0,
+    "trend.enabled": True,
+    "trend.min_samples": 3,
+    "slots.reentry_base_cooldown_sec": 0.0,
+}
+"""An idle target far below what lies idle at first, so that the skew moves; steps of a look are the contract's."""
 USD_STICKY = {"slots.sticky_mode_enabled": True, "slots.order_size_mode": "USD", "slots.order_size_usd": 12.0}
 
 

@@ -122,11 +122,12 @@ class Desk:
     def loops(self, count: int) -> list[Command]:
         return [command for _ in range(count) for command in self.loop()]
 
-    def money(self, base: float, quote: float) -> list[Command]:
+    def money(self, base: float, quote: float, held: tuple[float, float] = (0.0, 0.0)) -> list[Command]:
+        """Report free base and quote money, and what of each is held by orders."""
         facts = self.facts
         balances = {
-            facts.base: (round(base * 10**facts.base_decimals), 0),
-            facts.quote: (round(quote * 10**facts.quote_decimals), 0),
+            facts.base: tuple(round(part * 10**facts.base_decimals) for part in (base, held[0])),
+            facts.quote: tuple(round(part * 10**facts.quote_decimals) for part in (quote, held[1])),
         }
         return self.step(BalanceReport("kraken", balances, self.now_ns))
 

@@ -32,8 +32,9 @@ def two_days(shared, settings, name, from_day=0):
         ("demo", grid.ACTING_SIZER, 4, 300),
         ("demo", grid.USD_STICKY | {"slots.count": 40}, 8, 200),
         ("demo", grid.ADAPTIVE | {"slots.refresh_pct": 0.3}, 4, 300),
+        ("demo", grid.REBALANCING, 4, 300),
     ],
-    ids=["80 sticky slots", "10 slots that time out", "sizer acting", "USD mode", "adaptive"],
+    ids=["80 sticky slots", "10 slots that time out", "sizer acting", "USD mode", "adaptive", "rebalancing"],
 )
 def test_two_days_of_real_minutes(shared, profile, changes, from_day, fills):
     settings = grid.settings_for(profile, changes)
@@ -56,6 +57,15 @@ def test_the_acting_sizer_changes_sizes():
     outcome = grid.assert_lazy_is_exact(settings, columns)
     plain = grid.played(grid.settings_for("demo", bar_ns=0), columns, lazy=True)
     assert entry_lots(outcome) > entry_lots(plain), "the sizer never acted"
+
+
+def test_the_rebalancer_changes_sizes_of_fresh_entries():
+    columns = grid.generated(seed=1, hours=24)
+    settings = grid.settings_for("demo", grid.REBALANCING | {"rebalance.interval_sec": 45.0}, bar_ns=0)
+    outcome = grid.assert_lazy_is_exact(settings, columns)
+    lots = entry_lots(outcome)
+    assert min(lots) == 60 * 10**8, "never smaller"
+    assert 60 * 10**8 < max(lots) <= 90 * 10**8
 
 
 def entry_lots(outcome):
@@ -86,6 +96,7 @@ HARD = {
     "a minute each way": {"venue.request_latency_ms": 60_000, "venue.response_latency_ms": 60_000},
     "hardly any money": {"venue.base_balance": 130.0, "venue.quote_balance": 30.0},
     "one side only": {"venue.quote_balance": 0.0},
+    "hardly any money to rebalance": {"venue.base_balance": 900.0, "venue.quote_balance": 150.0, **grid.REBALANCING},
     "orders at the minimum": {"slots.order_size_doge": 50.0, **grid.ACTING_SIZER},
     "tiny fills": {"venue.participation": 1e-3, "slots.refresh_pct": 0.1, "venue.request_latency_ms": 1_500},
     "part fills that the market leaves": {
@@ -168,6 +179,7 @@ MET = {
     "a second each way": lambda outcome: recorded(outcome, OrderState.CANCELLED) > 10,
     "a minute each way": breaker_posted,
     "hardly any money": lambda outcome: outcome.assembled.program.grid.grid.unfunded,
+    "hardly any money to rebalance": lambda outcome: outcome.assembled.program.grid.grid.idle.looked_ns,
     "one side only": lambda outcome: outcome.fills > 10,
     "orders at the minimum": lambda outcome: outcome.assembled.program.grid.grid.floors.total > 0,
     "tiny fills": lambda outcome: recorded(outcome, OrderState.PARTIAL) > 10,

@@ -83,8 +83,9 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
         (SMALL | PART_FILLS | grid.ACTING_SIZER, 11, 8),
         ({"slots.count": 80}, 97, 12),
         (SMALL | OFTEN_FILLED | grid.ADAPTIVE, 2, 12),
+        (SMALL | OFTEN_FILLED | grid.REBALANCING, 3, 12),
     ],
-    ids=["every event", "sizer acting", "slots that time out", "part fills", "80 slots", "adaptive"],
+    ids=["every event", "sizer acting", "slots that time out", "part fills", "80 slots", "adaptive", "rebalancing"],
 )
 def test_from_many_cuts(changes, every, hours):
     settings = grid.settings_for("demo", changes, bar_ns=0)

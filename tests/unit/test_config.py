@@ -87,6 +87,8 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "release": settings.slots.release,
         "momentum": settings.slots.momentum,
         "regime": settings.slots.regime,
+        "rebalance": settings.slots.rebalance,
+        "trend": settings.slots.trend,
         "run": settings.run,
         "venue": settings.venue,
         "stops": settings.stops,
@@ -95,7 +97,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         if knob.available:
             assert getattr(records[knob.section], knob.name) == knob.default
     fields = {f"{section}.{field}" for section, record in records.items() for field in record.__struct_fields__}
-    nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release")}
+    nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release", "rebalance", "trend")}
     assert fields - nested == {knob.key for knob in KNOBS.values() if knob.available}
 
 

@@ -13,7 +13,7 @@ KEYS = {
     "today_realized_loss", "daily_loss_limit", "daily_loss_locked", "invariant_violations", "quarantined_slots",
     "capacity_fill_health", "entry_scheduler", "safe_cap_guard", "sticky_mode", "sizing", "entry_floor", "slot_vintage",
     "throughput_sizer", "bootstrap_backlog", "slots", "one_sided_for_sec", "balance_recon",
-    "regime_adx", "under_water",
+    "regime_adx", "under_water", "rebalancer", "trend",
 }  # fmt: skip
 SLOT_KEYS = {
     "slot_id", "phase", "sticky", "independent_exits", "quarantined", "wait_reason", "too_small", "order_size_mode",

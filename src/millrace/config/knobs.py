@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from millrace.config.knob import Knob
 from millrace.config.knobs_later import LATER_KNOBS
+from millrace.config.knobs_rebalance import REBALANCE_KNOBS
 from millrace.config.knobs_regime import REGIME_KNOBS
 from millrace.config.knobs_release import RELEASE_KNOBS
 from millrace.config.knobs_run import RUN_KNOBS
@@ -16,7 +17,16 @@ from millrace.config.knobs_stops import STOPS_KNOBS
 from millrace.core.failure import OperatorError
 
 KNOBS: Mapping[str, Knob] = {
-    knob.key: knob for knob in (*RUN_KNOBS, *SLOTS_KNOBS, *REGIME_KNOBS, *STOPS_KNOBS, *RELEASE_KNOBS, *LATER_KNOBS)
+    knob.key: knob
+    for knob in (
+        *RUN_KNOBS,
+        *SLOTS_KNOBS,
+        *RELEASE_KNOBS,
+        *REGIME_KNOBS,
+        *REBALANCE_KNOBS,
+        *STOPS_KNOBS,
+        *LATER_KNOBS,
+    )
 }
 """Every knob under its key."""
 

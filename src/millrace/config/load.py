@@ -27,9 +27,11 @@ from millrace.core.instrument import Instrument
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
 from millrace.strategies.slots.momentum import MomentumSettings
+from millrace.strategies.slots.rebalancer import RebalanceSettings
 from millrace.strategies.slots.regime_bands import RegimeSettings
 from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.settings import SlotsSettings
+from millrace.strategies.slots.trend import TrendSettings
 
 _PREFIX = "MILLRACE__"
 _PROFILE = "profile"
@@ -175,6 +177,8 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         "momentum": msgspec.convert(fields["momentum"], MomentumSettings),
         "regime": msgspec.convert(fields["regime"], RegimeSettings),
         "release": msgspec.convert(fields["release"], ReleaseSettings),
+        "rebalance": msgspec.convert(fields["rebalance"], RebalanceSettings),
+        "trend": msgspec.convert(fields["trend"], TrendSettings),
     }
     return Settings(
         profile=profile,

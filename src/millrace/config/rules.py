@@ -119,6 +119,23 @@ def _release(values: Values) -> list[Notice]:
     return found
 
 
+def _trend(values: Values) -> list[Notice]:
+    """Keep the slow average at least as slow as the fast one, and floor and ceiling in their order (slots 21)."""
+    notices = []
+    fast = _number(values, "trend.fast_halflife_sec")
+    if _number(values, "trend.slow_halflife_sec") < fast:
+        notices.append(_move(values, "trend.slow_halflife_sec", fast, "slow >= fast"))
+    low, high = _number(values, "trend.floor"), _number(values, "trend.ceiling")
+    if low > high:
+        notices.append(_move(values, "trend.floor", high, "floor <= ceiling, else swapped"))
+        notices.append(_move(values, "trend.ceiling", low, "floor <= ceiling, else swapped"))
+    chosen = [key for key in values if key.startswith("trend.") and values[key].layer != "default"]
+    if chosen and not values["trend.enabled"].value:
+        text = f"{', '.join(chosen)} set, but trend.enabled is false: floor and ceiling only bound the first target"
+        notices.append(Notice("warning", "trend_off", "trend.enabled", text))
+    return notices
+
+
 def _advice(values: Values) -> list[Notice]:
     """Say what is allowed but surprising, and sum up a sticky grid in one line (slots 8.1, 8.2, 9, 21)."""
     sticky = bool(values["slots.sticky_mode_enabled"].value)
@@ -158,6 +175,7 @@ _RULES: tuple[Callable[[Values], list[Notice]], ...] = (
     _staleness,
     _volatility,
     _release,
+    _trend,
     _advice,
 )
 

@@ -21,6 +21,7 @@ from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import BAR_NS, BarSignals, Reading
 from millrace.strategies.slots.gate_records import GateRecords
+from millrace.strategies.slots.idle_control import IdleControl
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
@@ -83,8 +84,7 @@ class Grid:
         self.errors = 0
         self.bookings = 0
         self.violations = 0
-        self.partial_cancels_handled = 0
-        self.partial_cancels_unhandled = 0
+        self.partial_cancels_handled = self.partial_cancels_unhandled = 0
         self.dust_moves = 0
         self.level = Level.OPEN
         self.free_seen: tuple[int, int] = (0, 0)
@@ -96,6 +96,7 @@ class Grid:
         self.balances = BalanceWatch()
         self.residue = InventoryResidue()
         self.open_drift = OpenOrderDrift(settings.open_order_drift())
+        self.idle = IdleControl(settings.rebalance, settings.trend)
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
         self._reading: tuple[int, Reading] | None = None
@@ -271,8 +272,8 @@ class Grid:
 
     # Sizes, labels, targets
 
-    def sizes(self, slot: Slot, turn: Turn) -> EntrySizes:
-        """Return the entry sizes of a slot now."""
+    def sizes(self, slot: Slot, turn: Turn, *, fresh: bool = False) -> EntrySizes:
+        """Return the entry sizes of a slot now; only `fresh` entries, of the normal path, are rebalanced (slots 13)."""
         chosen = self.settings
         active = chosen.throughput.enabled and not chosen.throughput.shadow
         regime = None
@@ -292,6 +293,7 @@ class Grid:
             regime=regime,
             floors=self.floors,
             caution=turn.standing.multiplier,
+            favour=self.idle.favour(turn) if fresh else None,
         )
 
     def size_mode(self, slot: Slot) -> SizeMode:
@@ -421,6 +423,10 @@ class Grid:
     def lock_due_ns(self) -> int:
         """Return the loop time at which an active loss lock opens."""
         return NEVER_NS if self.lock.opens_ns is None else self.loop_at_ns(self.lock.opens_ns)
+
+    def idle_due_ns(self) -> int:
+        """Return the loop time at which idle money is next looked at."""
+        return self.loop_at_ns(self.idle.due_ns) if self.idle.due_ns < NEVER_NS else NEVER_NS
 
     def restriction(self, tail: str, reason: ReasonCode, text: str, now_ns: int) -> Restriction:
         """Return a REDUCE_ONLY restriction on this strategy (design section 5.2)."""

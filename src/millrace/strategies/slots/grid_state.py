@@ -41,6 +41,7 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "balances": grid.balances.snapshot(),
         "residue": grid.residue.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
+        "idle": grid.idle.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
     }
 
@@ -72,5 +73,6 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.balances.restore(state["balances"])
     grid.residue.restore(state["residue"])
     grid.open_drift.restore(state["open_drift"])
+    grid.idle.restore(state["idle"])
     grid.sizer.restore_state(state["sizer"])
     grid.rescheduled()

@@ -7,6 +7,7 @@ depend on anything but the state. A stale price skips the cycle and pauses nothi
 from math import inf
 
 from millrace.core.commands import Alert, Cancel, Severity
+from millrace.strategies.slots.actions import Place
 from millrace.strategies.slots.bootstrap import Opening, add_entry, bootstrap, repair_legs
 from millrace.strategies.slots.events import PriceTick, TimerTick
 from millrace.strategies.slots.grid import Grid
@@ -214,6 +215,7 @@ def _open(grid: Grid, turn: Turn, slot: Slot, opening: Opening) -> None:
         if reason is WaitReason.UNFUNDED:
             grid.note_shortage(turn)
         grid.set_wait(slot, leg, reason, turn.now_ns)
+    slot.plain.update(action.local_id for action in opening.actions if isinstance(action, Place))
     carry_out(grid, turn, slot, opening.actions, paced=False)
 
 

@@ -7,10 +7,11 @@ would shrink orders until they are refused, which makes exits older and the mult
 
 from dataclasses import dataclass, field
 from math import floor
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.model import SlotConfig, TradeId
+from millrace.strategies.slots.rebalancer import favoured_multiplier
 from millrace.strategies.slots.volume import LOT_SLACK, lots_up, tradeable, usd_volume, whole_lots
 
 _FLOOR_MARGIN = 1.01
@@ -39,13 +40,25 @@ class FloorCount:
         self.by_leg = {"A": 0, "B": 0}
 
 
+class Favour(NamedTuple):
+    """The leg whose fresh entries are made larger, by how much at most, and the money they may spend.
+
+    `free` is what is free on that leg's side, in base units for A and in USD before the fee for B.
+    """
+
+    leg: TradeId
+    multiplier: float
+    free: float
+
+
 @dataclass(slots=True)
 class EntrySizes:
     """Sizes of one slot's entries now; implements the reducer's `Sizes`.
 
     `base_usd` is the order size in USD mode, `base_units` in DOGE mode; `sizer` is None while the throughput sizer is
     off; `regime` is the direction label (0, 1, 2) of the sizer's bucket; `caution` the restriction board's multiplier,
-    which is read before sizing because the board itself never resizes (design section 5.1).
+    which is read before sizing because the board itself never resizes (design section 5.1); `favour` is the
+    rebalancer's word, None for entries that it does not touch.
     """
 
     cfg: SlotConfig
@@ -57,12 +70,15 @@ class EntrySizes:
     regime: int | None
     floors: FloorCount
     caution: float = 1.0
+    favour: Favour | None = None
 
     def volume(self, trade_id: TradeId, price: float) -> float | None:
         """Return base units for an entry at this limit price; None means wait."""
         if price <= 0.0:
             return None
         multiplier = self.multiplier(trade_id)
+        if self.favour is not None and self.favour.leg == trade_id:
+            multiplier *= self._favoured(self.favour, multiplier, price)
         volume = self._sized(multiplier, price)
         if self.floor_mode == "off":
             return volume
@@ -75,10 +91,16 @@ class EntrySizes:
         return floor
 
     def multiplier(self, trade_id: TradeId) -> float:
-        """Return the product of all multipliers; the sizer's is 1 while it is off or only shadows."""
+        """Return the product of all multipliers but the rebalancer's; the sizer's is 1 while it is off or shadows."""
         if self.sizer is None:
             return self.caution
         return self.sizer.size_for_slot(1.0, self.regime, trade_id)[0] * self.caution
+
+    def _favoured(self, favour: Favour, multiplier: float, price: float) -> float:
+        """Return how many times its size the entry may be, so that one more of that size can still be paid."""
+        need = self.base_usd if self.mode == "USD" else self.base_units * price
+        need *= multiplier if favour.leg == "B" else multiplier / price
+        return favoured_multiplier(favour.multiplier, need, favour.free)
 
     def _sized(self, multiplier: float, price: float) -> float | None:
         """Return the base size times a multiplier in whole lots, None below a minimum."""

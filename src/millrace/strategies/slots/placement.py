@@ -48,7 +48,8 @@ def is_entry(record: Order | Recovery) -> bool:
 def reprice_entry(grid: Grid, turn: Turn, slot: Slot, order: Order) -> None:
     """Move an unsent entry to the target and size of now; its leg waits when there is no valid size."""
     price = fresh_entry_price(slot.state, order.trade_id, grid.cfg(slot))
-    volume = grid.sizes(slot, turn).volume(order.trade_id, price) if price > 0.0 else None
+    sizes = grid.sizes(slot, turn, fresh=order.local_id not in slot.plain)
+    volume = sizes.volume(order.trade_id, price) if price > 0.0 else None
     if volume is None:
         drop_entry(grid, turn, slot, order, WaitReason.MIN_SIZE_WAIT)
     else:

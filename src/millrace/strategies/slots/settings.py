@@ -15,8 +15,10 @@ from millrace.strategies.slots.model import SlotConfig
 from millrace.strategies.slots.momentum import MomentumSettings
 from millrace.strategies.slots.open_drift import DriftLimits
 from millrace.strategies.slots.order_size import FloorMode, SizeMode
+from millrace.strategies.slots.rebalancer import RebalanceSettings
 from millrace.strategies.slots.regime_bands import RegimeSettings
 from millrace.strategies.slots.release_gates import ReleaseSettings
+from millrace.strategies.slots.trend import TrendSettings
 from millrace.strategies.slots.volatility import VolatilityTarget
 
 CompoundingMode = Literal["legacy_profit", "fixed"]
@@ -86,6 +88,8 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     release: ReleaseSettings = msgspec.field(default_factory=ReleaseSettings)
     momentum: MomentumSettings = MomentumSettings()
     regime: RegimeSettings = RegimeSettings()
+    rebalance: RebalanceSettings = RebalanceSettings()
+    trend: TrendSettings = TrendSettings()
 
     def reducer(self, instrument: Instrument) -> SlotConfig:
         """Return the reducer's settings: ours, with the decimals and minimums of the instrument (slots 5.1)."""

@@ -22,7 +22,8 @@ class Slot:
     `sent` maps a local id (negative: a recovery) to the intent key that is live or in flight for it; `attempts` counts
     the placements of an unfinished local id, because each needs a key of its own. `wait` says why an empty leg is empty
     and `retry_ns` when it is tried again without news. `cancel_again` holds local ids whose cancel the venue put off,
-    `partial_seen` those whose first part fill was counted, `residue_base` the base units that were written off without
+    `partial_seen` those whose first part fill was counted, `plain` those of entries that bootstrap, reseed or repair
+    opened, which the rebalancer leaves their size, `residue_base` the base units that were written off without
     a trade (long +, short -). Bounds are ticks: a price at or below `low_ticks` or at or above `high_ticks` may move an
     entry.
     """
@@ -35,6 +36,7 @@ class Slot:
     wait: dict[TradeId, WaitReason] = field(default_factory=dict)
     cancel_again: set[int] = field(default_factory=set)
     partial_seen: set[int] = field(default_factory=set)
+    plain: set[int] = field(default_factory=set)
     retry_ns: dict[TradeId, int] = field(default_factory=dict)
     residue_base: float = 0.0
     compound_units: float = 0.0
@@ -72,6 +74,7 @@ class Slot:
         self.attempts.pop(local_id, None)
         self.cancel_again.discard(local_id)
         self.partial_seen.discard(local_id)
+        self.plain.discard(local_id)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the record as builtins."""
@@ -84,6 +87,7 @@ class Slot:
             "wait": [[leg, reason.value] for leg, reason in self.wait.items()],
             "cancel_again": sorted(self.cancel_again),
             "partial_seen": sorted(self.partial_seen),
+            "plain": sorted(self.plain),
             "retry_ns": [[leg, at_ns] for leg, at_ns in self.retry_ns.items()],
             "residue_base": self.residue_base,
             "compound_units": self.compound_units,
@@ -104,6 +108,7 @@ class Slot:
             wait={leg: WaitReason(reason) for leg, reason in saved["wait"]},
             cancel_again=set(saved["cancel_again"]),
             partial_seen=set(saved["partial_seen"]),
+            plain=set(saved["plain"]),
             retry_ns=dict(saved["retry_ns"]),
             residue_base=saved["residue_base"],
             compound_units=saved["compound_units"],

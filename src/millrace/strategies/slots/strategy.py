@@ -15,6 +15,7 @@ from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
 from millrace.strategies.slots.direction import BAR_NS
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
+from millrace.strategies.slots.idle_money import rebalance
 from millrace.strategies.slots.loop import run_loop
 from millrace.strategies.slots.news import balance_news, order_news, refused
 from millrace.strategies.slots.operate import operate
@@ -72,11 +73,7 @@ class SlotGrid:
             note_band(grid, turn)
         elif isinstance(event, Timer):
             if event.ts_ns % grid.loop_ns == 0:
-                grid.last_loop_ns = event.ts_ns
-                grid.loop_wanted = False
-                grid.check_loss_lock(turn)
-                book_day(grid, turn)
-                run_loop(grid, turn)
+                self._loop(turn, event.ts_ns)
         elif isinstance(event, BalanceReport):
             balance_news(grid, turn)
             watch_balances(grid, turn)
@@ -89,6 +86,17 @@ class SlotGrid:
             # The level that follows shows from the next event on, whichever that is: have it looked at in any case.
             grid.wake_all()
         return turn.out
+
+    def _loop(self, turn: Turn, ts_ns: int) -> None:
+        """Do what stands at a loop's time, in the contract's order (slots 4.1)."""
+        grid = self.grid
+        grid.last_loop_ns = ts_ns
+        grid.loop_wanted = False
+        grid.check_loss_lock(turn)
+        book_day(grid, turn)
+        if grid.idle.due_ns <= turn.now_ns:
+            rebalance(grid, turn)
+        run_loop(grid, turn)
 
     def _other(self, event: Event | Refused, turn: Turn) -> None:
         if isinstance(event, OpenOrdersReport):
@@ -113,7 +121,8 @@ class SlotGrid:
         grid = self.grid
         instrument = grid.instrument.id
         heartbeat_ns = grid.next_loop_ns(self._now_ns)
-        watch_ns = min(grid.low_headroom_due_ns(), grid.sides.due_ns, grid.lock_due_ns(), day_due_ns(grid))
+        rare_ns = min(grid.lock_due_ns(), day_due_ns(grid), grid.idle_due_ns())
+        watch_ns = min(grid.low_headroom_due_ns(), grid.sides.due_ns, rare_ns)
         if grid.stale_wait:
             bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)
         elif grid.loop_wanted or grid.dirty:

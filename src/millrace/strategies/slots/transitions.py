@@ -39,7 +39,7 @@ def reduce(grid: Grid, turn: Turn, slot: Slot, event: ev.Event, *, paced: bool =
     if isinstance(event, _MAKES_EXITS):
         slot.state.profit_pct_runtime = grid.profit_target_pct(turn)
     held = slot.state.a.dust.volume, slot.state.b.dust.volume
-    actions = apply(slot.state, event, grid.cfg(slot), grid.sizes(slot, turn))
+    actions = apply(slot.state, event, grid.cfg(slot), grid.sizes(slot, turn, fresh=True))
     if actions or not isinstance(event, _TICKS):
         carry_out(grid, turn, slot, actions, paced=paced)
         for leg, volume in zip(_LEGS, held, strict=True):

@@ -6,7 +6,7 @@ so what it tells does not depend on how often somebody looked.
 
 from millrace.core.commands import Alert, Severity
 from millrace.strategies.slots.balance_recon import BalanceRecon, Holdings, balance_recon, unrealised_usd
-from millrace.strategies.slots.capacity_health import capacity_band, fresh_exchange_count
+from millrace.strategies.slots.capacity_health import Band, capacity_band, fresh_exchange_count
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.open_drift import DriftNews
 from millrace.strategies.slots.turn import Turn
@@ -42,12 +42,16 @@ def watch_open_orders(grid: Grid, turn: Turn) -> None:
 
 def note_band(grid: Grid, turn: Turn) -> None:
     """Note the capacity band at news of an order or of the venue's count; streaks are measured by it (slots 15)."""
+    grid.band_clock.observe(band_now(grid, turn), turn.now)
+
+
+def band_now(grid: Grid, turn: Turn) -> Band:
+    """Return the capacity band of this moment (slots 15.5)."""
     market = turn.market
     age_sec = (turn.now_ns - market.venue_open_orders_ts_ns) / 1e9
     exchange = fresh_exchange_count(market.venue_open_orders, age_sec, grid.settings.poll_interval_sec)
     headroom = grid.safe_cap - (turn.open_orders if exchange is None else exchange)
-    band = capacity_band(headroom, grid.windows.cancels(turn.now), grid.partial_cancels_unhandled)
-    grid.band_clock.observe(band, turn.now)
+    return capacity_band(headroom, grid.windows.cancels(turn.now), grid.partial_cancels_unhandled)
 
 
 def watch_balances(grid: Grid, turn: Turn) -> None:
