@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from millrace.capacity.call_budget import CallBudget
+from millrace.core import engine, halts
 from millrace.core.commands import Approved, Command, OrderState, Place, RecordFill
-from millrace.core.engine import Engine
 from millrace.core.events import (
     CancelRefused,
     EndStatus,
@@ -258,18 +258,17 @@ def take_unknown_for_rejected(patch: pytest.MonkeyPatch) -> None:
 
 def ignore_storage_trouble(patch: pytest.MonkeyPatch) -> None:
     """A disk that cannot be written stops nobody, and orders leave all the same."""
-    kept = Engine._trouble
+    kept = halts.said_of
 
-    def trouble(self: Engine, event: Any, out: list[Command]) -> None:
-        if not isinstance(event, StorageTrouble):
-            kept(self, event, out)
+    def said_of(event: Any, now_ns: int) -> list[Any]:
+        return [] if isinstance(event, StorageTrouble) else kept(event, now_ns)
 
     sends = Executor._submit
 
     def submit(self: Executor, order: Approved, written: CommitResult | None, now_ns: int) -> None:
         sends(self, order, written or CommitResult(frozenset({order.client_id}), ()), now_ns)
 
-    patch.setattr(Engine, "_trouble", trouble)
+    patch.setattr(engine, "said_of", said_of)
     patch.setattr(Executor, "_submit", submit)
 
 

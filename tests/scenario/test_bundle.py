@@ -40,8 +40,9 @@ def played(tmp_path_factory) -> Path:
         run.simulation.run_until(run.simulation.now_ns + 10 * MINUTE)
         if number in {0, 6}:
             said = f"token={IN_TEXT} {IN_CONFIG} then {IN_ENVIRONMENT}"
-            run.simulation.feed_event(Operator("pause", {"reason": said, "note": said}, run.simulation.now_ns))
-            run.simulation.feed_event(Operator("resume", {"reason": IN_CONFIG}, run.simulation.now_ns))
+            run.simulation.feed_event(Operator("pause", {"reason": said}, run.simulation.now_ns))
+            run.simulation.feed_event(Operator("unheard", {"note": said}, run.simulation.now_ns))
+            run.simulation.feed_event(Operator("resume", {}, run.simulation.now_ns))
         run.snapshot()
     run.close()
     return run.folder
