@@ -30,7 +30,7 @@ ACTING_SIZER = {
     "sizer.min_samples_per_bucket": 2,
     "sizer.full_confidence_samples": 6,
 }
-ADAPTIVE = {"regime.adx_enabled": True, "slots.poll_interval_sec": 10.0}
+ADAPTIVE = {"regime.adx_enabled": True}
 REBALANCING = {
     "rebalance.enabled": True,
     "rebalance.idle_basis": "usd_only",
@@ -41,6 +41,9 @@ REBALANCING = {
     "slots.reentry_base_cooldown_sec": 0.0,
 }
 """An idle target far below what lies idle at first, so that the skew moves; steps of a look are the contract's."""
+MOMENTUM = {"momentum.enabled": True, "momentum.max_defer_sec": 900.0}
+STRICT = MOMENTUM | ADAPTIVE | {"momentum.neutral_pct": 0.15, "regime.adx_trending_min": 22.0, "slots.refresh_pct": 0.3}
+"""Adaptive, with a dead band so wide that the strict gate of a trend has something to say."""
 USD_STICKY = {"slots.sticky_mode_enabled": True, "slots.order_size_mode": "USD", "slots.order_size_usd": 12.0}
 
 

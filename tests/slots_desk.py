@@ -40,6 +40,8 @@ DAY_NS = 86_400 * SECOND_NS
 OPENING_NS = 20_454 * DAY_NS + 12 * 3_600 * SECOND_NS
 """Noon of a UTC day; a loop time."""
 STICKY = {"sticky_mode_enabled": True, "order_size_mode": "DOGE", "order_size_doge": 60.0}
+FIVE_MINUTES = 10
+"""Loops in a bar."""
 RICH = (1_000_000.0, 1_000_000.0)
 
 
@@ -256,3 +258,19 @@ def books(commands: list[Command], kind: str = "cycle") -> list[Book]:
 
 def changed(settings: SlotsSettings, **changes: Any) -> SlotsSettings:
     return structs.replace(settings, **changes)
+
+
+def trend(desk: Desk, bars: int, per_bar: float) -> None:
+    """Let the market go one way for so many bars; the venue takes every order and fills none."""
+    for _ in range(bars):
+        desk.price *= 1.0 + per_bar
+        desk.loops(FIVE_MINUTES)
+        desk.accept()
+
+
+def saw(desk: Desk, bars: int) -> None:
+    """Let the market go nowhere, up and down within a hair."""
+    for index in range(bars):
+        desk.loop(desk.price * (1.0004 if index % 2 else 0.9996))
+        desk.loops(FIVE_MINUTES - 1)
+        desk.accept()

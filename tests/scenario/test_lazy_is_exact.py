@@ -33,8 +33,19 @@ def two_days(shared, settings, name, from_day=0):
         ("demo", grid.USD_STICKY | {"slots.count": 40}, 8, 200),
         ("demo", grid.ADAPTIVE | {"slots.refresh_pct": 0.3}, 4, 300),
         ("demo", grid.REBALANCING, 4, 300),
+        ("demo", grid.MOMENTUM, 0, 300),
+        ("demo", grid.STRICT | grid.ACTING_SIZER, 8, 300),
     ],
-    ids=["80 sticky slots", "10 slots that time out", "sizer acting", "USD mode", "adaptive", "rebalancing"],
+    ids=[
+        "80 sticky slots",
+        "10 slots that time out",
+        "sizer acting",
+        "USD mode",
+        "adaptive",
+        "rebalancing",
+        "momentum",
+        "strict",
+    ],
 )
 def test_two_days_of_real_minutes(shared, profile, changes, from_day, fills):
     settings = grid.settings_for(profile, changes)
@@ -86,6 +97,13 @@ def test_the_built_in_market(profile, seed):
 
 
 HARD = {
+    "momentum and hardly any money": {
+        **grid.MOMENTUM,
+        "momentum.max_defer_sec": 400.0,
+        "venue.base_balance": 400.0,
+        "venue.quote_balance": 90.0,
+        "slots.poll_interval_sec": 7.0,
+    },
     "no latency": {"venue.request_latency_ms": 0, "venue.response_latency_ms": 0, "venue.latency_jitter_ms": 0},
     "a second each way": {
         "venue.request_latency_ms": 900,
@@ -175,6 +193,7 @@ def recorded(outcome, state):
 
 
 MET = {
+    "momentum and hardly any money": lambda outcome: outcome.assembled.program.grid.grid.momentum.overrides_total,
     "no latency": lambda outcome: outcome.fills > 10,
     "a second each way": lambda outcome: recorded(outcome, OrderState.CANCELLED) > 10,
     "a minute each way": breaker_posted,

@@ -84,8 +84,20 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
         ({"slots.count": 80}, 97, 12),
         (SMALL | OFTEN_FILLED | grid.ADAPTIVE, 2, 12),
         (SMALL | OFTEN_FILLED | grid.REBALANCING, 3, 12),
+        (SMALL | OFTEN_FILLED | grid.MOMENTUM, 2, 12),
+        (SMALL | OFTEN_FILLED | grid.STRICT, 3, 12),
     ],
-    ids=["every event", "sizer acting", "slots that time out", "part fills", "80 slots", "adaptive", "rebalancing"],
+    ids=[
+        "every event",
+        "sizer acting",
+        "slots that time out",
+        "part fills",
+        "80 slots",
+        "adaptive",
+        "rebalancing",
+        "momentum",
+        "strict",
+    ],
 )
 def test_from_many_cuts(changes, every, hours):
     settings = grid.settings_for("demo", changes, bar_ns=0)

@@ -15,10 +15,9 @@ from millrace.strategies.slots.reducer import apply
 from millrace.strategies.slots.refresh import refresh_bounds
 from millrace.strategies.slots.regime_bands import Adapted, RegimeSettings, adapted, gate_mode, tier1_allowed
 from millrace.strategies.slots.volume import UsdSizes
-from slots_desk import Desk
+from slots_desk import FIVE_MINUTES, Desk, saw, trend
 
 ON, OFF = RegimeSettings(adx_enabled=True), RegimeSettings()
-FIVE_MINUTES = 10
 
 
 def test_12_6_the_table():
@@ -39,22 +38,6 @@ def test_12_6_disabled_leaves_the_configured_values_and_the_plain_gate(band):
 def test_12_6_before_it_is_warm_the_configured_values_hold():
     assert adapted(ON, None) is None
     assert gate_mode(ON, None) == "on"
-
-
-def trend(desk: Desk, bars: int, per_bar: float) -> None:
-    """Let the market go one way for so many bars."""
-    for _ in range(bars):
-        desk.price *= 1.0 + per_bar
-        desk.loops(FIVE_MINUTES)
-        desk.accept()
-
-
-def saw(desk: Desk, bars: int) -> None:
-    """Let the market go nowhere, up and down within a hair."""
-    for index in range(bars):
-        desk.loop(desk.price * (1.0004 if index % 2 else 0.9996))
-        desk.loops(FIVE_MINUTES - 1)
-        desk.accept()
 
 
 def test_12_6_entries_placed_from_then_on_stand_where_the_band_says_and_no_other_is_moved():
@@ -154,7 +137,7 @@ def test_12_6_the_status_has_its_keys_and_nulls_until_warm():
 def test_the_status_reads_bars_that_nobody_has_asked_for_yet():
     desk = Desk(1, regime=OFF).open()
     trend(desk, 40, 0.0005)
-    assert desk.grid.signals.bars < 40
+    assert desk.grid.bars.signals.bars < 40
     shown = desk.status()
     assert shown["regime_adx"]["band"] == "trending"
     assert shown["regime_adx"]["entry_pct_effective"] == desk.grid.entry_pct

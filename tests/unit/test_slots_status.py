@@ -13,11 +13,11 @@ KEYS = {
     "today_realized_loss", "daily_loss_limit", "daily_loss_locked", "invariant_violations", "quarantined_slots",
     "capacity_fill_health", "entry_scheduler", "safe_cap_guard", "sticky_mode", "sizing", "entry_floor", "slot_vintage",
     "throughput_sizer", "bootstrap_backlog", "slots", "one_sided_for_sec", "balance_recon",
-    "regime_adx", "under_water", "rebalancer", "trend",
+    "regime_adx", "momentum", "under_water", "rebalancer", "trend",
 }  # fmt: skip
 SLOT_KEYS = {
     "slot_id", "phase", "sticky", "independent_exits", "quarantined", "wait_reason", "too_small", "order_size_mode",
-    "cycle_a", "cycle_b", "total_profit", "round_trips", "orders", "under_water",
+    "cycle_a", "cycle_b", "total_profit", "round_trips", "orders", "under_water", "deferred_since", "gate_bypassed",
 }  # fmt: skip
 
 

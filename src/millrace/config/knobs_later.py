@@ -40,11 +40,6 @@ _SIZING: tuple[Knob, ...] = (
     ),
 )
 
-_REGIME: tuple[Knob, ...] = (
-    knob("momentum.enabled", "MOMENTUM_ENABLED", False, "", "momentum gate of entries", spec="slots 12.3"),
-    knob("momentum.max_defer_sec", "MOMENTUM_MAX_DEFER_SEC", 3600.0, "s", "longest deferral", low=0, spec="slots 12.3"),
-)
-
 _LIVE: tuple[Knob, ...] = (
     knob("run.live", "", False, "", "trade with real money", spec="design 5.8", env=False),
     knob("venue.endpoint", "", "", "", "address of the venue's interface", spec="design 5.8", env=False),
@@ -56,5 +51,5 @@ _SECRETS: tuple[Knob, ...] = tuple(
 )
 
 LATER_KNOBS: tuple[Knob, ...] = tuple(
-    msgspec.structs.replace(row, available=False) for row in (*_SIZING, *_REGIME, *_LIVE, *_SECRETS)
+    msgspec.structs.replace(row, available=False) for row in (*_SIZING, *_LIVE, *_SECRETS)
 )

@@ -7,6 +7,8 @@ none of them owns the figures that the others see.
 from millrace.config.knob import Knob, knob
 
 _MOMENTUM: tuple[Knob, ...] = (
+    knob("momentum.enabled", "MOMENTUM_ENABLED", False, "", "momentum gate of entries", spec="slots 12.3"),
+    knob("momentum.max_defer_sec", "MOMENTUM_MAX_DEFER_SEC", 3600.0, "s", "longest deferral", low=0, spec="slots 12.3"),
     knob("momentum.ema_fast_bars", "MOMENTUM_EMA_FAST_BARS", 5, "bars", "fast average", low=2, spec="slots 12.2"),
     knob("momentum.ema_slow_bars", "MOMENTUM_EMA_SLOW_BARS", 20, "bars", "slow average, > fast", low=2),
     knob("momentum.neutral_pct", "MOMENTUM_NEUTRAL_PCT", 0.0, "%", "dead band of the signal", low=0, spec="slots 12.2"),

@@ -38,11 +38,17 @@ def cost_need_usd(market: float, cfg: SlotConfig) -> float:
 
 
 def bootstrap(
-    state: SlotState, cfg: SlotConfig, sizes: Sizes, free_base: float | None, free_quote: float | None
+    state: SlotState,
+    cfg: SlotConfig,
+    sizes: Sizes,
+    free_base: float | None,
+    free_quote: float | None,
+    held: TradeId | None = None,
 ) -> Opening:
     """Open a slot that has no active order: both sides, else one side by what the account holds; B before A.
 
-    Balances are in base units and USD; None means unknown and defers. The market price is the state's.
+    Balances are in base units and USD; None means unknown and defers. The market price is the state's. The leg that the
+    momentum gate keeps back (`held`) goes before every rule about money.
     """
     if state.orders:
         return Opening([], {})
@@ -52,6 +58,10 @@ def bootstrap(
     if free_base is None or free_quote is None:
         return _wait_both(WaitReason.BOOTSTRAP_PENDING)
     need_base, need_quote = cfg.min_volume, cost_need_usd(market, cfg)
+    if held is not None:
+        return _beside(
+            held, state, cfg, sizes, funded=free_quote >= need_quote if held == "A" else free_base >= need_base
+        )
     if free_base >= need_base and free_quote >= need_quote:
         _set_sides(state, None)
         buy = add_entry(state, "B", cfg, sizes, "bootstrap")
@@ -89,6 +99,18 @@ def repair_legs(
         "A": free_base >= cfg.min_volume,
     }
     return [leg for leg, enough in funded.items() if enough and leg not in waits and state.leg_order(leg) is None]
+
+
+def _beside(held: TradeId, state: SlotState, cfg: SlotConfig, sizes: Sizes, *, funded: bool) -> Opening:
+    """Place the entry of the leg that the momentum gate does not keep back, at its usual size."""
+    other: TradeId = "B" if held == "A" else "A"
+    waits: dict[TradeId, WaitReason] = {held: WaitReason.MOMENTUM_DEFER}
+    if not funded:
+        return Opening([], waits | {other: WaitReason.UNFUNDED})
+    opening = add_entry(state, other, cfg, sizes, "bootstrap")
+    if opening.actions:
+        _set_sides(state, other)
+    return Opening(opening.actions, waits | opening.waits)
 
 
 def _one_side(

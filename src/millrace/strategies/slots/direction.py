@@ -11,7 +11,7 @@ from millrace.market.candles import Bar, BarBuilder
 from millrace.market.indicators import Adx, Ema
 from millrace.sizing.regime import BEARISH, BULLISH, RANGING
 from millrace.strategies.slots.momentum import MomentumSettings
-from millrace.strategies.slots.regime_bands import Band, RegimeSettings, next_band
+from millrace.strategies.slots.regime_bands import Adapted, Band, RegimeSettings, adapted, next_band
 
 Signal = Literal[-1, 0, 1]
 
@@ -174,6 +174,43 @@ class BarSignals:
         self._band, self._band_since_ns = state["band"]
         self.bars, self._end_ns, self._data_end_ns, self._close = state["bars"]
         self._label, self._candidate, self._held = state["label"]
+
+
+class BarsRead:
+    """The fold together with what is asked of it at each moment; `adapted` is what the band asks, None: nothing.
+
+    Bars close on their own grid, so all that is asked at one time gets one answer, and it is worked out once.
+    """
+
+    def __init__(self, momentum: MomentumSettings, regime: RegimeSettings) -> None:
+        self._settings = momentum, regime
+        self.signals = BarSignals(momentum, regime)
+        self.adapted: Adapted | None = None
+        self._read: tuple[int, Reading] | None = None
+
+    def read(self, bars: BarBuilder | None, now_ns: int) -> Reading:
+        """Bring the fold over the bars up to now and return what it says."""
+        if self._read is None or self._read[0] != now_ns:
+            if bars is not None:
+                self.signals.take(bars.drain_closed(), bars)
+            self._read = now_ns, self.signals.reading(now_ns)
+        return self._read[1]
+
+    def peek(self, bars: BarBuilder | None, now_ns: int) -> Reading:
+        """Return what `read` would, and change nothing: for people."""
+        aside = BarSignals(*self._settings)
+        aside.restore(self.signals.snapshot())
+        if bars is not None:
+            aside.take(bars.since_drain(), bars)
+        return aside.reading(now_ns)
+
+    def adapt(self, bars: BarBuilder | None, now_ns: int) -> bool:
+        """Take what the band of now asks for (slots 12.6); True when that is something else than before."""
+        regime = self._settings[1]
+        before = self.adapted
+        if regime.adx_enabled:
+            self.adapted = adapted(regime, self.read(bars, now_ns).band)
+        return self.adapted != before
 
 
 def _sign(value: float) -> Signal:

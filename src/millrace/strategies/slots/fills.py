@@ -63,6 +63,7 @@ def cycle_of(record: Order | Recovery, done: Executed, entry_fee: float, cause: 
         regime_at_entry=record.regime_at_entry,
         released=cause == "release",
         cause=cause,
+        would_defer=record.would_defer,
     )
 
 
@@ -252,6 +253,7 @@ def _open_exit(state: SlotState, entry: Order, position: _Position) -> list[Acti
         entry_fee=position.fee,
         entry_filled_at=state.now,
         regime_at_entry=entry.regime_at_entry,
+        would_defer=entry.would_defer,
     )
     state.orders.append(order)
     clear_stale_s2(state)
@@ -275,6 +277,7 @@ def _carve_out(state: SlotState, entry: Order, position: _Position) -> Action:
         entry_filled_at=state.now,
         reason=PARTIAL_CANCEL,
         regime_at_entry=entry.regime_at_entry,
+        would_defer=entry.would_defer,
     )
     state.recovery_orders.append(recovery)
     return place_recovery(recovery, PARTIAL_CANCEL)

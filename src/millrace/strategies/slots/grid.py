@@ -19,13 +19,14 @@ from millrace.risk.loss_lock import LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
 from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
-from millrace.strategies.slots.direction import BAR_NS, BarSignals, Reading
+from millrace.strategies.slots.direction import BAR_NS, BarsRead, Reading
 from millrace.strategies.slots.gate_records import GateRecords
 from millrace.strategies.slots.idle_control import IdleControl
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.momentum import MomentumGate
 from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
-from millrace.strategies.slots.regime_bands import Adapted, adapted, tier1_allowed
+from millrace.strategies.slots.regime_bands import tier1_allowed
 from millrace.strategies.slots.residue import InventoryResidue
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
@@ -68,7 +69,8 @@ class Grid:
         self.floors = FloorCount()
         self.windows = FillHealthWindows()
         self.band_clock = BandClock()
-        self.signals = BarSignals(settings.momentum, settings.regime)
+        self.bars = BarsRead(settings.momentum, settings.regime)
+        self.momentum = MomentumGate()
         self.lock = LossLock(settings.daily_loss_limit_usd)
         self.sizer = ThroughputSizer(settings.throughput)
         self.sizer_window = -1
@@ -99,8 +101,6 @@ class Grid:
         self.idle = IdleControl(settings.rebalance, settings.trend)
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
-        self._reading: tuple[int, Reading] | None = None
-        self._adapted: Adapted | None = None
         self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
         self._outlook: tuple[int, int, int] | None = None
         self._configs: dict[bool, SlotConfig] = {}
@@ -142,17 +142,13 @@ class Grid:
     @property
     def entry_pct_in_force(self) -> float:
         """The entry distance of a fresh entry: the band's while there is one, else the operator's (slots 12.6)."""
-        return self.entry_pct if self._adapted is None else self._adapted.entry_pct
+        return self.entry_pct if self.bars.adapted is None else self.bars.adapted.entry_pct
 
     def adapt(self, turn: Turn) -> None:
         """Take the entry distance and the entries per loop that the ADX band of now asks for (slots 12.6)."""
-        chosen = self.settings
-        if not chosen.regime.adx_enabled:
-            return
-        asked = adapted(chosen.regime, self.read_bars(turn).band)
-        if asked != self._adapted:
-            self._adapted = asked
-            self.scheduler.base_per_loop = chosen.max_entry_adds_per_loop if asked is None else asked.entries_per_loop
+        if self.bars.adapt(turn.market.bars, turn.now_ns):
+            asked, usual = self.bars.adapted, self.settings.max_entry_adds_per_loop
+            self.scheduler.base_per_loop = usual if asked is None else asked.entries_per_loop
             self._configs.clear()
             self.size_answers.clear()
 
@@ -310,25 +306,12 @@ class Grid:
         return self.read_bars(turn).label
 
     def read_bars(self, turn: Turn) -> Reading:
-        """Bring the fold over the bars up to now and return what it says (slots 12).
-
-        Bars close on their own grid, so all that is asked at one time gets one answer.
-        """
-        if self._reading is None or self._reading[0] != turn.now_ns:
-            bars = turn.market.bars
-            if bars is not None:
-                self.signals.take(bars.drain_closed(), bars)
-            self._reading = turn.now_ns, self.signals.reading(turn.now_ns)
-        return self._reading[1]
+        """Return what the bars closed by now say (slots 12)."""
+        return self.bars.read(turn.market.bars, turn.now_ns)
 
     def peek_bars(self, turn: Turn) -> Reading:
         """Return what `read_bars` would, and change nothing: for people."""
-        aside = BarSignals(self.settings.momentum, self.settings.regime)
-        aside.restore(self.signals.snapshot())
-        bars = turn.market.bars
-        if bars is not None:
-            aside.take(bars.since_drain(), bars)
-        return aside.reading(turn.now_ns)
+        return self.bars.peek(turn.market.bars, turn.now_ns)
 
     def tier1_allowed(self, turn: Turn) -> bool:
         """Tell whether the band lets releases of tier 1 happen now (slots 12.6)."""

@@ -32,7 +32,8 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "cycles": list(grid.cycles),
         "floors": [grid.floors.this_loop, dict(grid.floors.by_leg), grid.floors.total],
         "scheduler": grid.scheduler.snapshot(),
-        "signals": grid.signals.snapshot(),
+        "signals": grid.bars.signals.snapshot(),
+        "momentum": grid.momentum.snapshot(),
         "lock": grid.lock.snapshot(),
         "windows": grid.windows.snapshot(),
         "sides": grid.sides.snapshot(),
@@ -63,7 +64,8 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.cycles.extend(state["cycles"])
     grid.floors.this_loop, grid.floors.by_leg, grid.floors.total = state["floors"]
     grid.scheduler.restore(state["scheduler"])
-    grid.signals.restore(state["signals"])
+    grid.bars.signals.restore(state["signals"])
+    grid.momentum.restore(state["momentum"])
     grid.lock.restore(state["lock"])
     grid.lock.set_limit(grid.settings.daily_loss_limit_usd)
     grid.windows.restore(state["windows"])

@@ -74,6 +74,7 @@ def _orphan(state: SlotState, order: Order, reason: str, cfg: SlotConfig, sizes:
         executed_fee=order.executed_fee,
         executed_at=order.executed_at,
         state=order.state,
+        would_defer=order.would_defer,
     )
     state.recovery_orders.append(recovery)
     actions.append(Orphan(order.local_id, recovery.recovery_id, reason))

@@ -13,7 +13,15 @@ from millrace.strategies.slots.events import PriceTick, TimerTick
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
-from millrace.strategies.slots.placement import entry_block, opening_block, place, place_exits, reprice_entry
+from millrace.strategies.slots.momentum_gate import held_leg, is_kept_back, let_go_dark
+from millrace.strategies.slots.placement import (
+    drop_entry,
+    entry_block,
+    opening_block,
+    place,
+    place_exits,
+    reprice_entry,
+)
 from millrace.strategies.slots.refresh import has_drifted, is_stale_partial
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
@@ -129,6 +137,9 @@ def _drain(grid: Grid, turn: Turn, chosen: list[Slot], *, skip_drifted: bool) ->
         blocked = entry_block(grid, turn, slot) is not None
         if not blocked and not (grid.scheduler.has_room and turn.calls_left >= 1):
             return
+        if not (blocked or slot.attempts.get(local_id)) and is_kept_back(grid, turn, slot, order):
+            drop_entry(grid, turn, slot, order, WaitReason.MOMENTUM_DEFER)
+            continue
         reprice_entry(grid, turn, slot, order)
         place(grid, turn, slot, local_id, paced=True)
         if local_id in slot.sent:
@@ -179,8 +190,9 @@ def _bootstrap(grid: Grid, turn: Turn, empty: list[Slot]) -> None:
         elif opened >= max(2, grid.scheduler.cap) or turn.calls_left < _CALLS_OF_TWO:
             opening = Opening([], {"A": WaitReason.BOOTSTRAP_PENDING, "B": WaitReason.BOOTSTRAP_PENDING})
         else:
-            base, quote = _free(turn)
-            opening = bootstrap(slot.state, grid.cfg(slot), grid.sizes(slot, turn), base, quote)
+            let_go_dark(grid, turn, slot)
+            held = held_leg(grid, turn, slot)
+            opening = bootstrap(slot.state, grid.cfg(slot), grid.sizes(slot, turn), *_free(turn), held)
             opened += bool(opening.actions)
         _open(grid, turn, slot, opening)
 
@@ -192,10 +204,14 @@ def _repair(grid: Grid, turn: Turn, legs: list[tuple[Slot, TradeId]]) -> None:
     exhausted: set[TradeId] = set()
     for slot, leg in legs:
         blocked = entry_block(grid, turn, slot)
+        if slot.state.mode_source == "momentum" and leg != held_leg(grid, turn, slot):
+            slot.state.mode_source = "balance"
         if blocked is not None:
             opening = Opening([], {leg: blocked})
         elif turn.now < slot.state.leg(leg).cooldown_until:
             opening = Opening([], {leg: WaitReason.COOLDOWN})
+        elif leg == held_leg(grid, turn, slot):
+            opening = Opening([], {leg: WaitReason.MOMENTUM_DEFER})
         elif leg not in repair_legs(slot.state, grid.cfg(slot), exhausted, *_free(turn)):
             opening = Opening([], {leg: WaitReason.UNFUNDED})
         elif turn.calls_left < 1:

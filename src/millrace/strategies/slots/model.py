@@ -91,7 +91,8 @@ class SlotConfig(msgspec.Struct, frozen=True, gc=False):
 class Order:
     """An active entry or exit. `executed_*` is the cumulative part fill seen while it is open, not yet booked.
 
-    `distance_pct` is the distance that an entry was placed with, where that may change meanwhile (slots 12.6).
+    `distance_pct` is the distance that an entry was placed with, where that may change meanwhile (slots 12.6), and
+    `would_defer` what the momentum gate said of it then, on or not; exit, recovery and cycle inherit it (slots 12.4).
     """
 
     local_id: int
@@ -113,6 +114,7 @@ class Order:
     executed_at: float = 0.0
     state: OrderState = "pending"
     distance_pct: float | None = None
+    would_defer: bool = False
 
 
 @dataclass(slots=True)
@@ -137,6 +139,7 @@ class Recovery:
     executed_fee: float = 0.0
     executed_at: float = 0.0
     state: OrderState = "pending"
+    would_defer: bool = False
 
 
 @dataclass(slots=True)
@@ -161,6 +164,7 @@ class Cycle:
     regime_at_entry: int | None = None
     released: bool = False
     cause: Cause = "exit"
+    would_defer: bool = False
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from millrace.core.permission import ReasonCode
 from millrace.strategies.slots.events import Fill, OrderEnded, PartFill, RecoveryFill
 from millrace.strategies.slots.grid import RETRY_NS, Grid
 from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
-from millrace.strategies.slots.placement import drop_entry, place, place_exits, reprice_entry
+from millrace.strategies.slots.placement import drop_entry, is_entry, place, place_exits, reprice_entry
 from millrace.strategies.slots.pricing import clear_of_market
 from millrace.strategies.slots.residue import Move
 from millrace.strategies.slots.schedule import reschedule
@@ -184,6 +184,8 @@ def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
     price = _average(grid, update) if update.cum_lots else 0.0
     txid, side = update.client_id, record.side
     first_ids = slot.state.next_order_id, slot.state.next_recovery_id
+    if update.cum_lots and is_entry(record):
+        slot.gate_bypassed = False
     if update.state is OrderState.FILLED:
         grid.errors = 0
         grid.scheduler.filled(side, turn.now)

@@ -9,6 +9,8 @@ from millrace.strategies.slots.model import Direction, Leg, Order, SlotConfig, S
 from millrace.strategies.slots.pricing import backoff_multiplier, entry_distance_pct, entry_price, kept_distance_pct
 from millrace.strategies.slots.volume import Sizes
 
+REFRESH = "refresh_entry"
+"""Reason of the placement that takes a drifted entry's place."""
 _EDGE = 1e-9
 """Relative width given up at each bound, far above float noise and far below a price step."""
 
@@ -64,11 +66,11 @@ def _refresh(state: SlotState, index: int, leg: Leg, cfg: SlotConfig, sizes: Siz
     old.state = "cancelling"
     state.cancelling.append(old)
     new = Order(state.take_order_id(), old.side, "entry", price, volume, old.trade_id, old.cycle, placed_at=state.now)
-    new.distance_pct = kept_distance_pct(old.trade_id, cfg)
+    new.distance_pct, new.would_defer = kept_distance_pct(old.trade_id, cfg), old.would_defer
     state.orders.append(new)
     leg.consecutive_refreshes = count
     leg.last_refresh_direction = direction
-    return [Cancel(old.local_id, old.txid, "stale_entry"), place_order(new, "refresh_entry")]
+    return [Cancel(old.local_id, old.txid, "stale_entry"), place_order(new, REFRESH)]
 
 
 def is_part_filled(order: Order) -> bool:

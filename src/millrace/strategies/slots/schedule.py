@@ -13,6 +13,7 @@ from millrace.core.permission import Level
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legacy_recovery import may_orphan
 from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
+from millrace.strategies.slots.momentum_gate import note_waits
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount
 from millrace.strategies.slots.pricing import entry_price
 from millrace.strategies.slots.refresh import drift_bounds, is_part_filled, refresh_bounds
@@ -24,6 +25,8 @@ _LEGS: tuple[TradeId, TradeId] = ("A", "B")
 _RETRIED = frozenset(
     {WaitReason.UNFUNDED, WaitReason.MIN_SIZE_WAIT, WaitReason.CAPACITY_BLOCK, WaitReason.EXCHANGE_CANCELS}
 )
+_WOKEN_BY_OTHERS = frozenset({WaitReason.PAUSED, WaitReason.MOMENTUM_DEFER})
+"""Whatever lifts the pause wakes every slot, and the momentum gate wakes those that it lets go."""
 _FARTHEST = 1_000
 """A leg below the minimum looks for the price that ends its wait up to so many times higher or lower."""
 
@@ -48,7 +51,7 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
             due_ns = min(due_ns, _empty_leg_due_ns(grid, turn, slot, leg))
     if not grid.is_sticky(slot):
         due_ns = min(due_ns, _time_out_due_ns(grid, turn, slot))
-    slot.due_ns = due_ns
+    slot.due_ns = min(due_ns, note_waits(grid, turn, slot))
     grid.sides.note(slot.slot_id, slot.state)
 
 
@@ -78,7 +81,7 @@ def _entry_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
 
 def _empty_leg_due_ns(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> int:
     reason = slot.wait.get(leg)
-    if slot.quarantined or reason is WaitReason.PAUSED or slot.is_cancelling(leg):
+    if slot.quarantined or reason in _WOKEN_BY_OTHERS or slot.is_cancelling(leg):
         return NEVER_NS
     next_loop_ns = grid.loop_after_ns(turn.now_ns)
     if reason is WaitReason.MIN_SIZE_WAIT and turn.ticks > 0:

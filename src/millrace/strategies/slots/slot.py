@@ -24,8 +24,9 @@ class Slot:
     and `retry_ns` when it is tried again without news. `cancel_again` holds local ids whose cancel the venue put off,
     `partial_seen` those whose first part fill was counted, `plain` those of entries that bootstrap, reseed or repair
     opened, which the rebalancer leaves their size, `residue_base` the base units that were written off without
-    a trade (long +, short -). Bounds are ticks: a price at or below `low_ticks` or at or above `high_ticks` may move an
-    entry.
+    a trade (long +, short -). `deferred_ns` is since when the momentum gate has kept a leg back,
+    `dark_since_ns` since when it has left the slot without any order, `gate_bypassed` that the slot is past the gate.
+    Bounds are ticks: a price at or below `low_ticks` or at or above `high_ticks` may move an entry.
     """
 
     slot_id: int
@@ -41,6 +42,9 @@ class Slot:
     residue_base: float = 0.0
     compound_units: float = 0.0
     quarantined: bool = False
+    deferred_ns: dict[TradeId, int] = field(default_factory=dict)
+    dark_since_ns: int | None = None
+    gate_bypassed: bool = False
     low_ticks: int = NO_LOW
     high_ticks: int = NO_HIGH
     due_ns: int = 0
@@ -92,6 +96,9 @@ class Slot:
             "residue_base": self.residue_base,
             "compound_units": self.compound_units,
             "quarantined": self.quarantined,
+            "deferred_ns": [[leg, at_ns] for leg, at_ns in self.deferred_ns.items()],
+            "dark_since_ns": self.dark_since_ns,
+            "gate_bypassed": self.gate_bypassed,
             "bounds": [self.low_ticks, self.high_ticks, self.due_ns],
         }
 
@@ -113,6 +120,9 @@ class Slot:
             residue_base=saved["residue_base"],
             compound_units=saved["compound_units"],
             quarantined=saved["quarantined"],
+            deferred_ns=dict(saved["deferred_ns"]),
+            dark_since_ns=saved["dark_since_ns"],
+            gate_bypassed=saved["gate_bypassed"],
             low_ticks=low_ticks,
             high_ticks=high_ticks,
             due_ns=due_ns,

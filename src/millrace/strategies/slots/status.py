@@ -14,6 +14,7 @@ from millrace.strategies.slots.balance_recon import unrealised_usd
 from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
 from millrace.strategies.slots.idle_money import rebalancer_status
+from millrace.strategies.slots.momentum_gate import momentum_block
 from millrace.strategies.slots.regime_status import regime_block
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
@@ -191,6 +192,7 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "under_water": _under_water,
     "slot_vintage": lambda grid, turn: structs.asdict(vintage(grid, turn)),
     "throughput_sizer": sizer_payload,
+    "momentum": momentum_block,
     "regime_adx": regime_block,
     "rebalancer": rebalancer_status,
     "trend": lambda grid, turn: grid.idle.trend.status(turn.now),

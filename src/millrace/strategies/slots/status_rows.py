@@ -28,6 +28,8 @@ def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
             for leg, reason in sorted(slot.wait.items())
             if reason is WaitReason.MIN_SIZE_WAIT
         },
+        "deferred_since": {leg: at_ns / 1e9 for leg, at_ns in sorted(slot.deferred_ns.items())},
+        "gate_bypassed": slot.gate_bypassed,
         "order_size_mode": grid.size_mode(slot),
         "cycle_a": state.a.cycle,
         "cycle_b": state.b.cycle,

@@ -17,6 +17,7 @@ from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
 from millrace.strategies.slots.idle_money import rebalance
 from millrace.strategies.slots.loop import run_loop
+from millrace.strategies.slots.momentum_gate import look_at_waits
 from millrace.strategies.slots.news import balance_news, order_news, refused
 from millrace.strategies.slots.operate import operate
 from millrace.strategies.slots.settings import SlotsSettings
@@ -96,6 +97,7 @@ class SlotGrid:
         book_day(grid, turn)
         if grid.idle.due_ns <= turn.now_ns:
             rebalance(grid, turn)
+        look_at_waits(grid, turn)
         run_loop(grid, turn)
 
     def _other(self, event: Event | Refused, turn: Turn) -> None:
@@ -121,7 +123,7 @@ class SlotGrid:
         grid = self.grid
         instrument = grid.instrument.id
         heartbeat_ns = grid.next_loop_ns(self._now_ns)
-        rare_ns = min(grid.lock_due_ns(), day_due_ns(grid), grid.idle_due_ns())
+        rare_ns = min(grid.lock_due_ns(), day_due_ns(grid), grid.idle_due_ns(), grid.momentum.look_ns)
         watch_ns = min(grid.low_headroom_due_ns(), grid.sides.due_ns, rare_ns)
         if grid.stale_wait:
             bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)

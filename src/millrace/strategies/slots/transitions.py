@@ -21,9 +21,11 @@ from millrace.strategies.slots.invariants import (
     violations,
 )
 from millrace.strategies.slots.model import Cycle, Order, TradeId, WaitReason
+from millrace.strategies.slots.momentum_gate import is_kept_back
 from millrace.strategies.slots.order_size import compound_units
-from millrace.strategies.slots.placement import place, reprice_entry
+from millrace.strategies.slots.placement import drop_entry, place, reprice_entry
 from millrace.strategies.slots.reducer import apply
+from millrace.strategies.slots.refresh import REFRESH
 from millrace.strategies.slots.residue import Move
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
@@ -80,7 +82,8 @@ def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, 
         if isinstance(action, act.Place):
             if bookings:
                 _size_again(grid, turn, slot, action.local_id)
-            place(grid, turn, slot, action.local_id, paced=paced)
+            if not _waits_for_momentum(grid, turn, slot, action):
+                place(grid, turn, slot, action.local_id, paced=paced)
         elif isinstance(action, act.Book):
             _book(grid, turn, slot, next(cycles))
         elif isinstance(action, act.Cancel):
@@ -90,6 +93,17 @@ def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, 
     normalise_flags(slot.state)
     _explain_empty_legs(grid, turn, slot)
     check(grid, turn, slot)
+
+
+def _waits_for_momentum(grid: Grid, turn: Turn, slot: Slot, action: act.Place) -> bool:
+    """Take a new entry off its leg when the momentum gate keeps it back; one that a refresh moves is not new."""
+    if action.role != "entry" or action.reason == REFRESH:
+        return False
+    entry = slot.state.order(action.local_id)
+    if entry is None or not is_kept_back(grid, turn, slot, entry):
+        return False
+    drop_entry(grid, turn, slot, entry, WaitReason.MOMENTUM_DEFER)
+    return True
 
 
 def _size_again(grid: Grid, turn: Turn, slot: Slot, local_id: int) -> None:
@@ -170,6 +184,7 @@ def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
                 "entry_time": cycle.entry_time,
                 "exit_time": cycle.exit_time,
                 "regime": cycle.regime_at_entry,
+                "would_defer": cycle.would_defer,
             },
             ts_ns=turn.now_ns,
         )
