@@ -2,7 +2,7 @@
 
 import sys
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -117,6 +117,8 @@ def _example(kind: Any) -> Any:
         return next(iter(kind))
     if kind in {int, str, float, bool, bytes}:
         return kind(1) if kind is not bytes else b"1"
+    if get_origin(kind) is tuple and issubclass(get_args(kind)[0], msgspec.Struct):
+        return (_example(get_args(kind)[0]),)
     origin = str(kind)
     if origin.startswith("dict"):
         if "str | int" in origin:

@@ -16,6 +16,7 @@ from millrace.cli.terms import (
     load,
     pace_flags,
     settings_flags,
+    take_snapshot,
     wish_to_stop,
 )
 
@@ -50,6 +51,7 @@ def run(given: argparse.Namespace) -> int:
     aside = put_aside(folder) if given.fresh else None
     if aside is not None:
         print(f"millrace: the earlier run is kept in {aside}", file=sys.stderr)
+    take_snapshot(given, folder, settings)
     on_terminal = sys.stdout.isatty() and not given.json
     seconds = given.seconds if given.seconds is not None or on_terminal else UNWATCHED_SECONDS
     rule = StartRule.ADOPT if given.adopt else StartRule.FIRST_START if given.first_start else StartRule.CONTINUE

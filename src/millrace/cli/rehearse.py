@@ -20,6 +20,7 @@ from millrace.cli.terms import (
     load,
     pace_flags,
     settings_flags,
+    take_snapshot,
     wish_to_stop,
 )
 
@@ -66,11 +67,12 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
     from millrace.world.rehearsal import Rehearsal
     from millrace.world.rehearsal_kills import kill_often
 
-    load(given, "demo")  # what is wrong with the settings is said once, and here
+    settings = load(given, "demo")  # what is wrong with the settings is said once, and here
     refuse_foreign(folder)
     aside = put_aside(folder) if given.fresh else None
     if aside is not None:
         _tell(f"the earlier run is kept in {aside}")
+    take_snapshot(given, folder, settings)
     words = [word for text in given.set for word in ("--set", text)]
     words += ["--config", given.config] if given.config else []
     words += ["--env", given.env] if given.env else []
@@ -90,10 +92,10 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
 def _venue(given: argparse.Namespace, folder: "Path") -> int:
     """Be the venue until the wish to stop."""
     from millrace.shell.clock import WallClock
-    from millrace.sim.market_generator import prints_from
     from millrace.venues.kraken.facts import instrument_facts
     from millrace.world.assemble import venue_settings
     from millrace.world.demo import FIRST_NS
+    from millrace.world.handover import demo_market
     from millrace.world.premises import VENUE
     from millrace.world.rehearsal_venue import RehearsalVenue
 
@@ -101,7 +103,7 @@ def _venue(given: argparse.Namespace, folder: "Path") -> int:
     venue = RehearsalVenue(
         folder / VENUE,
         venue_settings(settings, instrument_facts(settings.run.instrument)),
-        lambda ts_ns: prints_from(settings.run.seed, ts_ns),
+        lambda ts_ns: demo_market(folder, settings.run.seed, ts_ns),
         FIRST_NS,
         given.speed,
         WallClock(),

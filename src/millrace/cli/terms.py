@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import NoReturn
 
     from millrace.config.settings import Settings
@@ -52,6 +53,9 @@ def pace_flags(command: argparse.ArgumentParser, speed: float, folder: str) -> N
     command.add_argument(
         "--seconds", type=float, metavar="N", help="stop after so long (60 where there is no terminal)"
     )
+    command.add_argument(
+        "--from-snapshot", metavar="FILE", help="begin where the old bot, or another run, stopped: adopt its orders"
+    )
     command.add_argument("--dir", default=folder, metavar="DIR", help=f"the run's folder (default: {folder})")
 
 
@@ -63,6 +67,20 @@ def check_pace(given: argparse.Namespace) -> None:
         raise OperatorError(f"--speed {given.speed:g} is not above 0 and at most {MAX_SPEED:g}")
     if given.seconds is not None and not given.seconds > 0.0:
         raise OperatorError(f"--seconds {given.seconds:g} is not above 0")
+
+
+def take_snapshot(given: argparse.Namespace, folder: "Path", settings: "Settings") -> None:
+    """Put the snapshot of --from-snapshot into the folder, and its orders onto the simulated venue's books."""
+    from pathlib import Path
+
+    from millrace.world.demo import FIRST_NS
+    from millrace.world.handover import put_handover, rest_orders
+
+    if given.from_snapshot is None:
+        return
+    for notice in put_handover(folder, Path(given.from_snapshot), settings, FIRST_NS):
+        print(f"millrace: {notice}", file=sys.stderr)
+    rest_orders(folder, settings)
 
 
 def complain(text: str, code: int, *, as_json: bool) -> int:

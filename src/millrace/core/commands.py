@@ -302,6 +302,25 @@ class CancelOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="can
     reason: str
 
 
+class RecordAdoption(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_adoption"):
+    """An order that another program placed is ours from now on; its state and fills follow as facts of their own."""
+
+    client_id: str
+    place: Place
+    ts_ns: int
+
+
+class RecordOpening(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_opening"):
+    """A position that was open when the ledger began; unique by the position, and no fill of any order of ours."""
+
+    position: SubPosition
+    side: Side
+    lots: Lots
+    cost: Money
+    fee: Money
+    ts_ns: int
+
+
 class RecordOrder(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_order"):
     """An order changed its state."""
 
@@ -346,6 +365,8 @@ Command = (
     Submit
     | AmendOrder
     | CancelOrder
+    | RecordAdoption
+    | RecordOpening
     | RecordOrder
     | RecordAmend
     | RecordFill

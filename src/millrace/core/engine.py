@@ -40,6 +40,7 @@ from millrace.core.events import (
     BalanceReport,
     ConfigApplied,
     Event,
+    HandedOver,
     MarketBlock,
     OpenOrdersReport,
     OrderEvent,
@@ -50,6 +51,7 @@ from millrace.core.events import (
 )
 from millrace.core.guard import CancelScope, Guard, Seen, Verdict, merged
 from millrace.core.halts import EXCEPTION_ID, GUARD_ID, TROUBLES, bug_halt, key_halt, said_of
+from millrace.core.handing_over import taken_over
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import OpenOrder
@@ -197,6 +199,11 @@ class Engine:
         elif isinstance(event, TROUBLES):
             for verdict in said_of(event, self.now_ns):
                 self._verdict(verdict, out)
+        elif isinstance(event, HandedOver):
+            facts, openings = taken_over(event, self.orders, self.account, self._instruments)
+            out.extend(facts)
+            for opening in openings:
+                self._guards_see(opening, out)
         elif isinstance(event, Started) and event.restart:
             out.append(Alert(Severity.INFO, "restarted", "continues from its journal", event.ts_ns))
         self._guards_see(event, out)

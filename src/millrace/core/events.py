@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
+from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
 from millrace.core.permission import Scope
 
@@ -261,6 +262,53 @@ class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):
     changed: tuple[str, ...] = ()
 
 
+class AdoptedOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order that another program left at the venue; `cum_*` is what it had executed when that program last looked.
+
+    It has no id of ours, so it is named by the venue's. `side` is "buy" or "sell", `key` the intent key under which the
+    strategy knows it from now on; the rest is as in an intent.
+    """
+
+    venue_order_id: str
+    instrument: InstrumentId
+    side: str
+    lots: Lots
+    limit_ticks: Ticks
+    position: SubPosition
+    reduces: bool
+    key: str
+    purpose: str
+    cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
+    made_ns: int
+
+
+class OpenedPosition(msgspec.Struct, frozen=True, gc=False):
+    """Signed lots that another program opened, what they cost and the fees, and what they were worth when it ended."""
+
+    position: SubPosition
+    lots: Lots
+    cost: Money
+    fees: Money
+    worth: Money
+
+
+class HandedOver(_Event, frozen=True, gc=False, tag="handed_over"):
+    """Another program's orders, positions and state become one strategy's (design sections 5.4, 5.5).
+
+    `state` is strict JSON that the strategy reads, `source` says where it came from. What the adopted orders did since
+    is asked of the venue, as at any start.
+    """
+
+    strategy: str
+    source: str
+    orders: tuple[AdoptedOrder, ...]
+    positions: tuple[OpenedPosition, ...]
+    state: str
+    ts_ns: int
+
+
 class Started(_Event, frozen=True, gc=False, tag="started"):
     """The program began to trade; `restart` when it continues a journal."""
 
@@ -414,6 +462,7 @@ Event = (
     | Timer
     | Operator
     | ConfigApplied
+    | HandedOver
     | Started
     | StorageTrouble
     | StorageRecovered

@@ -16,8 +16,10 @@ from millrace.core.commands import (
     OrderState,
     Place,
     Post,
+    RecordAdoption,
     RecordAmend,
     RecordFill,
+    RecordOpening,
     RecordOrder,
     Submit,
 )
@@ -26,7 +28,7 @@ from millrace.core.instrument import Lots, Money
 from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 
-FACTS = (Submit, AmendOrder, RecordOrder, RecordAmend, RecordFill, Book, Post, Lift)
+FACTS = (Submit, AmendOrder, RecordAdoption, RecordOpening, RecordOrder, RecordAmend, RecordFill, Book, Post, Lift)
 """The commands that a ledger keeps; the journal is synced before they are committed."""
 
 

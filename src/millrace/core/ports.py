@@ -20,7 +20,7 @@ from millrace.core.commands import (
     Refused,
     Side,
 )
-from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
+from millrace.core.events import AdoptedOrder, BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import OpenOrder
@@ -141,6 +141,14 @@ class Orders(Restorable, Protocol):
         """Take an order that is about to be sent."""
         ...
 
+    def adopt(self, found: AdoptedOrder, ts_ns: int) -> list[Command]:
+        """Take an order that another program placed, and return the facts for the ledger."""
+        ...
+
+    def opened(self, position: SubPosition, lots: Lots) -> None:
+        """Take signed lots that were open before the first fill of ours."""
+        ...
+
     def request_cancel(self, strategy: str, key: str) -> tuple[str, InstrumentId] | None:
         """Return the live order that a cancel must name; None when there is nothing (more) to cancel."""
         ...
@@ -187,6 +195,10 @@ class Account(Restorable, Protocol):
 
     def report(self, event: BalanceReport) -> None:
         """Take the venue's balances."""
+        ...
+
+    def know(self, instrument: Instrument) -> None:
+        """Learn what the sides of an instrument spend, for orders that were never reserved here."""
         ...
 
     def reserve(self, approved: Approved, instrument: Instrument) -> None:

@@ -77,16 +77,19 @@ class Account:
             for reservation in [known for known in seen.values() if known.seen_ns <= event.ts_ns]:
                 self._drop(reservation)
 
+    def know(self, instrument: Instrument) -> None:
+        """Learn what the sides of an instrument spend; the venue's hold of an adopted order is in its reports."""
+        if instrument.id not in self._legs:
+            self._legs[instrument.id] = _Legs(instrument.base, instrument.quote, instrument.base_amount(1))
+
     def reserve(self, approved: Approved, instrument: Instrument) -> None:
         """Hold the money of an order that leaves: a buy's cost and fee at its limit, a sell's base.
 
         The fee is the maker's, or the taker's where that is higher and the order may take.
         """
         place = approved.order
-        legs = self._legs.get(place.instrument)
-        if legs is None:
-            legs = _Legs(instrument.base, instrument.quote, instrument.base_amount(1))
-            self._legs[place.instrument] = legs
+        self.know(instrument)
+        legs = self._legs[place.instrument]
         amount = _need(place, instrument, may_take=place.style is not Style.POST_ONLY)
         asset = legs.quote if place.side is Side.BUY else legs.base
         self._hold(_Reservation(approved.client_id, place.instrument.venue, asset, amount))

@@ -23,13 +23,16 @@ from millrace.core.commands import (
     OrderUpdate,
     Place,
     Plan,
+    RecordAdoption,
     RecordAmend,
     RecordFill,
     RecordOrder,
     Severity,
     Side,
+    Style,
 )
 from millrace.core.events import (
+    AdoptedOrder,
     AmendRefused,
     CancelRefused,
     EndStatus,
@@ -180,6 +183,29 @@ class OrderTable:
         if key in self._keys or approved.client_id in self._orders:
             raise ValueError(f"order {approved.client_id} ({place.key}) is already in the table")
         self._take(_Order(approved.client_id, place, OrderState.SENT, made_ns=approved.ts_ns))
+
+    def adopt(self, found: AdoptedOrder, ts_ns: int) -> list[Command]:
+        """Take an order that another program placed, under the venue's id, with what it had executed by then.
+
+        Returns the facts for the ledger; raises ValueError when its key or id is taken.
+        """
+        client_id = found.venue_order_id
+        side = Side(found.side)
+        terms = (found.lots, found.limit_ticks, Style.POST_ONLY, found.position, found.reduces, found.key)
+        place = Place(found.instrument, side, *terms, found.purpose)
+        if (found.position.strategy, found.key) in self._keys or client_id in self._orders:
+            raise ValueError(f"order {client_id} ({found.key}) is already in the table")
+        state = OrderState.PARTIAL if found.cum_lots else OrderState.OPEN
+        order = _Order(client_id, place, state, client_id, made_ns=found.made_ns)
+        self._take(order)
+        facts: list[Command] = [RecordAdoption(client_id, place, found.made_ns)]
+        if found.cum_lots:
+            self._book(order, (found.cum_lots, found.cum_cost, found.cum_fee), ts_ns, facts)
+        return [*facts, RecordOrder(client_id, state, client_id, ts_ns)]
+
+    def opened(self, position: SubPosition, lots: Lots) -> None:
+        """Take signed lots that were open before the first fill of ours."""
+        self._move_position(position, lots)
 
     def _take(self, order: _Order) -> None:
         place = order.place

@@ -56,6 +56,10 @@ class LossLock:
             day = exit_ns // DAY_NS
             self._losses_usd[day] = self._losses_usd.get(day, 0.0) - net_usd
 
+    def at_least(self, loss_usd: float, day: int) -> None:
+        """Count a day's loss as no smaller than somebody else saw it; raises ValueError when it is not finite."""
+        self._losses_usd[day] = max(self._losses_usd.get(day, 0.0), _finite(loss_usd))
+
     def loss_usd(self, now_ns: int) -> float:
         """Return the realised loss of the UTC day of `now_ns`, as a positive number."""
         return self._losses_usd.get(now_ns // DAY_NS, 0.0)

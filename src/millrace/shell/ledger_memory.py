@@ -8,15 +8,16 @@ from typing import Any
 
 from millrace.core.commands import (
     AmendOrder,
-    Approved,
     Book,
     Command,
     Lift,
     OrderState,
     Place,
     Post,
+    RecordAdoption,
     RecordAmend,
     RecordFill,
+    RecordOpening,
     RecordOrder,
     Submit,
 )
@@ -26,7 +27,7 @@ from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
 from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
-from millrace.shell.ledger_rows import FillKey, fill_key, moved, terms_of, venue_key
+from millrace.shell.ledger_rows import FillKey, fill_key, moved, opening_fill, terms_of, venue_key
 
 _NOTHING = CommitResult(frozenset(), ())
 
@@ -36,10 +37,12 @@ class _Row:
 
     __slots__ = (
         "amends",
-        "approved",
+        "client_id",
+        "created_ns",
         "cum_cost",
         "cum_fee",
         "cum_lots",
+        "place",
         "state",
         "terms",
         "told",
@@ -48,15 +51,17 @@ class _Row:
         "wanted",
     )
 
-    def __init__(self, approved: Approved) -> None:
-        self.approved = approved
+    def __init__(self, client_id: str, place: Place, ts_ns: int) -> None:
+        self.client_id = client_id
+        self.place = place
+        self.created_ns = ts_ns
         self.state = OrderState.SENT
         self.venue_order_id = ""
         self.cum_lots: Lots = 0
         self.cum_cost: Money = 0
         self.cum_fee: Money = 0
-        self.updated_ns = approved.ts_ns
-        self.terms = Terms(approved.order.lots, approved.order.limit_ticks)
+        self.updated_ns = ts_ns
+        self.terms = Terms(place.lots, place.limit_ticks)
         self.told = 0
         self.wanted: int | None = None
         self.amends: dict[int, Terms] = {}
@@ -79,6 +84,8 @@ class MemoryLedger:
         self._writers: dict[type, Callable[[Any], None]] = {
             Submit: self._submit,
             AmendOrder: self._amend,
+            RecordAdoption: self._adopt,
+            RecordOpening: self._open,
             RecordOrder: self._record_order,
             RecordAmend: self._record_amend,
             RecordFill: self._record_fill,
@@ -106,15 +113,23 @@ class MemoryLedger:
 
     def _submit(self, submit: Submit) -> None:
         approved = submit.order
-        place = approved.order
-        key = (place.position.strategy, place.key)
-        row = self._rows.get(approved.client_id)
-        if row is None and key not in self._keys:
-            self._rows[approved.client_id] = _Row(approved)
-            self._keys[key] = place
+        if self._insert(approved.client_id, approved.order, approved.ts_ns):
             self._new.append(approved.client_id)
-        elif row is None or row.approved.order != place:
+
+    def _adopt(self, fact: RecordAdoption) -> None:
+        self._insert(fact.client_id, fact.place, fact.ts_ns)
+
+    def _insert(self, client_id: str, place: Place, ts_ns: int) -> bool:
+        """Tell whether the order is new; one whose id or key has another payload is told as reused."""
+        key = (place.position.strategy, place.key)
+        row = self._rows.get(client_id)
+        if row is None and key not in self._keys:
+            self._rows[client_id] = _Row(client_id, place, ts_ns)
+            self._keys[key] = place
+            return True
+        if row is None or row.place != place:
             self._reused.append(place.key)
+        return False
 
     def _amend(self, command: AmendOrder) -> None:
         amend = command.amend
@@ -147,13 +162,16 @@ class MemoryLedger:
         row.updated_ns = max(row.updated_ns, fact.ts_ns)
         if fact.venue_order_id in {"", row.venue_order_id}:
             return
-        venue = row.approved.order.instrument.venue
+        venue = row.place.instrument.venue
         owner = self._venue_ids.setdefault((venue, fact.venue_order_id), fact.client_id)
         if owner != fact.client_id:
             self._reused.append(venue_key(venue, fact.venue_order_id))
             return
         self._venue_ids.pop((venue, row.venue_order_id), None)
         row.venue_order_id = fact.venue_order_id
+
+    def _open(self, opening: RecordOpening) -> None:
+        self._record_fill(opening_fill(opening))
 
     def _record_fill(self, fill: RecordFill) -> None:
         key = fill_key(fill)
@@ -219,14 +237,14 @@ class MemoryLedger:
 
 def _order(row: _Row) -> LedgerOrder:
     return LedgerOrder(
-        client_id=row.approved.client_id,
-        place=row.approved.order,
+        client_id=row.client_id,
+        place=row.place,
         state=row.state,
         venue_order_id=row.venue_order_id,
         cum_lots=row.cum_lots,
         cum_cost=row.cum_cost,
         cum_fee=row.cum_fee,
-        created_ns=row.approved.ts_ns,
+        created_ns=row.created_ns,
         updated_ns=row.updated_ns,
         terms=row.terms,
         wanted=None if row.wanted is None else row.amends[row.wanted],

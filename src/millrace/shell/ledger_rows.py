@@ -4,12 +4,14 @@ The in-memory ledger and SQLite differ in durability only (design section 5.10),
 unique key stands here once.
 """
 
-from millrace.core.commands import ApprovedAmend, OrderState, RecordFill, RecordOrder
+from millrace.core.commands import ApprovedAmend, OrderState, RecordFill, RecordOpening, RecordOrder
 from millrace.core.instrument import Lots, Money
 from millrace.core.order_truth import Terms
 from millrace.orders.states import next_state
 
 FillKey = tuple[str, Lots, Money, Money]
+OPENING = "opening/"
+"""Begins the name under which an opening position stands among the fills; no order has an id like it."""
 
 
 def fill_key(fill: RecordFill) -> FillKey:
@@ -33,3 +35,10 @@ def terms_of(amend: ApprovedAmend) -> Terms:
 def venue_key(venue: str, venue_order_id: str) -> str:
     """Name a venue's order id in the list of keys that came back with another payload."""
     return f"{venue} order {venue_order_id}"
+
+
+def opening_fill(opening: RecordOpening) -> RecordFill:
+    """Return an opening position as the increment that positions are summed from; the same one comes only once."""
+    position, amounts = opening.position, (opening.lots, opening.cost, opening.fee)
+    name = f"{OPENING}{position.strategy}/{position.instrument}/{position.group}/{position.leg}"
+    return RecordFill(name, position, opening.side, *amounts, 0, 0, 0, opening.ts_ns)

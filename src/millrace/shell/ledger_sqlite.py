@@ -23,8 +23,10 @@ from millrace.core.commands import (
     OrderState,
     Place,
     Post,
+    RecordAdoption,
     RecordAmend,
     RecordFill,
+    RecordOpening,
     RecordOrder,
     Submit,
 )
@@ -36,7 +38,7 @@ from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
 from millrace.shell.disk import RealDisk
-from millrace.shell.ledger_rows import fill_key, moved, terms_of, venue_key
+from millrace.shell.ledger_rows import fill_key, moved, opening_fill, terms_of, venue_key
 
 SCHEMA_VERSION: Final = "2"
 _BUSY_MS: Final = 2_000
@@ -101,6 +103,8 @@ class SqliteLedger:
         self._writers: dict[type, Callable[[Any], None]] = {
             Submit: self._submit,
             AmendOrder: self._amend,
+            RecordAdoption: self._adopt,
+            RecordOpening: self._open,
             RecordOrder: self._record_order,
             RecordAmend: self._record_amend,
             RecordFill: self._record_fill,
@@ -180,32 +184,32 @@ class SqliteLedger:
 
     def _submit(self, submit: Submit) -> None:
         approved = submit.order
-        place = approved.order
+        if self._insert(approved.client_id, approved.order, approved.ts_ns):
+            self._new.append(approved.client_id)
+
+    def _adopt(self, fact: RecordAdoption) -> None:
+        self._insert(fact.client_id, fact.place, fact.ts_ns)
+
+    def _insert(self, client_id: str, place: Place, ts_ns: int) -> bool:
+        """Tell whether the order is new; one whose id or key has another payload is told as reused."""
         strategy, at = place.position.strategy, place.instrument
         found = self._base.execute(
             "SELECT client_id, place FROM orders WHERE client_id = ? OR (strategy = ? AND intent_key = ?)",
-            (approved.client_id, strategy, place.key),
+            (client_id, strategy, place.key),
         ).fetchall()
-        if not found:
-            row: tuple[Any, ...] = (
-                approved.client_id,
-                strategy,
-                place.key,
-                at.venue,
-                at.symbol,
-                place.side,
-                place.lots,
-            )
-            row += (place.limit_ticks, _encode(place), OrderState.SENT, approved.ts_ns, approved.ts_ns)
-            self._base.execute(
-                "INSERT INTO orders (client_id, strategy, intent_key, venue, symbol, side, lots, limit_ticks, place,"
-                " state, live, cum_lots, cum_cost, cum_fee, created_ns, updated_ns)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, ?, ?)",
-                row,
-            )
-            self._new.append(approved.client_id)
-        elif (approved.client_id, place) not in [(client_id, _place(data)) for client_id, data in found]:
-            self._reused.append(place.key)
+        if found:
+            if (client_id, place) not in [(known, _place(data)) for known, data in found]:
+                self._reused.append(place.key)
+            return False
+        row: tuple[Any, ...] = (client_id, strategy, place.key, at.venue, at.symbol, place.side, place.lots)
+        row += (place.limit_ticks, _encode(place), OrderState.SENT, ts_ns, ts_ns)
+        self._base.execute(
+            "INSERT INTO orders (client_id, strategy, intent_key, venue, symbol, side, lots, limit_ticks, place,"
+            " state, live, cum_lots, cum_cost, cum_fee, created_ns, updated_ns)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, ?, ?)",
+            row,
+        )
+        return True
 
     def _amend(self, command: AmendOrder) -> None:
         amend = command.amend
@@ -251,6 +255,9 @@ class SqliteLedger:
             " WHERE client_id = ?",
             (state, state not in TERMINAL_STATES, venue_order_id, fact.ts_ns, fact.client_id),
         )
+
+    def _open(self, opening: RecordOpening) -> None:
+        self._record_fill(opening_fill(opening))
 
     def _record_fill(self, fill: RecordFill) -> None:
         at = (fill.position.strategy, *fill.position.instrument, fill.position.group, fill.position.leg)

@@ -20,6 +20,7 @@ NO_BAR = -1
 class RestingOrder:
     """An open order at the venue; `held` is the money on hold for what is not filled yet.
 
+    `told_as` is the client id that another program gave it; then `client_id` is the venue's own.
     `touched_ns` is when it was placed or last amended. `before_*` is what had been executed when its price last
     changed: what has been executed since is priced and rounded as one.
     """
@@ -41,6 +42,7 @@ class RestingOrder:
     before_lots: Lots = 0
     before_cost: Money = 0
     before_fee: Money = 0
+    told_as: str | None = None
 
     @property
     def held_asset(self) -> str:
@@ -59,7 +61,7 @@ class RestingOrder:
         open_state = OrderState.PARTIAL if self.cum_lots else OrderState.OPEN
         return VenueOrder(
             instrument=self.instrument.id,
-            client_id=self.client_id,
+            client_id=self.client_id if self.told_as is None else self.told_as,
             venue_order_id=self.venue_order_id,
             side=self.side,
             lots=self.lots,

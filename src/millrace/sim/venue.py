@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from millrace.core.commands import Approved, ApprovedAmend, Place, Side, Style
 from millrace.core.events import (
+    AdoptedOrder,
     AmendRefused,
     BalanceReport,
     CancelRefused,
@@ -43,6 +44,7 @@ from millrace.sim.venue_log import (
     Moved,
     Refused,
     Rejected,
+    Rested,
     Unamended,
     VenueRecord,
 )
@@ -170,6 +172,12 @@ class SimVenue:
         return self._with_balances([self._end(order, ts_ns, EndStatus.CANCELLED, "user", charged)])
 
     # What nobody asked for
+
+    def rest(self, left: AdoptedOrder, told_as: str, ts_ns: int) -> None:
+        """Have an order on the books that another program placed; the caller saw to the money that it holds."""
+        side, placed_ns = Side(left.side), min(left.made_ns, ts_ns)
+        terms = (left.lots, left.limit_ticks, placed_ns, left.cum_lots, left.cum_cost, left.cum_fee)
+        self._write(Rested(ts_ns, left.venue_order_id, told_as, left.instrument, side, *terms))
 
     def end_order(self, client_id: str, ts_ns: int, status: EndStatus, reason: str) -> list[Delivery]:
         """End an open order as the venue does of its own accord: it expires, or is purged; none: it is not open."""

@@ -29,6 +29,25 @@ class Accepted(_Record, frozen=True, gc=False, tag="a"):
     counter: float
 
 
+class Rested(_Record, frozen=True, gc=False, tag="o"):
+    """An order that another program placed is on the books; `told_as` is the client id that it gave it.
+
+    `cum_*` had been executed before the account's opening balances were taken.
+    """
+
+    ts_ns: int
+    venue_order_id: str
+    told_as: str
+    instrument: InstrumentId
+    side: Side
+    lots: Lots
+    limit_ticks: Ticks
+    placed_ns: int
+    cum_lots: Lots
+    cum_cost: Money
+    cum_fee: Money
+
+
 class Rejected(_Record, frozen=True, gc=False, tag="r"):
     """An order was refused; only the rate counter changed."""
 
@@ -112,7 +131,7 @@ REFUSALS = {
     RejectReason.UNKNOWN_INSTRUMENT: "unknown instrument",
 }
 """What the venue says when it refuses an order."""
-VenueRecord = Accepted | Rejected | Executed | Amended | Unamended | Ended | Refused | Moved
+VenueRecord = Accepted | Rested | Rejected | Executed | Amended | Unamended | Ended | Refused | Moved
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[VenueRecord] = msgspec.msgpack.Decoder(VenueRecord)

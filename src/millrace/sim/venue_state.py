@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from millrace.core.commands import OrderState, Side
+from millrace.core.commands import OrderState, Side, Style
 from millrace.core.order_truth import VenueOrder
 from millrace.sim.amends import apply_amend
 from millrace.sim.balances import Balances, need
@@ -28,6 +28,7 @@ from millrace.sim.venue_log import (
     Moved,
     Refused,
     Rejected,
+    Rested,
     Unamended,
     VenueRecord,
 )
@@ -53,6 +54,7 @@ class VenueState:
         self._id_key = blake2b(str(settings.seed).encode(), digest_size=16).digest()
         self._appliers: dict[type, Callable[[Any], None]] = {
             Accepted: self._accepted,
+            Rested: self._rested,
             Rejected: self._rejected,
             Executed: self._executed,
             Amended: self._amended,
@@ -97,11 +99,9 @@ class VenueState:
     def _accepted(self, record: Accepted) -> None:
         pair = self.pairs[record.instrument]
         pair.advance(record.ts_ns)
-        pair.open_orders += 1
         self.counters[record.instrument].set(record.counter, record.ts_ns)
         self.numbered = record.number
-        asset, amount = need(pair.instrument, record.side, record.limit_ticks, record.lots)
-        self.balances.place(asset, amount)
+        _, amount = need(pair.instrument, record.side, record.limit_ticks, record.lots)
         order = RestingOrder(
             instrument=pair.instrument,
             client_id=record.client_id,
@@ -115,10 +115,41 @@ class VenueState:
             held=amount,
             touched_ns=record.ts_ns,
         )
-        self.open[record.client_id] = order
-        self.ended.pop(record.client_id, None)
-        pair.table(record.side).add(order)
+        self._rest(pair, order)
         self._answered(record.ts_ns + order.response_ns)
+
+    def _rest(self, pair: Pair, order: RestingOrder) -> None:
+        pair.open_orders += 1
+        self.balances.place(order.held_asset, order.held)
+        self.open[order.client_id] = order
+        self.ended.pop(order.client_id, None)
+        pair.table(order.side).add(order)
+
+    def _rested(self, record: Rested) -> None:
+        pair = self.pairs[record.instrument]
+        pair.advance(record.ts_ns)
+        left = record.lots - record.cum_lots
+        order = RestingOrder(
+            instrument=pair.instrument,
+            client_id=record.venue_order_id,
+            venue_order_id=record.venue_order_id,
+            side=record.side,
+            style=Style.POST_ONLY,
+            lots=record.lots,
+            limit_ticks=record.limit_ticks,
+            placed_ns=record.placed_ns,
+            response_ns=self.latency.response_ns(record.venue_order_id),
+            held=need(pair.instrument, record.side, record.limit_ticks, left)[1],
+            touched_ns=record.placed_ns,
+            cum_lots=record.cum_lots,
+            cum_cost=record.cum_cost,
+            cum_fee=record.cum_fee,
+            before_lots=record.cum_lots,
+            before_cost=record.cum_cost,
+            before_fee=record.cum_fee,
+            told_as=record.told_as,
+        )
+        self._rest(pair, order)
 
     def _executed(self, record: Executed) -> None:
         order = self.open[record.client_id]

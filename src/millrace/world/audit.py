@@ -15,10 +15,11 @@ from millrace.core.failure import OperatorError
 from millrace.core.journal_format import RecordKind
 from millrace.orders.table import OrderTable
 from millrace.shell.journal import journal_records, read_journal
+from millrace.shell.ledger_rows import OPENING
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.manifest import read_manifest
 from millrace.sim.venue import SimVenue
-from millrace.sim.venue_log import Accepted, decode_record
+from millrace.sim.venue_log import Accepted, Rested, decode_record
 from millrace.strategies.slots.invariants import duplicate_txids, violations
 from millrace.strategies.slots.slot import Slot
 from millrace.world.assemble import Program, venue_settings
@@ -33,6 +34,7 @@ class Folder(NamedTuple):
     program: Program
     venue: SimVenue
     accepted: Counter[str]
+    rested: dict[str, Rested]
     ledger: SqliteLedger
     fills: list[tuple[str, str, str, str, int, int, int]]
 
@@ -81,11 +83,12 @@ def read_folder(folder: Path) -> Folder:
         decode_record(record.payload) for record in journal_records(folder / "venue") if record.kind is RecordKind.VENUE
     ]
     accepted = Counter(record.client_id for record in records if isinstance(record, Accepted))
+    rested = {record.venue_order_id: record for record in records if isinstance(record, Rested)}
     venue = SimVenue.rebuild(venue_settings(settings, program.instrument), iter(records))
     base = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
     fills = base.execute("SELECT client_id, grp, leg, side, lots, cost, fee FROM fills ORDER BY number").fetchall()
     base.close()
-    return Folder(program, venue, accepted, SqliteLedger(folder / "ledger.db"), fills)
+    return Folder(program, venue, accepted, rested, SqliteLedger(folder / "ledger.db"), fills)
 
 
 def disagreements(folder: Path) -> list[str]:
@@ -116,7 +119,9 @@ def _orders(run: Folder) -> list[str]:
         if there is not None and there.state.is_terminal and order.state is not there.state:
             found.append(f"{client_id}: {order.state} in the ledger, {there.state} at the venue")
     answered = {order.client_id for order in run.ledger.orders(live_only=True) if order.state not in NEVER_ANSWERED}
-    resting = {order.client_id for order in run.venue.open_orders(run.program.instrument.id)}
+    names = {order.venue_order_id: client_id for client_id, order in ledger.items()}
+    there_now = run.venue.open_orders(run.program.instrument.id)
+    resting = {names.get(order.venue_order_id, order.client_id) for order in there_now}
     if answered != resting:
         found.append(f"live only in the ledger {answered - resting}, only at the venue {resting - answered}")
     unfinished = {order.client_id for order in run.orders.unfinished()}
@@ -138,11 +143,14 @@ def _positions(run: Folder) -> list[str]:
 
 
 def _money(run: Folder) -> list[str]:
+    """Add up the money; what was open or executed when another program handed over is in the opening balances."""
     facts, opening = run.program.instrument, run.venue.settings.opening
     base, quote = opening[facts.base], opening[facts.quote]
-    for _, _, _, side, lots, cost, fee in run.fills:
-        base += Side(side).sign * facts.base_amount(lots)
-        quote -= Side(side).sign * cost + fee
+    moved = [(Side(side).sign, *amounts) for name, _, _, side, *amounts in run.fills if not name.startswith(OPENING)]
+    moved += [(-one.side.sign, one.cum_lots, one.cum_cost, -one.cum_fee) for one in run.rested.values()]
+    for sign, lots, cost, fee in moved:
+        base += sign * facts.base_amount(lots)
+        quote -= sign * cost + fee
     total = {asset: sum(pair) for asset, pair in run.venue.balances().items()}
     wanted = {facts.base: base, facts.quote: quote}
     return [] if total == wanted else [f"the venue holds {total}, the fills leave {wanted}"]

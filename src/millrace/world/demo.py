@@ -15,7 +15,7 @@ from millrace.core.kill import KillOrder
 from millrace.shell.journal import has_segments
 from millrace.shell.lease import LOCK, FolderLease
 from millrace.sim.candles import PrintColumns
-from millrace.sim.market_generator import prints_from
+from millrace.world.handover import HANDOVER, demo_market, rest_orders
 from millrace.world.premises import LEDGER, FolderPremises
 from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
@@ -42,8 +42,9 @@ class Demo:
         seed = settings.run.seed
 
         def market(ts_ns: int) -> Iterator[PrintColumns]:
-            return prints_from(seed, ts_ns)
+            return demo_market(folder, seed, ts_ns)
 
+        rest_orders(folder, settings)
         premises = FolderPremises(folder, clock, market, FIRST_NS, kill_file=settings.stops.kill_file)
         self.run = Run(premises, settings, kills, rule, prepare(folder, settings, rule))
         self._clock = clock
@@ -97,6 +98,6 @@ def refuse_foreign(folder: Path) -> None:
         raise OperatorError(f"{folder} is a file; name a folder with --dir")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    ours = [folder / _MANIFEST, folder / LEDGER, folder / LOCK]
+    ours = [folder / _MANIFEST, folder / HANDOVER, folder / LEDGER, folder / LOCK]
     if not has_segments(folder) and not any(path.exists() for path in ours):
         raise OperatorError(f"{folder} holds other files and no run; name an empty or a new folder with --dir")

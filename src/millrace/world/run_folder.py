@@ -36,6 +36,7 @@ from millrace.world.assemble import (
     venue_settings,
 )
 from millrace.world.feed import Feed
+from millrace.world.handover import waiting_handover
 from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
 from millrace.world.premises import Premises
 from millrace.world.recovery import Restored, check_agreement, restore_core
@@ -75,6 +76,7 @@ class Run:
         self.restart = False
         self.notices: tuple[str, ...] = ()
         self._clock = premises.clock
+        self._disk = premises.disk
         self._kills = KillWatch(premises.kill_file, kills)
         self._rule = rule
         self._note = note
@@ -153,6 +155,7 @@ class Run:
         tracked, fills = engine.live_orders(self.program.instrument.id), self.ledger.fills()
         if self._changed or not self.restart:
             simulation.feed_event(config_event(self.settings, now_ns, self._changed))
+        self._take_over(now_ns)
         unknown: list[str] = []
         for restriction in engine.board.active():
             if restriction.id.startswith(STORAGE_ID):
@@ -182,6 +185,14 @@ class Run:
             total_ms=(ended_ns - began_ns) / 1e6,
             counts=counts,
         )
+
+    def _take_over(self, now_ns: int) -> None:
+        """Hand the core the snapshot that waits in the folder, unless it took over or has traded (slots 17)."""
+        if self.program.grid.grid.handover.source or self.ledger.orders():
+            return
+        handover = waiting_handover(self.folder, self._disk, self.program.instrument, now_ns)
+        if handover is not None:
+            self.simulation.feed_event(handover)
 
     def _await_recovery(self, began_ns: int) -> None:
         """Let the venue answer; when it does not in time the halt stands, and the run begins all the same."""

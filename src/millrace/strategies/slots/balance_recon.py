@@ -134,10 +134,13 @@ class BalanceWatch:
         self._due_ns = 0
         self._drifts = 0
 
-    def capture(self, now: Holdings, price: float, ts_ns: int) -> None:
-        """Take the first good balance as the baseline; later ones change nothing."""
+    def capture(self, now: Holdings, price: float, ts_ns: int, earned_usd: float) -> None:
+        """Take the first good balance as the baseline; later ones change nothing.
+
+        Slots that were handed over had earned something by then, which is in the balance and is no growth of it.
+        """
         if self.baseline is None and price > 0.0 and now.usd is not None and now.base is not None:
-            self.baseline = Baseline(now.usd, now.base, price, ts_ns)
+            self.baseline = Baseline(now.usd - earned_usd, now.base, price, ts_ns)
 
     def flow(self, usd: float, base: float) -> None:
         """Move the baseline by money that came in (+) or left (-) by other hands than the grid's."""

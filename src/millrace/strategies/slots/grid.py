@@ -21,6 +21,7 @@ from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import BAR_NS, BarsRead, Reading
 from millrace.strategies.slots.gate_records import GateRecords
+from millrace.strategies.slots.handover_state import Handover
 from millrace.strategies.slots.idle_control import IdleControl
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.momentum import MomentumGate
@@ -83,11 +84,8 @@ class Grid:
         self.loop_wanted = False
         self.last_loop_ns = 0
         self.stale_wait = False
-        self.errors = 0
-        self.bookings = 0
-        self.violations = 0
+        self.errors = self.bookings = self.violations = self.dust_moves = 0
         self.partial_cancels_handled = self.partial_cancels_unhandled = 0
-        self.dust_moves = 0
         self.level = Level.OPEN
         self.free_seen: tuple[int, int] = (0, 0)
         self.vintage_day: int | None = None
@@ -99,6 +97,7 @@ class Grid:
         self.residue = InventoryResidue()
         self.open_drift = OpenOrderDrift(settings.open_order_drift())
         self.idle = IdleControl(settings.rebalance, settings.trend)
+        self.handover = Handover()
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
         self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
@@ -374,6 +373,10 @@ class Grid:
         """Remember a booked cycle for the sizer, the loss lock and the booking count."""
         self.bookings += 1
         self.lock.book(cycle.net_profit, round(cycle.exit_time * _SECOND_NS))
+        self.remember(cycle)
+
+    def remember(self, cycle: Cycle) -> None:
+        """Show the sizer a cycle in its next update."""
         self.cycles.append(
             {
                 "entry_time": cycle.entry_time,

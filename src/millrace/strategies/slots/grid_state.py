@@ -43,6 +43,7 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "residue": grid.residue.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
         "idle": grid.idle.snapshot(),
+        "handover": grid.handover.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
     }
 
@@ -76,5 +77,6 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.residue.restore(state["residue"])
     grid.open_drift.restore(state["open_drift"])
     grid.idle.restore(state["idle"])
+    grid.handover.restore(state["handover"])
     grid.sizer.restore_state(state["sizer"])
     grid.rescheduled()

@@ -27,7 +27,7 @@ from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import carry_out, reduce, sync
 from millrace.strategies.slots.turn import Turn
-from millrace.strategies.slots.watch import holdings, watch_loop
+from millrace.strategies.slots.watch import take_baseline, watch_loop
 
 _MIN_DRAIN_DRIFT_PCT = 0.05
 _ON_ITS_WAY_SEC = 300.0
@@ -45,7 +45,7 @@ def run_loop(grid: Grid, turn: Turn) -> None:
         grid.stale_wait = True
         return
     grid.dirty.clear()
-    grid.balances.capture(holdings(turn), turn.price, turn.now_ns)
+    take_baseline(grid, turn)
     grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
     grid.floors.begin_loop()
     turn.calls_left = grid.settings.max_api_calls_per_loop - _calls_on_their_way(grid, turn)
@@ -96,6 +96,8 @@ def _cancel_again(grid: Grid, turn: Turn, slot: Slot) -> None:
 
 def _cancel_stale_partials(grid: Grid, turn: Turn, slot: Slot) -> None:
     """Take part-filled entries that the market left off the book, when what remains may be placed anew (slots 6.4)."""
+    if grid.handover.is_quiet(turn.now_ns):
+        return
     max_age_sec = grid.settings.partial_open_max_age_sec
     for order in slot.state.orders:
         if not is_stale_partial(order, slot.state, grid.cfg(slot), max_age_sec):
@@ -111,6 +113,8 @@ def _tick(grid: Grid, turn: Turn, slot: Slot) -> None:
 
     A price that moves nothing changes no more than `sync` did at the loop's beginning.
     """
+    if grid.handover.is_quiet(turn.now_ns):
+        return
     room = grid.scheduler.has_room and turn.calls_left >= _CALLS_OF_TWO
     if room and has_drifted(slot.state, grid.cfg(slot)) and entry_block(grid, turn, slot) is None:
         next_id = slot.state.next_order_id

@@ -37,7 +37,8 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
     slot.low_ticks, slot.high_ticks = NO_LOW, NO_HIGH
     due_ns = NEVER_NS
     # While no entry may leave, none is moved; whatever ends that wakes every slot.
-    stays = turn.standing.level >= Level.REDUCE_ONLY or slot.quarantined
+    held = grid.handover.is_quiet(turn.now_ns)
+    stays = turn.standing.level >= Level.REDUCE_ONLY or slot.quarantined or held
     for order in slot.state.orders:
         if order.local_id in slot.sent:
             if order.role == "entry" and not stays:
@@ -49,7 +50,9 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
     for leg in _LEGS:
         if slot.state.leg_order(leg) is None:
             due_ns = min(due_ns, _empty_leg_due_ns(grid, turn, slot, leg))
-    if not grid.is_sticky(slot):
+    if held:
+        due_ns = min(due_ns, grid.loop_at_ns(grid.handover.quiet_until_ns))
+    elif not grid.is_sticky(slot):
         due_ns = min(due_ns, _time_out_due_ns(grid, turn, slot))
     slot.due_ns = min(due_ns, note_waits(grid, turn, slot))
     grid.sides.note(slot.slot_id, slot.state)

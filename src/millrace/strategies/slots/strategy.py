@@ -8,13 +8,24 @@ no slot's bounds can notice, without changing a decision.
 from typing import Any
 
 from millrace.core.commands import Intent, Lift, OrderUpdate, Post, Refused
-from millrace.core.events import BalanceReport, ConfigApplied, Event, OpenOrdersReport, Operator, Print, Started, Timer
+from millrace.core.events import (
+    BalanceReport,
+    ConfigApplied,
+    Event,
+    HandedOver,
+    OpenOrdersReport,
+    Operator,
+    Print,
+    Started,
+    Timer,
+)
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
 from millrace.strategies.slots.direction import BAR_NS
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
+from millrace.strategies.slots.handover import take_over
 from millrace.strategies.slots.idle_money import rebalance
 from millrace.strategies.slots.loop import run_loop
 from millrace.strategies.slots.momentum_gate import look_at_waits
@@ -111,6 +122,10 @@ class SlotGrid:
         elif isinstance(event, ConfigApplied):
             self.grid.reconfigured(event.changed)
             note_stage(self.grid, turn)
+        elif isinstance(event, HandedOver):
+            if event.strategy == self.name:
+                take_over(self.grid, turn, event)
+                note_stage(self.grid, turn)
         elif isinstance(event, Started):
             if event.restart:
                 self.grid.windows.clear()

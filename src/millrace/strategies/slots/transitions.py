@@ -90,6 +90,11 @@ def carry_out(grid: Grid, turn: Turn, slot: Slot, actions: list[act.Action], *, 
             _cancel(grid, turn, slot, action)
         else:
             _rename(grid, slot, action.local_id, -action.recovery_id)
+    settle(grid, turn, slot)
+
+
+def settle(grid: Grid, turn: Turn, slot: Slot) -> None:
+    """Make flags and wait reasons say what the orders say, and check what must hold."""
     normalise_flags(slot.state)
     _explain_empty_legs(grid, turn, slot)
     check(grid, turn, slot)
@@ -210,7 +215,7 @@ def check(grid: Grid, turn: Turn, slot: Slot) -> None:
     if found and heal(slot.state, grid.cfg(slot)):
         found = _violations(grid, turn, slot)
     if found:
-        _condemn(grid, turn, slot, found)
+        condemn(grid, turn, slot, found)
 
 
 def knows_its_position(grid: Grid, turn: Turn, slot: Slot) -> bool:
@@ -229,7 +234,7 @@ def check_txid(grid: Grid, turn: Turn, slot: Slot, txid: str) -> None:
             if row.txid == txid:
                 claims += 1
     if claims > 1:
-        _condemn(grid, turn, slot, duplicate_txids(other.state for other in grid.slots.values()))
+        condemn(grid, turn, slot, duplicate_txids(other.state for other in grid.slots.values()))
 
 
 def recheck(grid: Grid, turn: Turn, slot: Slot) -> Violation | None:
@@ -244,7 +249,8 @@ def recheck(grid: Grid, turn: Turn, slot: Slot) -> Violation | None:
     return None
 
 
-def _condemn(grid: Grid, turn: Turn, slot: Slot, found: list[Violation]) -> None:
+def condemn(grid: Grid, turn: Turn, slot: Slot, found: list[Violation]) -> None:
+    """Quarantine a slot over what is broken in it, and halt the strategy over what concerns all (slots 3)."""
     grid.violations += len(found)
     fresh, slot.quarantined = not slot.quarantined, True
     if fresh:

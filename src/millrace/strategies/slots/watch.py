@@ -57,7 +57,7 @@ def band_now(grid: Grid, turn: Turn) -> Band:
 def watch_balances(grid: Grid, turn: Turn) -> None:
     """Take the first good balance as the baseline, and tell when growth and profit drift apart (slots 7.7)."""
     watch = grid.balances
-    watch.capture(holdings(turn), turn.price, turn.now_ns)
+    take_baseline(grid, turn)
     if not watch.is_due(turn.now_ns):
         return
     found = recon(grid, turn)
@@ -69,6 +69,13 @@ def watch_balances(grid: Grid, turn: Turn) -> None:
     else:
         text = f"balances agree with what was earned again, to {found.unexplained_pct or 0.0:.3f} %"
         turn.out.append(Alert(Severity.INFO, "balance_drift_gone", text, turn.now_ns))
+
+
+def take_baseline(grid: Grid, turn: Turn) -> None:
+    """Take the first good balance as the baseline."""
+    if grid.balances.baseline is None:
+        earned_usd = _earned_usd(grid, turn) + grid.residue.explained_usd(turn.price)
+        grid.balances.capture(holdings(turn), turn.price, turn.now_ns, earned_usd)
 
 
 def holdings(turn: Turn) -> Holdings:
@@ -84,11 +91,15 @@ def holdings(turn: Turn) -> Holdings:
 
 def recon(grid: Grid, turn: Turn) -> BalanceRecon:
     """Return the `balance_recon` object now."""
-    states = [slot.state for slot in grid.slots.values()]
-    pnl_usd = sum(state.total_profit + unrealised_usd(state, turn.price) for state in states)
+    pnl_usd = _earned_usd(grid, turn)
     limit_pct = grid.settings.balance_recon_drift_pct
     explained_usd = grid.residue.explained_usd(turn.price)
     return balance_recon(grid.balances.baseline, holdings(turn), turn.price, pnl_usd, limit_pct, explained_usd)
+
+
+def _earned_usd(grid: Grid, turn: Turn) -> float:
+    states = [slot.state for slot in grid.slots.values()]
+    return sum(state.total_profit + unrealised_usd(state, turn.price) for state in states)
 
 
 def _tell(turn: Turn, code: str, text: str) -> None:

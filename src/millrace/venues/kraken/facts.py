@@ -46,6 +46,18 @@ _FACTS = {
 }
 
 
+_OLD_NAMES = {"XDG": "DOGE", "XBT": "BTC"}
+"""What Kraken calls an asset where the market says otherwise (venues 1)."""
+
+
+def is_pair(text: str, instrument: InstrumentId) -> bool:
+    """Tell whether a text like XDGUSD, XBT/USDC or DOGE/USD names the instrument."""
+    name = text.strip().upper().replace("/", "")
+    for old, new in _OLD_NAMES.items():
+        name = name.replace(old, new)
+    return name == instrument.symbol.upper().replace("/", "")
+
+
 def instrument_facts(instrument: InstrumentId | str) -> Instrument:
     """Return the facts of an instrument given as id or as `venue:symbol`; raises OperatorError naming the known ones.
 
