@@ -11,6 +11,7 @@ from millrace.core.commands import Book
 from millrace.risk.loss_lock import DAY_NS
 from millrace.strategies.slots.capacity_health import nearest_rank
 from millrace.strategies.slots.grid import Grid
+from millrace.strategies.slots.momentum_shadow import day_values
 from millrace.strategies.slots.status import vintage
 from millrace.strategies.slots.turn import Turn
 
@@ -35,6 +36,7 @@ def book_day(grid: Grid, turn: Turn) -> None:
         turn.now - record.entry_filled_at for slot in grid.slots.values() for record in slot.state.waiting_exits()
     )
     picture = vintage(grid, turn)
+    pct_per_usd = picture.stuck_capital_pct / picture.stuck_capital_usd if picture.stuck_capital_usd > 0.0 else 0.0
     turn.out.append(
         Book(
             strategy=grid.name,
@@ -51,6 +53,7 @@ def book_day(grid: Grid, turn: Turn) -> None:
                 "stuck_capital_24h_usd": picture.stuck_capital_24h_usd,
                 "slots": len(grid.slots),
                 "sticky": grid.settings.sticky_mode_enabled,
+                **day_values(grid, turn, pct_per_usd),
                 **grid.records.entries(),
             },
             ts_ns=turn.now_ns,
