@@ -34,12 +34,14 @@ def open_run(
     disk: FaultyDisk | None = None,
     wrap: Wrap | None = None,
     kills: tuple[KillOrder, ...] = (),
+    *,
+    still: bool = False,
 ) -> Run:
-    """Return the demo's program with a market that trades a lot."""
+    """Return the demo's program with a market that trades a lot, or with `still` one in which nobody trades any more."""
     settings = load_settings(profile="demo", overrides={**LIVELY, **(changes or {})})
 
     def market(ts_ns: int) -> Iterator[PrintColumns]:
-        return prints_from(settings.run.seed, ts_ns)
+        return iter(()) if still else prints_from(settings.run.seed, ts_ns)
 
     wrap_ledger = wrap or (lambda store: store)
     premises = FolderPremises(folder, SimulatedClock(), market, FIRST_NS, disk=disk, wrap_ledger=wrap_ledger)

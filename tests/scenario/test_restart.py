@@ -59,7 +59,7 @@ def test_killed_at_every_point_of_the_submit_path(killed, tmp_path: Path, point:
     first, orders = slots_of(run), run.ledger.orders()
     positions = run.ledger.positions()
     assert {row.position: row.lots for row in positions} == run.program.orders.positions()
-    twice = open_run(as_killed(run, tmp_path / "twice"))
+    twice = open_run(as_killed(run, tmp_path / "twice"), still=True)
     assert twice.startup.replayed_fills == 0
     assert_same_orders(slots_of(twice), first)
     assert twice.ledger.positions() == positions

@@ -112,6 +112,26 @@ def test_a_start_asks_for_balances_then_the_orders_and_begins_when_all_is_answer
     assert desk.reconciler.next_ns == T0 + 3 + CYCLE_NS
 
 
+def test_a_regular_poll_during_a_start_neither_asks_one_by_one_nor_ends_it(desk):
+    """It names no ended orders: a start that took it for its own list asked for 20 fills in 39 s instead of 2."""
+    filled = desk.order("1")
+    desk.reconciler.begin(T0, restart=True)
+    poll = OpenOrdersQuery(DOGE.id)
+    desk.reconciler.asked(poll, T0)
+    desk.reconciler.asked(BalancesQuery("toy"), T0)
+    assert desk.listed(asked_ns=T0, now_ns=T0 + 1)[1] == []
+    desk.balances(T0 + 1)
+    (own,) = desk.reconciler.due(T0 + 1).calls
+    desk.reconciler.asked(own, T0 + 2)
+    desk.reconciler.asked(poll, T0 + 3)
+    assert desk.listed(asked_ns=T0 + 3, now_ns=T0 + 4)[1] == []
+    assert desk.ended(T0 + 4) == []
+    news, questions = desk.listed(at_venue(filled, OrderState.FILLED, LOTS), asked_ns=T0 + 2, now_ns=T0 + 5)
+    assert ([type(event) for event in news], questions) == ([OrderProgress, OpenOrdersReport], [])
+    assert [type(event) for event in desk.ended(T0 + 5)] == [Reconciled, Started]
+    assert desk.reconciler.at_start == {"filled": 1}
+
+
 def test_what_is_not_answered_is_asked_again(desk):
     desk.reconciler.begin(T0, restart=False)
     for step in range(3):

@@ -9,7 +9,21 @@ something is wrong; notices go to stderr.
 import sys
 from typing import TYPE_CHECKING
 
-from millrace.cli import ask, backtest, bundle, demo, doctor, explain, kill, migrate, rehearse, replay, simtest, study
+from millrace.cli import (
+    ask,
+    backtest,
+    bundle,
+    demo,
+    doctor,
+    explain,
+    gates,
+    kill,
+    migrate,
+    rehearse,
+    replay,
+    simtest,
+    study,
+)
 from millrace.cli.terms import NO_START, OK, USAGE, Grammar, UsageError, complain
 
 if TYPE_CHECKING:
@@ -38,6 +52,8 @@ def parser() -> Grammar:
     simtest.grammar(commands.add_parser("simtest", help="let the whole program live through worlds that go wrong"))
     studied = commands.add_parser("study", help="compare many runs, or estimates with a known truth")
     study.grammar(studied.add_subparsers(dest="study", metavar="STUDY", required=True))
+    judged = commands.add_parser("gates", help="judge from a run's records whether it may go to its next stage")
+    gates.grammar(judged.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
     config = commands.add_parser("config", help="look at the configuration, or bring an old bot's along")
     of_config = config.add_subparsers(dest="action", metavar="ACTION", required=True)
     explain.grammar(of_config)
@@ -55,6 +71,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "ask": ask.run,
     "kill": kill.run,
     "simtest": simtest.run,
+    "gates": gates.run,
     "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),
     "doctor": doctor.run,
     "study": study.run,

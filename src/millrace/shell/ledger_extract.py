@@ -5,7 +5,8 @@ restrictions) is given whole; of orders, amends and fills those that the stretch
 """
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,16 +28,22 @@ def ledger_extract(path: Path, since_ns: int) -> dict[str, Any]:
     if not path.exists():
         return {"error": "there is no ledger"}
     try:
-        # Without a write-ahead log nobody writes, and SQLite need not make one beside the file either.
-        still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-        address = f"{path.absolute().as_uri()}?mode=ro{still}"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as base:
+        with reading(path) as base:
             base.row_factory = sqlite3.Row
-            base.execute("BEGIN")
             return {name: [_plain(row) for row in base.execute(query, {"since": since_ns})] for name, query in
                     _QUERIES.items()}  # fmt: skip
     except (sqlite3.Error, msgspec.DecodeError) as error:
         return {"error": f"the ledger cannot be read: {error}"}
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a ledger for reading only, in one transaction; raises sqlite3.Error when it cannot be read."""
+    # Without a write-ahead log nobody writes, and SQLite need not make one beside the file either.
+    still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True, isolation_level=None)) as base:
+        base.execute("BEGIN")
+        yield base
 
 
 def _plain(row: sqlite3.Row) -> dict[str, Any]:

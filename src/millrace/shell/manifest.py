@@ -20,14 +20,21 @@ MANIFEST: Final = "manifest.json"
 STARTS_KEPT: Final = 1_000
 
 
-class RunStart(msgspec.Struct, frozen=True):
-    """One start of the program on this journal: after which event, when by the machine's clock, with what, and how."""
+class RunStart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One start of the program on this journal: after which event, when by the machine's clock, with what, and how.
+
+    The last three come when it is over: the run's time then, the orders it had to account for, and what it took in all
+    (slots 16). A start that the program did not live to end, or that is older than these figures, has none.
+    """
 
     after_seq: int
     at_ns: int
     code_version: str
     config_digest: str
     how: str
+    began_ns: int | None = None
+    tracked_orders: int | None = None
+    total_ms: float | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -83,6 +90,13 @@ def with_start(manifest: Manifest, start: RunStart) -> Manifest:
     if len(starts) > STARTS_KEPT:
         starts = (starts[0], *starts[1 - STARTS_KEPT :])
     return msgspec.structs.replace(manifest, starts=starts)
+
+
+def with_startup(manifest: Manifest, began_ns: int, tracked_orders: int, total_ms: float) -> Manifest:
+    """Return the manifest with what its newest start took."""
+    *before, start = manifest.starts
+    done = msgspec.structs.replace(start, began_ns=began_ns, tracked_orders=tracked_orders, total_ms=total_ms)
+    return msgspec.structs.replace(manifest, starts=(*before, done))
 
 
 def _check(manifest: Manifest) -> str:

@@ -125,6 +125,7 @@ class Reconciler:
         self._totals_ns = 0
         self._disturbed = False
         self._to_settle: set[str] = set()
+        self._polls: set[int] = set()
         self._expected: dict[InstrumentId, tuple[int, frozenset[str]]] = {}
         self._strangers: dict[InstrumentId, frozenset[str]] = {}
         self._orphans: dict[InstrumentId, tuple[str, ...]] = {}
@@ -162,6 +163,10 @@ class Reconciler:
     def asked(self, query: AccountQuery, now_ns: int) -> None:
         """Note that a question left, the cycle's or the regular poll's."""
         if isinstance(query, OpenOrdersQuery):
+            if self.recovering and all(question.query != query for question in self._cycle):
+                # The regular poll's, which names no ended orders: what it lacks the start's own list may explain.
+                self._polls.add(now_ns)
+                return
             open_ids = [
                 order.client_id
                 for order in self._orders.unfinished()
@@ -231,9 +236,10 @@ class Reconciler:
         steps.news.append(OpenOrdersReport(instrument, listed, compared.foreign, now_ns))
         if self.recovering:
             self._to_settle.update(steps.questions)
+        polled = answer.asked_ns in self._polls
         for question in self._cycle:
             query = question.query
-            if isinstance(query, OpenOrdersQuery) and query.instrument == instrument:
+            if isinstance(query, OpenOrdersQuery) and query.instrument == instrument and not polled:
                 question.answered = question.answered or answer.asked_ns >= self._totals_ns
 
     def found(self) -> dict[str, int]:
@@ -260,6 +266,7 @@ class Reconciler:
         self.differences["orphan"], self.differences["weak"] = len(orphans), len(weak)
         if self.recovering:
             self.recovering = False
+            self._polls.clear()
             self.at_start, self.differences = self.found(), Counter()
             news.append(Started(restart=self._restart, ts_ns=now_ns))
         return news

@@ -21,11 +21,11 @@ from millrace.core.ledger import LedgerStore
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import Journal, has_segments
 from millrace.shell.kill_file import KillWatch
-from millrace.shell.manifest import Manifest, RunStart, read_manifest, with_start, write_manifest
+from millrace.shell.manifest import Manifest, RunStart, read_manifest, with_start, with_startup, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
 from millrace.strategies.slots.schedule import bootstrap_backlog
-from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec, started
+from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec
 from millrace.world.assemble import (
     Program,
     build_executor,
@@ -36,12 +36,14 @@ from millrace.world.assemble import (
     venue_settings,
 )
 from millrace.world.feed import Feed
+from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
 from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
 from millrace.world.premises import Premises
 from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
+from millrace.world.startup import StartWatch
 from millrace.world.telemetry import Telemetry
 
 _SNAPSHOT_EVENTS = 5_000
@@ -81,11 +83,12 @@ class Run:
         self._rule = rule
         self._note = note
         with ExitStack() as opened:
-            began_ns = self._clock.monotonic_ns()
+            self._start = StartWatch(self._clock)
+            self._began = False
             restored = self._restore(opened, premises)
             self._assemble(opened, restored, premises)
             premises.assembled(self.program, self.simulation)
-            self._begin(restored, began_ns)
+            self._begin(restored)
             self._opened = opened.pop_all()
 
     def _restore(self, opened: ExitStack, premises: Premises) -> Restored:
@@ -135,6 +138,8 @@ class Run:
         sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         telemetry.watch(sequencer, executor)
+        self._gates = GateWatch(self.ledger, self._starts)
+        sequencer.listen(self._gates.listen)
         now_ns = max(premises.first_ns, program.engine.now_ns, line.now_ns)
         feed = Feed(program.instrument.id, premises.market(now_ns), self.venue)
         poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
@@ -147,12 +152,13 @@ class Run:
             told = (*told, f"other settings than before: {', '.join(self._changed)}")
         self.notices = (*told, *restored.notices, *self.journal.notices, *notices)
 
-    def _begin(self, restored: Restored, began_ns: int) -> None:
-        """Tell the core what it missed and that it may trade, and measure it (slots 16)."""
-        simulation, clock = self.simulation, self._clock
+    def _begin(self, restored: Restored) -> None:
+        """Tell the core what it missed and that it may trade."""
+        simulation = self.simulation
         now_ns, engine = simulation.now_ns, self.program.engine
-        replayed_ns = clock.monotonic_ns()
-        tracked, fills = engine.live_orders(self.program.instrument.id), self.ledger.fills()
+        self._start.part(now_ns)
+        self._fills = self.ledger.fills()
+        self.startup = StartupTimings(tracked_orders=engine.live_orders(self.program.instrument.id))
         if self._changed or not self.restart:
             simulation.feed_event(config_event(self.settings, now_ns, self._changed))
         self._take_over(now_ns)
@@ -169,22 +175,31 @@ class Run:
         simulation.sequencer.recover(now_ns, restart=self.restart, halted=tuple(unknown))
         self._await_recovery(now_ns)
         strangers.settle(self.ledger, self._rule, said_before=self._said_before)
-        reconciled_ns = clock.monotonic_ns()
-        ended_ns = clock.monotonic_ns()
-        self._kept_seq, self._kept_ns = restored.seq - restored.tail_events, ended_ns
-        grid = self.program.grid.grid
-        counts = StartupTimings(
-            tracked_orders=tracked,
-            replayed_fills=self.ledger.fills() - fills,
-            bootstrapped_slots=len(grid.slots) - bootstrap_backlog(grid),
-        )
-        self.startup = started(
-            reconcile_ms=(reconciled_ns - replayed_ns) / 1e6,
-            replay_ms=(replayed_ns - began_ns) / 1e6,
-            bootstrap_ms=(ended_ns - reconciled_ns) / 1e6,
-            total_ms=(ended_ns - began_ns) / 1e6,
-            counts=counts,
-        )
+        self._kept_seq, self._kept_ns = restored.seq - restored.tail_events, self._clock.monotonic_ns()
+        self._end_start()
+
+    def _end_start(self) -> None:
+        """Measure the start once the venue has answered everything, and keep the figures with the start (slots 16)."""
+        if self._began or self.simulation.executor.recovering:
+            return
+        self._began = True
+        start, now_ns, grid = self._start, self.simulation.now_ns, self.program.grid.grid
+        start.part(now_ns)
+        opened = len(grid.slots) - bootstrap_backlog(grid)
+        start.part(now_ns)
+        replayed = self.ledger.fills() - self._fills
+        counts = structs.replace(self.startup, replayed_fills=replayed, bootstrapped_slots=opened)
+        self.startup = start.timings(counts)
+        total_ms = self.startup.startup_total_ms or 0.0
+        with suppress(WorldError):
+            known = read_manifest(self.folder, self._disk)
+            if known is not None and known.starts:
+                done = with_startup(known, start.began_ns, counts.tracked_orders, total_ms)
+                write_manifest(self.folder, done, self._disk)
+
+    def _starts(self) -> tuple[RunStart, ...]:
+        known = read_manifest(self.folder, self._disk)
+        return () if known is None else known.starts
 
     def _take_over(self, now_ns: int) -> None:
         """Hand the core the snapshot that waits in the folder, unless it took over or has traded (slots 17)."""
@@ -216,6 +231,7 @@ class Run:
             "startup": self.startup_status(),
             "reconciliation": {"at_start": self._reconciler.at_start, "since": self._reconciler.found()},
             "guards": {guard.name: guard.status(engine) for guard in engine.guards},
+            "gates": self._gates.status(self.simulation.now_ns),
             "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
             **self.telemetry.status(),
         }
@@ -227,6 +243,7 @@ class Run:
 
     def keep(self) -> str:
         """Write a snapshot when enough has happened or passed since the last; returns what went wrong, else ""."""
+        self._end_start()
         seq, now_ns = self.simulation.sequencer.seq, self._clock.monotonic_ns()
         if seq - self._kept_seq >= _SNAPSHOT_EVENTS or now_ns - self._kept_ns >= _SNAPSHOT_NS:
             return self.snapshot()

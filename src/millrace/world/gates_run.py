@@ -1,0 +1,75 @@
+"""The gates of a run: judged from its folder by whoever asks, or from its own ledger while it trades (slots 20.3).
+
+Both read the same records with the same rules, so `millrace gates` and the `gates` block of the status cannot differ
+but for what is not written down yet. While a run trades its records are read again only when one came in that a gate
+reads; in between the status shows the verdict that stands.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from millrace.core.commands import Book, Command
+from millrace.core.events import Event
+from millrace.core.failure import WorldError
+from millrace.core.ledger import LedgerStore
+from millrace.shell.manifest import RunStart
+from millrace.shell.run_records import read_run
+from millrace.strategies.slots.gate_check import Evidence, Gate, StartRecord
+from millrace.strategies.slots.gate_records import INVARIANT, LOW_HEADROOM, STAGE
+from millrace.strategies.slots.gates import RELEASE, gate_a, gate_c
+from millrace.strategies.slots.vintage_day import KIND as DAY
+from millrace.world.premises import LEDGER
+
+SLOT_GATES: Final[dict[str, Callable[[Evidence], Gate]]] = {"A": gate_a, "C": gate_c}
+_KINDS: Final = frozenset({STAGE, DAY, INVARIANT, LOW_HEADROOM, RELEASE})
+_AGAIN_NS: Final = 60 * 1_000_000_000
+"""How long a verdict stands without news: a stretch without headroom grows although nothing is written."""
+
+
+def judge(folder: Path, names: Sequence[str], since_ns: int = 0) -> tuple[Gate, ...]:
+    """Return these gates of the run in a folder, judged on what it wrote down from `since_ns` on.
+
+    Raises OperatorError where there is no run, and WorldError where its records are damaged.
+    """
+    found = read_run(folder, folder / LEDGER, _KINDS)
+    evidence = Evidence(found.bookings, _starts(found.starts), found.last_ns, since_ns=since_ns)
+    return tuple(SLOT_GATES[name](evidence) for name in names)
+
+
+def _starts(starts: Sequence[RunStart]) -> list[StartRecord]:
+    return [
+        StartRecord(start.began_ns, start.tracked_orders or 0, start.total_ms / 1e3)
+        for start in starts
+        if start.began_ns is not None and start.total_ms is not None
+    ]
+
+
+class GateWatch:
+    """The `gates` block of a run that trades; `starts` gives the starts as the manifest has them."""
+
+    def __init__(self, ledger: LedgerStore, starts: Callable[[], Sequence[RunStart]]) -> None:
+        self._ledger = ledger
+        self._starts = starts
+        self._block: dict[str, Any] = {}
+        self._due_ns = 0
+
+    def listen(self, event: Event, commands: list[Command]) -> None:
+        """Note that a record came in which a gate reads; a listener of the sequencer."""
+        del event
+        if any(isinstance(command, Book) and command.kind in _KINDS for command in commands):
+            self._due_ns = 0
+
+    def status(self, now_ns: int) -> dict[str, Any]:
+        """Return each gate by its name; what is not in the ledger yet is not judged."""
+        if now_ns >= self._due_ns:
+            try:
+                books = [book for kind in sorted(_KINDS) for book in self._ledger.bookings(kind)]
+                starts = _starts(self._starts())
+            except WorldError as error:
+                return {"error": str(error)}
+            books.sort(key=lambda book: book.ts_ns)
+            evidence = Evidence(books, starts, now_ns)
+            self._block = {name: judge_one(evidence).status() for name, judge_one in SLOT_GATES.items()}
+            self._due_ns = now_ns + _AGAIN_NS
+        return self._block
