@@ -92,8 +92,7 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
 def _venue(given: argparse.Namespace, folder: "Path") -> int:
     """Be the venue until the wish to stop."""
     from millrace.shell.clock import WallClock
-    from millrace.venues.kraken.facts import instrument_facts
-    from millrace.world.assemble import venue_settings
+    from millrace.world.assemble import traded_instrument, venue_settings
     from millrace.world.demo import FIRST_NS
     from millrace.world.handover import demo_market
     from millrace.world.premises import VENUE
@@ -102,7 +101,7 @@ def _venue(given: argparse.Namespace, folder: "Path") -> int:
     settings = _quietly_loaded(given)
     venue = RehearsalVenue(
         folder / VENUE,
-        venue_settings(settings, instrument_facts(settings.run.instrument)),
+        venue_settings(settings, traded_instrument(settings)),
         lambda ts_ns: demo_market(folder, settings.run.seed, ts_ns),
         FIRST_NS,
         given.speed,

@@ -1,9 +1,12 @@
 """`millrace study`: questions that one run cannot answer, asked of many runs and answered with a table.
 
 `estimators` asks which estimate of fill time is right where the truth is known; nothing of it touches a recording.
+`slots` runs the grid in every declared variant over every month of the declared recordings. It reads no environment, so
+that a study is what its file says.
 """
 
 import argparse
+import sys
 
 from millrace.cli.terms import OK, Grammar, UsageError, json_text, progress_bar
 
@@ -18,11 +21,38 @@ def grammar(studies: "argparse._SubParsersAction[Grammar]") -> None:
         "--repeats", type=int, default=_REPEATS, metavar="N", help=f"draws of each case ({_REPEATS})"
     )
     estimators.add_argument("--json", action="store_true", help="print one JSON object")
+    slots = studies.add_parser("slots", help="the slot grid in many variants over many months")
+    slots.add_argument("--plan", required=True, metavar="FILE", help="the study as TOML: recordings, axes, levels")
+    slots.add_argument("--data", required=True, metavar="DIR", help="the folder of the recordings")
+    slots.add_argument("--results", metavar="DIR", help="keep finished runs here, and make only those that are missing")
+    slots.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that share the work (1)")
+    slots.add_argument("--cluster", metavar="ADDRESS", help="let the workers of this Dask scheduler do it")
+    slots.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(given: argparse.Namespace) -> int:
     """Carry out one study and print its table."""
-    return _estimators(given)
+    return _slots(given) if given.study == "slots" else _estimators(given)
+
+
+def _slots(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from millrace.research.study_table import study_text
+    from millrace.world.study import run_study
+    from millrace.world.study_plan import read_plan
+
+    if given.jobs < 1 or (given.cluster and given.jobs > 1):
+        raise UsageError("--jobs is at least 1, and does not go with --cluster: all workers of a cluster are used")
+    plan = read_plan(Path(given.plan))
+    results = Path(given.results) if given.results else None
+    with progress_bar(given, "study") as progress:
+        found = run_study(
+            plan, Path(given.data), results=results, jobs=given.jobs, cluster=given.cluster, progress=progress
+        )
+    print(json_text(found) if given.json else f"{study_text(found.table)}\n* {found.runs} runs by {found.code}.")
+    print(f"millrace: {found.runs} runs, {found.fresh} of them made now", file=sys.stderr)
+    return OK
 
 
 def _estimators(given: argparse.Namespace) -> int:

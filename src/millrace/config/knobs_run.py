@@ -45,5 +45,15 @@ RUN_KNOBS: tuple[Knob, ...] = (
         "whether it refuses calls that come too fast",
         spec="venues 1.5",
     ),
+    knob(
+        "venue.maker_fee_pct",
+        "",
+        None,
+        "%",
+        "the account's maker fee where it is not the instrument's entry tier",
+        low=0,
+        spec="venues 1.2, slots 21",
+    ),
+    knob("venue.taker_fee_pct", "", None, "%", "the same for the taker fee", low=0, spec="venues 1.2"),
     knob("venue.latency_jitter_ms", "", 20, "ms", "drawn share added to both", low=0, spec="design 3"),
 )

@@ -46,7 +46,10 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The simulated venue: opening balances in coins, our share of volume, travel times, whether it limits calls."""
+    """The simulated venue: opening balances in coins, our share of volume, travel times, whether it limits calls.
+
+    A fee of None is the one that the instrument's facts name.
+    """
 
     base_balance: float
     quote_balance: float
@@ -55,6 +58,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     response_latency_ms: int
     latency_jitter_ms: int
     rate_limits: bool
+    maker_fee_pct: float | None = None
+    taker_fee_pct: float | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

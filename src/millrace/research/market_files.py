@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
 from millrace.research.market_source import Batch, FileKind, open_source
-from millrace.sim.candles import PrintColumns, prints_of_bars, prints_of_trades
+from millrace.sim.candles import PRINTS_PER_BAR, PrintColumns, prints_of_bars, prints_of_trades
 
 _LARGEST = float(2**62)
 _SECOND_NS = 10**9
+_LEAST_ROWS = 2
 _OPEN, _HIGH, _LOW, _CLOSE = range(4)
 
 Column = NDArray[np.int64]
@@ -75,17 +76,34 @@ def read_market_file(path: Path, instrument: Instrument) -> MarketFile:
     ts_ns = np.concatenate([part.ts_ns for part in parts])
     ticks = [np.concatenate(columns) for columns in zip(*(part.ticks for part in parts), strict=True)]
     lots = np.concatenate([part.lots for part in parts])
-    steps = np.diff(ts_ns)
-    bar_ns = _bar_ns(path, ts_ns, steps) if layout.kind == "bars" else 0
+    bar_ns = _bar_ns(path, ts_ns, np.diff(ts_ns)) if layout.kind == "bars" else 0
     if layout.kind == "bars":
         columns = prints_of_bars(ts_ns, ticks[_OPEN], ticks[_HIGH], ticks[_LOW], ticks[_CLOSE], lots, bar_ns)
     else:
         columns = prints_of_trades(ts_ns, ticks[0], lots)
     with path.open("rb") as stream:
         digest = file_digest(stream, "blake2b").hexdigest()[:32]
-    facts = MarketFacts(
-        path=path.name,
-        kind=layout.kind,
+    return MarketFile(columns, _facts(path.name, layout.kind, ts_ns, lots, bar_ns, digest))
+
+
+def cut(market: MarketFile, first_ns: int, end_ns: int) -> MarketFile:
+    """Return the rows of a recording from `first_ns` until before `end_ns`; the digest stays that of the file.
+
+    Raises OperatorError when fewer than two rows are left.
+    """
+    facts, columns = market.facts, market.columns.since(first_ns).until(end_ns - 1)
+    each = PRINTS_PER_BAR if facts.kind == "bars" else 1
+    ts_ns, lots = columns.ts_ns[::each], columns.bar_lots[::each]
+    if len(ts_ns) < _LEAST_ROWS:
+        raise OperatorError(f"{facts.path}: no {facts.kind} from {_utc(first_ns)} to {_utc(end_ns)}")
+    return MarketFile(columns, _facts(facts.path, facts.kind, ts_ns, lots, facts.bar_ns, facts.digest))
+
+
+def _facts(name: str, kind: FileKind, ts_ns: Column, lots: Column, bar_ns: int, digest: str) -> MarketFacts:
+    steps = np.diff(ts_ns)
+    return MarketFacts(
+        path=name,
+        kind=kind,
         rows=len(ts_ns),
         first_ns=int(ts_ns[0]),
         last_ns=int(ts_ns[-1]),
@@ -95,7 +113,6 @@ def read_market_file(path: Path, instrument: Instrument) -> MarketFile:
         zero_volume_rows=int(np.count_nonzero(lots == 0)),
         digest=digest,
     )
-    return MarketFile(columns, facts)
 
 
 def _checked(path: Path, kind: FileKind, batch: Batch, last_ns: int, instrument: Instrument) -> _Rows:

@@ -49,6 +49,7 @@ _STALE_KEY = "slots.stale_price_max_age_sec"
 _STALE_MARK_KEY = "stops.stale_mark_sec"
 _MS = 1_000_000
 _PPM = 1_000_000
+_PPM_PER_PCT = 10_000
 _SECOND_NS = 1_000_000_000
 _NO_KILLS = HeldKills()
 
@@ -81,9 +82,20 @@ def with_bars(settings: Settings, bar_ns: int) -> Settings:
     )
 
 
+def traded_instrument(settings: Settings) -> Instrument:
+    """Return the facts of what a run trades, with the fees of the account's tier where the settings name them."""
+    facts = instrument_facts(settings.run.instrument)
+    maker, taker = settings.venue.maker_fee_pct, settings.venue.taker_fee_pct
+    return structs.replace(
+        facts,
+        maker_fee_ppm=facts.maker_fee_ppm if maker is None else round(maker * _PPM_PER_PCT),
+        taker_fee_ppm=facts.taker_fee_ppm if taker is None else round(taker * _PPM_PER_PCT),
+    )
+
+
 def build_program(settings: Settings) -> Program:
     """Return a fresh program for these settings."""
-    instrument = instrument_facts(settings.run.instrument)
+    instrument = traded_instrument(settings)
     grid = SlotGrid(SLOTS, instrument, settings.slots)
     known = frozenset(scopes_of(SubPosition(SLOTS, instrument.id, "", "")))
     client_ids = ClientIds(settings.run.installation, (SLOTS,))
@@ -205,7 +217,7 @@ def manifest(settings: Settings) -> Manifest:
         code_version=code_version(),
         config_digest=settings.digest,
         config=settings.flat(),
-        instruments=(instrument_facts(settings.run.instrument),),
+        instruments=(traded_instrument(settings),),
         seeds={"run": settings.run.seed},
         strategies=(SLOTS,),
     )

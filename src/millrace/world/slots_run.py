@@ -25,8 +25,7 @@ from millrace.research.slots_report import (
 from millrace.shell.journal import Journal
 from millrace.shell.manifest import write_manifest
 from millrace.sim.candles import PrintColumns
-from millrace.venues.kraken.facts import instrument_facts
-from millrace.world.assemble import manifest, with_bars
+from millrace.world.assemble import manifest, traded_instrument, with_bars
 from millrace.world.backtest import Assembled, assemble_backtest, start
 from millrace.world.run_record import RunRecord
 
@@ -53,8 +52,21 @@ def run_slots(
     Raises OperatorError for a recording that cannot be used or a folder that holds a journal already, and WorldError
     when a bug stopped trading on the way.
     """
-    instrument = instrument_facts(settings.run.instrument)
-    market = read_market_file(data, instrument)
+    market = read_market_file(data, traded_instrument(settings))
+    return run_market(settings, market, clock, out=out, lazy=lazy, progress=progress)
+
+
+def run_market(
+    settings: Settings,
+    market: MarketFile,
+    clock: Clock,
+    *,
+    out: Path | None = None,
+    lazy: bool = True,
+    progress: Progress = lambda _: None,
+) -> SlotsRunReport:
+    """Run the grid over a recording that is read already, as `run_slots` does and with its errors."""
+    instrument = traded_instrument(settings)
     settings = with_bars(fit_to_instrument(settings, instrument), market.facts.bar_ns)
     journal = None if out is None else _new_journal(out, settings)
     began_ns = clock.monotonic_ns()
