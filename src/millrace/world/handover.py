@@ -24,8 +24,8 @@ from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import DOGE_USD, prints_from
 from millrace.strategies.slots.grid_snapshot import GridSnapshot, TooNew, document_of, read_snapshot
 from millrace.strategies.slots.handover import handed_over
-from millrace.venues.kraken.facts import instrument_facts, is_pair
-from millrace.world.assemble import SLOTS, venue_settings
+from millrace.venues.kraken.facts import is_pair
+from millrace.world.assemble import SLOTS, traded_instrument, venue_settings
 from millrace.world.premises import VENUE
 from millrace.world.venue_store import VenueStore
 
@@ -71,7 +71,7 @@ def put_handover(folder: Path, path: Path, settings: Settings, first_ns: int) ->
         raise OperatorError(
             f"{folder} holds a run already, which goes on without --from-snapshot; give a new --dir, or --fresh"
         )
-    facts = instrument_facts(settings.run.instrument)
+    facts = traded_instrument(settings)
     taken = read_handover(path, facts)
     snapshot = taken.snapshot
     began_ns = max(first_ns, round(snapshot.saved_at * _SECOND_NS))
@@ -90,7 +90,7 @@ def rest_orders(folder: Path, settings: Settings) -> None:
     told = None if has_segments(folder) else _waiting(folder, RealDisk())
     if told is None:
         return
-    facts = instrument_facts(settings.run.instrument)
+    facts = traded_instrument(settings)
     event = _event(told, facts, told["began_ns"])
     store = VenueStore(folder / VENUE, venue_settings(settings, facts))
     try:
