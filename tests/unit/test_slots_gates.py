@@ -6,6 +6,7 @@ import pytest
 
 from millrace.core.commands import Book
 from millrace.strategies.slots.gate_check import Check, Evidence, Gate, StartRecord, at_least, at_most, gate_of, unknown
+from millrace.strategies.slots.gate_momentum import change, gate_b
 from millrace.strategies.slots.gates import gate_a, gate_c
 
 SECOND = 1_000_000_000
@@ -66,7 +67,7 @@ def test_20_3_gate_a_is_green_with_80_slots_no_failure_headroom_and_one_manual_r
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("judge", [gate_a, gate_c])
+@pytest.mark.parametrize("judge", [gate_a, gate_b, gate_c])
 def test_a_run_that_has_no_records_passes_nothing_and_says_what_is_missing(judge):
     got = gate(judge)
     assert got.verdict == "not_enough_data"
@@ -201,6 +202,88 @@ def test_20_3_gate_c_asks_for_a_cap_that_was_changed_and_that_holds_two_orders_a
 def test_20_3_a_start_with_150_or_more_orders_takes_a_minute_at_most(starts, verdict, value):
     check = judged(gate(gate_c, *GOOD_C, starts=starts), "startup_sec")
     assert (check.verdict, check.value, check.limit) == (verdict, value, 60.0)
+
+
+# ---- gate B
+
+
+def shadow_days(*, days=7, gated_net=0.0102, gated_age=115.0, gated_pct=11.0, enabled=False):
+    """Return as many days with two kinds of entries: 100 that the gate lets go, 100 that it would have kept back."""
+    records = []
+    for day in range(1, days + 1):
+        for kept in (True, False):
+            net = 100 * (2 * 0.01 - gated_net if kept else gated_net)
+            values = {"slot": 1, "trade_id": "A", "entry_time": 0.0, "would_defer": kept}
+            records += [
+                book(
+                    "cycle",
+                    T0 + day * DAY - 200 + 2 * place + kept,
+                    **values,
+                    cycle=(day * 1_000 + place) * 2 + kept,
+                    net=net / 100,
+                )
+                for place in range(100)
+            ]
+        records.append(
+            book(
+                "vintage_day", T0 + day * DAY, momentum_enabled=enabled, waiting_exits=0, gated_waiting_exits=0,
+                wait_p95_sec=100.0, gated_wait_p95_sec=gated_age, stuck_capital_pct=10.0, gated_stuck_capital_pct=gated_pct / 2,
+            )
+        )  # fmt: skip
+    return records
+
+
+def test_20_3_gate_b_is_green_at_each_of_its_edges():
+    got = gate(gate_b, *shadow_days())
+    assert {check.name: (check.value, check.limit, check.rule) for check in got.checks} == {
+        "shadow_days": (7, 7, ">="),
+        "expectancy_change_pct": (pytest.approx(2.0), 2.0, ">="),
+        "p95_stuck_age_change_pct": (pytest.approx(15.0), 15.0, "<="),
+        "p95_stuck_capital_change_pct": (pytest.approx(10.0), 10.0, "<="),
+    }
+    inside = gate(gate_b, *shadow_days(gated_net=0.01021, gated_age=114.9, gated_pct=10.99))
+    assert (inside.passes, inside.since_ns) == (True, T0 + 7 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("worse", "name"),
+    [
+        ({"gated_net": 0.01019}, "expectancy_change_pct"),
+        ({"gated_age": 115.1}, "p95_stuck_age_change_pct"),
+        ({"gated_pct": 11.01}, "p95_stuck_capital_change_pct"),
+    ],
+)
+def test_20_3_gate_b_is_red_beyond_each_of_its_edges(worse, name):
+    good = {"gated_net": 0.0103, "gated_age": 100.0, "gated_pct": 10.0}
+    assert gate(gate_b, *shadow_days(**good)).passes
+    got = gate(gate_b, *shadow_days(**(good | worse)))
+    assert [check.name for check in got.checks if check.verdict == "fail"] == [name]
+    assert got.verdict == "fail"
+
+
+def test_20_3_gate_b_needs_seven_days_in_the_shadow():
+    short = gate(gate_b, *shadow_days(days=6))
+    assert {check.verdict for check in short.checks} == {"not_enough_data"}
+    assert "1 more recorded days" in short.checks[1].reason
+    assert gate(gate_b, *shadow_days(days=9, enabled=True)).checks[0].value == 0, "a gate that acts is no shadow"
+
+
+def test_20_3_gate_b_says_since_which_day_its_verdict_holds():
+    days = shadow_days(days=9, gated_net=0.0103, gated_age=100.0, gated_pct=10.0)
+    for row in days:
+        if row.kind == "vintage_day" and row.ts_ns <= T0 + 7 * DAY:
+            row.values["gated_wait_p95_sec"] = 118.0
+    check = judged(gate(gate_b, *days), "p95_stuck_age_change_pct")
+    assert (check.verdict, check.since_ns) == ("pass", T0 + 9 * DAY)
+    assert check.value == pytest.approx((7 * 118.0 + 200.0) / 9 - 100.0)
+
+
+@pytest.mark.parametrize(
+    ("actual", "gated", "expected"),
+    [(None, 1.0, None), (1.0, None, None), (0.0, 1.0, None), (0.0, 0.0, 0.0), (2.0, 3.0, 50.0), (-2.0, -1.0, 50.0)],
+)
+def test_20_3_a_change_is_relative_to_the_size_of_the_actual_figure(actual, gated, expected):
+    assert change(actual, gated) == expected
 
 
 # ---- gates as such

@@ -12,14 +12,14 @@ from millrace.cli.terms import FAILED, OK, Grammar, json_text
 if TYPE_CHECKING:
     from millrace.strategies.slots.gate_check import Gate
 
-GATES = ("A", "C")
+GATES = ("A", "B", "C")
 SECOND_NS = 1_000_000_000
 MARKS = {"pass": "green", "fail": "RED", "not_enough_data": "wait"}
 
 
 def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
     """Add the command's strategies and flags."""
-    slots = strategies.add_parser("slots", help="the slot grid's gates")
+    slots = strategies.add_parser("slots", help="the slot grid's gates A, B and C")
     slots.add_argument("--dir", default="runs/demo", metavar="DIR", help="the run's folder (default: runs/demo)")
     slots.add_argument("--gate", action="append", choices=GATES, help="only this gate; may be repeated (default: all)")
     slots.add_argument("--since", metavar="TIME", help="judge from here on, as 2026-01-31 or 2026-01-31T12:00 (UTC)")

@@ -16,13 +16,15 @@ from millrace.core.ledger import LedgerStore
 from millrace.shell.manifest import RunStart
 from millrace.shell.run_records import read_run
 from millrace.strategies.slots.gate_check import Evidence, Gate, StartRecord
+from millrace.strategies.slots.gate_momentum import CYCLE, gate_b
 from millrace.strategies.slots.gate_records import INVARIANT, LOW_HEADROOM, STAGE
 from millrace.strategies.slots.gates import RELEASE, gate_a, gate_c
 from millrace.strategies.slots.vintage_day import KIND as DAY
 from millrace.world.premises import LEDGER
 
-SLOT_GATES: Final[dict[str, Callable[[Evidence], Gate]]] = {"A": gate_a, "C": gate_c}
-_KINDS: Final = frozenset({STAGE, DAY, INVARIANT, LOW_HEADROOM, RELEASE})
+SLOT_GATES: Final[dict[str, Callable[[Evidence], Gate]]] = {"A": gate_a, "B": gate_b, "C": gate_c}
+_NEWS: Final = frozenset({STAGE, DAY, INVARIANT, LOW_HEADROOM, RELEASE})
+_KINDS: Final = _NEWS | {CYCLE}
 _AGAIN_NS: Final = 60 * 1_000_000_000
 """How long a verdict stands without news: a stretch without headroom grows although nothing is written."""
 
@@ -46,30 +48,41 @@ def _starts(starts: Sequence[RunStart]) -> list[StartRecord]:
 
 
 class GateWatch:
-    """The `gates` block of a run that trades; `starts` gives the starts as the manifest has them."""
+    """The `gates` block of a run that trades; `starts` gives the starts as the manifest has them.
+
+    Cycles are many and are only judged together with a day's record, so they are read when one of those came in.
+    """
 
     def __init__(self, ledger: LedgerStore, starts: Callable[[], Sequence[RunStart]]) -> None:
         self._ledger = ledger
         self._starts = starts
         self._block: dict[str, Any] = {}
         self._due_ns = 0
+        self._new_day = True
 
     def listen(self, event: Event, commands: list[Command]) -> None:
         """Note that a record came in which a gate reads; a listener of the sequencer."""
         del event
-        if any(isinstance(command, Book) and command.kind in _KINDS for command in commands):
-            self._due_ns = 0
+        for command in commands:
+            if isinstance(command, Book) and command.kind in _NEWS:
+                self._due_ns = 0
+                self._new_day = self._new_day or command.kind == DAY
 
     def status(self, now_ns: int) -> dict[str, Any]:
         """Return each gate by its name; what is not in the ledger yet is not judged."""
         if now_ns >= self._due_ns:
             try:
-                books = [book for kind in sorted(_KINDS) for book in self._ledger.bookings(kind)]
-                starts = _starts(self._starts())
+                self._judge(now_ns)
             except WorldError as error:
                 return {"error": str(error)}
-            books.sort(key=lambda book: book.ts_ns)
-            evidence = Evidence(books, starts, now_ns)
-            self._block = {name: judge_one(evidence).status() for name, judge_one in SLOT_GATES.items()}
-            self._due_ns = now_ns + _AGAIN_NS
         return self._block
+
+    def _judge(self, now_ns: int) -> None:
+        kinds = sorted(_KINDS if self._new_day else _NEWS)
+        books = [book for kind in kinds for book in self._ledger.bookings(kind)]
+        books.sort(key=lambda book: book.ts_ns)
+        evidence = Evidence(books, _starts(self._starts()), now_ns)
+        names = [name for name in SLOT_GATES if self._new_day or name != "B"]
+        judged = {name: SLOT_GATES[name](evidence).status() for name in names}
+        self._block = {name: judged.get(name) or self._block[name] for name in SLOT_GATES}
+        self._due_ns, self._new_day = now_ns + _AGAIN_NS, False
