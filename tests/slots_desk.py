@@ -11,6 +11,7 @@ from millrace.core.events import (
     CancelRefused,
     EndStatus,
     Event,
+    LedgerSummed,
     Operator,
     OrderAccepted,
     OrderEnded,
@@ -30,6 +31,8 @@ from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.stops import KillSwitch
+from millrace.shell.ledger_memory import MemoryLedger
+from millrace.strategies.slots.pnl_audit import rebuild
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.strategy import SlotGrid
@@ -137,6 +140,15 @@ class Desk:
         """Return the answer to an operator's request."""
         made = self.step(Operator(action, args, self.now_ns))
         return next(command.said for command in made if isinstance(command, Reply) and command.action == action)
+
+    def audited(self) -> Reply:
+        """Return the answer to `audit_pnl` against a ledger that holds every command so far."""
+        ledger = MemoryLedger()
+        ledger.commit(self.commands)
+        records = [record for record in ledger.bookings() if record.strategy == "slots"]
+        sums = rebuild(records, ledger.fees("slots"), self.facts, self.now_ns)
+        made = self.step(LedgerSummed("slots", sums, self.now_ns, "r1"))
+        return next(command for command in made if isinstance(command, Reply))
 
     def caution(self, multiplier: float, code: ReasonCode = ReasonCode.OPERATOR_PAUSE) -> None:
         """Put a restriction on the board that asks for smaller orders."""

@@ -126,6 +126,7 @@ def reads(ledger):
         [ledger.order(client_id) for client_id in ("a", "b", "c", "nobody")],
         ledger.positions(),
         ledger.fills(),
+        [list(ledger.fees(name).items()) for name in ("grid", "quote")],
         ledger.bookings(),
         ledger.bookings("cycle"),
         ledger.restrictions(),

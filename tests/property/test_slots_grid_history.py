@@ -134,6 +134,8 @@ def test_any_history_keeps_the_books_and_the_promises(decimals, changes, steps):
     for step in steps:
         story.play(*step)
         assert_promises(story.desk)
+    answer = story.desk.audited()
+    assert answer.ok, answer.message
     assert_exits_go(story.desk)
 
 

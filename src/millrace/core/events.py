@@ -250,6 +250,15 @@ class Operator(_Event, frozen=True, gc=False, tag="operator"):
     request: str = ""
 
 
+class LedgerSummed(_Event, frozen=True, gc=False, tag="ledger_summed"):
+    """What a strategy's append-only records add up to, by subject and name, so that it can check its own sums."""
+
+    strategy: str
+    sums: dict[str, dict[str, float]]
+    ts_ns: int
+    request: str = ""
+
+
 class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):
     """The configuration in force from here on: a run's first event, and that of a start with another one.
 
@@ -461,6 +470,7 @@ Event = (
     | OpenOrdersReport
     | Timer
     | Operator
+    | LedgerSummed
     | ConfigApplied
     | HandedOver
     | Started

@@ -98,6 +98,10 @@ class LedgerStore(Protocol):
         """Return the number of booked fill increments."""
         ...
 
+    def fees(self, strategy: str) -> dict[str, Money]:
+        """Return what the venue charged for a strategy's fills, by the groups of their positions."""
+        ...
+
     def bookings(self, kind: str | None = None) -> list[Book]:
         """Return accounting records in the order in which they were written."""
         ...

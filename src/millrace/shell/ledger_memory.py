@@ -76,6 +76,7 @@ class MemoryLedger:
         self._venue_ids: dict[tuple[str, str], str] = {}
         self._fills: set[FillKey] = set()
         self._positions: dict[SubPosition, list[int]] = {}
+        self._fees: dict[tuple[str, str], Money] = {}
         self._bookings: dict[tuple[str, str, str], Book] = {}
         self._restrictions: dict[str, Restriction] = {}
         self._new: list[str] = []
@@ -184,6 +185,8 @@ class MemoryLedger:
             row.cum_cost += fill.cost
             row.cum_fee += fill.fee
             row.updated_ns = max(row.updated_ns, fill.ts_ns)
+        owner = (fill.position.strategy, fill.position.group)
+        self._fees[owner] = self._fees.get(owner, 0) + fill.fee
         sums = self._positions.get(fill.position)
         if sums is None:
             sums = self._positions[fill.position] = [0, 0, 0]
@@ -222,6 +225,10 @@ class MemoryLedger:
     def fills(self) -> int:
         """Return the number of booked fill increments."""
         return len(self._fills)
+
+    def fees(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills cost, by group, sorted by its name."""
+        return {group: fee for (owner, group), fee in sorted(self._fees.items()) if owner == strategy}
 
     def bookings(self, kind: str | None = None) -> list[Book]:
         """Return accounting records in the order in which they were written."""

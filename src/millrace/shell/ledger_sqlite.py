@@ -32,7 +32,7 @@ from millrace.core.commands import (
 )
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ids import SubPosition
-from millrace.core.instrument import InstrumentId
+from millrace.core.instrument import InstrumentId, Money
 from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
 from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
@@ -338,6 +338,13 @@ class SqliteLedger:
         """Return the number of booked fill increments."""
         count: int = self._read("SELECT count(*) FROM fills")[0][0]
         return count
+
+    def fees(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills cost, by group, sorted by its name."""
+        sums: dict[str, Money] = {}
+        for group, fee in self._read("SELECT grp, fee FROM fills WHERE strategy = ? ORDER BY grp", strategy):
+            sums[group] = sums.get(group, 0) + fee
+        return sums
 
     def bookings(self, kind: str | None = None) -> list[Book]:
         """Return accounting records in the order in which they were written."""

@@ -16,6 +16,7 @@ from millrace.core.clock import Clock, SimulatedClock
 from millrace.core.commands import Book, Command
 from millrace.core.events import Measured
 from millrace.core.failure import WorldError
+from millrace.core.instrument import Money
 from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition, LedgerStore
 from millrace.core.permission import Restriction
 from millrace.risk.playbooks_facts import STORAGE
@@ -203,6 +204,10 @@ class TimedLedger:
     def fills(self) -> int:
         """Return the number of booked fill increments."""
         return self._ledger.fills()
+
+    def fees(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills cost, by group."""
+        return self._ledger.fees(strategy)
 
     def bookings(self, kind: str | None = None) -> list[Book]:
         """Return accounting records."""

@@ -21,9 +21,11 @@ from millrace.shell.manifest import read_manifest
 from millrace.sim.venue import SimVenue
 from millrace.sim.venue_log import Accepted, Rested, decode_record
 from millrace.strategies.slots.invariants import duplicate_txids, violations
+from millrace.strategies.slots.pnl_audit import PnlAudit
 from millrace.strategies.slots.slot import Slot
 from millrace.world.assemble import Program, venue_settings
 from millrace.world.journaled_program import JournaledProgram, settings_of
+from millrace.world.ledger_sums import ledger_sums
 
 NEVER_ANSWERED = (OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN)
 
@@ -103,6 +105,7 @@ def _disagreements(run: Folder) -> list[str]:
         *_positions(run),
         *_money(run),
         *_slots(run),
+        *_profit(run),
     ]
 
 
@@ -154,6 +157,19 @@ def _money(run: Folder) -> list[str]:
     total = {asset: sum(pair) for asset, pair in run.venue.balances().items()}
     wanted = {facts.base: base, facts.quote: quote}
     return [] if total == wanted else [f"the venue holds {total}, the fills leave {wanted}"]
+
+
+def _profit(run: Folder) -> list[str]:
+    """Compare the slots' running sums with the ledger's records (slots 7.3)."""
+    grid = run.program.grid.grid
+    told = ledger_sums(run.ledger, run.program, run.program.engine.now_ns)
+    states = {slot.slot_id: slot.state for slot in run.slots.values()}
+    audit = PnlAudit()
+    audit.compare(states, grid.retired, grid.lock.loss_usd(told.ts_ns), told.sums, told.ts_ns)
+    return [
+        f"{row['subject']} {row['name']} is {row['state']}, the ledger's is {row['ledger']}"
+        for row in audit.differences
+    ]
 
 
 def _slots(run: Folder) -> list[str]:

@@ -15,8 +15,10 @@ from millrace.core.commands import OK, Alert, Command, RecordFill, Reply
 from millrace.core.events import Event, Operator
 from millrace.core.requests import refused
 from millrace.shell.mailbox import RESTRICTIONS, STATUS, Answer, Mailbox, Request
+from millrace.strategies.slots.audit_action import AUDIT
 from millrace.world.catalogue import actions
 from millrace.world.incidents import Incidents
+from millrace.world.ledger_sums import ledger_sums
 from millrace.world.run_folder import Run
 
 FRAME_NS = 250_000_000
@@ -128,6 +130,8 @@ class Sitting:
             return Reply(request.name, request.action, OK, f"as of {clock_text(now_ns)}", self.run.status(), now_ns)
         asked = Operator(request.action, request.args, now_ns, request.name)
         self.run.simulation.feed_event(asked)
+        if request.action == AUDIT and any(reply.request == request.name and reply.ok for reply in self._replies):
+            return self._audited(asked)
         replies = self._taken_replies()
         own = [reply for reply in replies if reply.request == request.name]
         self._replies += [reply for reply in replies if reply.request != request.name]
@@ -135,6 +139,16 @@ class Sitting:
             return own[-1]
         known = ", ".join(actions())
         return refused(asked, f"nothing here answers to {request.action}; there are {known}")
+
+    def _audited(self, asked: Operator) -> Reply:
+        """Put the ledger's sums to the grid; there are none of a ledger that cannot be brought up to date."""
+        run = self.run
+        if not run.simulation.sequencer.settle():
+            return refused(asked, "journal or ledger cannot be written now, so there is nothing to compare with")
+        run.simulation.feed_event(ledger_sums(run.ledger, run.program, run.simulation.now_ns, asked.request))
+        own = [reply for reply in self._replies if reply.request == asked.request]
+        self._replies = [reply for reply in self._replies if reply.request != asked.request]
+        return own[-1]
 
     def _taken_replies(self) -> list[Reply]:
         taken, self._replies = self._replies, []

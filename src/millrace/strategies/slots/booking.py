@@ -28,7 +28,7 @@ def book(state: SlotState, cycle: Cycle, cfg: SlotConfig, *, completes: bool = T
     settled = gross - quote_fee
     cycle.gross_profit, cycle.fees, cycle.net_profit = gross, fees, net
     cycle.quote_fee, cycle.settled_usd = quote_fee, settled
-    cycle.exit_time = state.now
+    cycle.exit_time, cycle.completes = state.now, completes
     state.completed_cycles.append(cycle)
     if len(state.completed_cycles) > MAX_CYCLES:
         del state.completed_cycles[0]

@@ -27,8 +27,10 @@ from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, 
 from millrace.strategies.slots.momentum import MomentumGate
 from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
+from millrace.strategies.slots.pnl_audit import PnlAudit
 from millrace.strategies.slots.regime_bands import tier1_allowed
 from millrace.strategies.slots.residue import InventoryResidue
+from millrace.strategies.slots.retired import RetiredSlots, Totals, summed, totals_of
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.side_watch import SideWatch
@@ -95,6 +97,8 @@ class Grid:
         self.records = GateRecords(name, str(instrument.id))
         self.balances = BalanceWatch()
         self.residue = InventoryResidue()
+        self.retired = RetiredSlots()
+        self.audit = PnlAudit()
         self.open_drift = OpenOrderDrift(settings.open_order_drift())
         self.idle = IdleControl(settings.rebalance, settings.trend)
         self.handover = Handover()
@@ -245,6 +249,10 @@ class Grid:
     def wake_all(self) -> None:
         """Look at every slot in the next loop."""
         self.dirty.update(self.slots)
+
+    def totals(self) -> Totals:
+        """Return what all slots have realised, those that were removed included (slots 7.3)."""
+        return summed([self.retired.totals, *(totals_of(slot.state) for slot in self.slots.values())])
 
     # Headroom
 

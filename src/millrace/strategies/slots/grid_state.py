@@ -41,6 +41,8 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "band": grid.band_clock.snapshot(),
         "balances": grid.balances.snapshot(),
         "residue": grid.residue.snapshot(),
+        "retired": grid.retired.snapshot(),
+        "audit": grid.audit.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
         "idle": grid.idle.snapshot(),
         "handover": grid.handover.snapshot(),
@@ -75,6 +77,8 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.band_clock.restore(state["band"])
     grid.balances.restore(state["balances"])
     grid.residue.restore(state["residue"])
+    grid.retired.restore(state["retired"])
+    grid.audit.restore(state["audit"])
     grid.open_drift.restore(state["open_drift"])
     grid.idle.restore(state["idle"])
     grid.handover.restore(state["handover"])

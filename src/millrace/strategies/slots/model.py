@@ -144,7 +144,10 @@ class Recovery:
 
 @dataclass(slots=True)
 class Cycle:
-    """One booked round trip, or the executed part of one; `cause` names what booked it (slots 7.1, P7)."""
+    """One booked round trip, or the executed part of one; `cause` names what booked it (slots 7.1, P7).
+
+    It `completes` a round trip unless the rest of the position goes on.
+    """
 
     trade_id: TradeId
     cycle: int
@@ -165,6 +168,7 @@ class Cycle:
     released: bool = False
     cause: Cause = "exit"
     would_defer: bool = False
+    completes: bool = True
 
 
 @dataclass(slots=True)

@@ -143,14 +143,14 @@ def sizer_payload(grid: Grid, turn: Turn) -> dict[str, Any]:
 
 def _totals(grid: Grid, turn: Turn) -> dict[str, Any]:
     states = [slot.state for slot in grid.slots.values()]
-    profit = sum(state.total_profit for state in states)
+    realised = grid.totals()
     return {
-        "profit_usd": profit,
-        "settled_usd": sum(state.total_settled_usd for state in states),
-        "fees_usd": sum(state.total_fees for state in states),
-        "profit_base": profit / turn.price if turn.price > 0.0 else 0.0,
+        "profit_usd": realised.profit_usd,
+        "settled_usd": realised.settled_usd,
+        "fees_usd": realised.fees_usd,
+        "profit_base": realised.profit_usd / turn.price if turn.price > 0.0 else 0.0,
         "unrealised_usd": sum(unrealised_usd(state, turn.price) for state in states),
-        "round_trips": sum(state.total_round_trips for state in states),
+        "round_trips": realised.round_trips,
         "recoveries": sum(len(state.recovery_orders) for state in states),
     }
 
@@ -183,6 +183,7 @@ def _under_water(grid: Grid, turn: Turn) -> dict[str, float]:
 
 BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "totals": _totals,
+    "pnl_audit": lambda grid, _: grid.audit.status(),
     "capacity_fill_health": lambda grid, turn: structs.asdict(capacity(grid, turn)),
     "entry_scheduler": lambda grid, _: grid.scheduler.status(_pending_entries(grid)),
     "balance_recon": lambda grid, turn: structs.asdict(recon(grid, turn)),

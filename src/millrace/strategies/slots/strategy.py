@@ -13,6 +13,7 @@ from millrace.core.events import (
     ConfigApplied,
     Event,
     HandedOver,
+    LedgerSummed,
     OpenOrdersReport,
     Operator,
     Print,
@@ -22,6 +23,7 @@ from millrace.core.events import (
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
+from millrace.strategies.slots.audit_action import audited
 from millrace.strategies.slots.direction import BAR_NS
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
@@ -119,6 +121,8 @@ class SlotGrid:
         elif isinstance(event, Operator):
             operate(self.grid, turn, event)
             note_stage(self.grid, turn)
+        elif isinstance(event, LedgerSummed):
+            audited(self.grid, turn, event)
         elif isinstance(event, ConfigApplied):
             self.grid.reconfigured(event.changed)
             note_stage(self.grid, turn)
