@@ -13,7 +13,7 @@ from slots_desk import Desk, doge, submits
 
 KINDS = [
     "loop", "loop", "loop", "wait", "accept", "fill", "fill", "part", "end", "reject", "lose", "stale", "pause",
-    "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "clear",
+    "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "clear", "remove", "remove", "add",
 ]  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 200)), max_size=60)
 REFUSALS = [reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_CLIENT_ID]
@@ -39,6 +39,10 @@ class Story:
             desk.print(desk.price)
         elif what in {"pause", "resume", "halt"}:
             desk.ask(what)
+        elif what == "remove":
+            desk.ask("remove_slot", slot_id=number % 4 + 1, confirm=number % 3 > 0)
+        elif what == "add":
+            desk.ask("add_slot", force=True)
         elif what == "clear":
             desk.clear_halt()
         elif what == "money":
@@ -156,6 +160,8 @@ def assert_exits_go(desk):
     desk.clear_halt()
     desk.money(1e6, 1e6)
     desk.ask("resume")
+    while desk.grid.removal.is_active:
+        desk.loop()
     desk.loop()
     desk.loop()
     for slot in desk.grid.slots.values():

@@ -223,13 +223,17 @@ def test_an_operator_at_any_moment():
         (6.3, "pause", {}),
         (7.0, "add_slot", {"force": True}),
         (9.0, "resume", {}),
+        (9.2, "remove_slot", {"slot_id": 7, "confirm": True}),
+        (9.41, "remove_slots", {"count": 4}),
     ]
     requests = [grid.Request(first_ns + round(hour * grid.HOUR_NS), action, args) for hour, action, args in asked]
     on_a_loop_ns = (first_ns // grid.HOUR_NS + 3) * grid.HOUR_NS
     requests.append(grid.Request(on_a_loop_ns, "add_slot", {"force": True}))
     outcome = grid.assert_lazy_is_exact(grid.settings_for("demo", {"slots.count": 40}, bar_ns=0), columns, requests)
     told = [command.said for _, command in outcome.commands if isinstance(command, Reply)]
-    assert sum(text.startswith("ok: slot") for text in told) == 3
+    assert sum(" added" in text for text in told) == 3
+    removed = outcome.assembled.program.grid.grid.retired.slot_ids
+    assert 7 in removed, told
     assert outcome.count(Refuse) == 0
 
 

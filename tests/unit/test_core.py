@@ -123,6 +123,8 @@ def _example(kind: Any) -> Any:
     if origin.startswith("dict"):
         if "str | int" in origin:
             return {"a": 1.5, "b": None, "c": True, "d": "x"}
+        if "dict[str, dict" in origin:
+            return {"a": {"b": 1.0}}
         return {"a": (1, 2)} if "tuple" in origin else {"a": 1}
     return (b"12345678",) if "bytes" in origin else ("a", "b")
 

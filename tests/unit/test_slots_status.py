@@ -12,7 +12,7 @@ KEYS = {
     "mode", "pause_reason", "pair", "entry_pct", "profit_pct", "price", "price_age_sec", "slot_count", "totals",
     "today_realized_loss", "daily_loss_limit", "daily_loss_locked", "invariant_violations", "quarantined_slots",
     "capacity_fill_health", "entry_scheduler", "safe_cap_guard", "sticky_mode", "sizing", "entry_floor", "slot_vintage",
-    "throughput_sizer", "bootstrap_backlog", "slots", "one_sided_for_sec", "balance_recon",
+    "throughput_sizer", "bootstrap_backlog", "slots", "one_sided_for_sec", "balance_recon", "pnl_audit", "removal",
     "regime_adx", "momentum", "under_water", "rebalancer", "trend",
 }  # fmt: skip
 SLOT_KEYS = {

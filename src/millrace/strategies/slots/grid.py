@@ -29,6 +29,7 @@ from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
 from millrace.strategies.slots.pnl_audit import PnlAudit
 from millrace.strategies.slots.regime_bands import tier1_allowed
+from millrace.strategies.slots.removal_state import Removal
 from millrace.strategies.slots.residue import InventoryResidue
 from millrace.strategies.slots.retired import RetiredSlots, Totals, summed, totals_of
 from millrace.strategies.slots.scheduler import EntryScheduler
@@ -93,20 +94,26 @@ class Grid:
         self.vintage_day: int | None = None
         self.low_headroom_since_ns: int | None = None
         self.low_headroom_told = False
-        self.sides = SideWatch()
-        self.records = GateRecords(name, str(instrument.id))
-        self.balances = BalanceWatch()
-        self.residue = InventoryResidue()
-        self.retired = RetiredSlots()
-        self.audit = PnlAudit()
-        self.open_drift = OpenOrderDrift(settings.open_order_drift())
-        self.idle = IdleControl(settings.rebalance, settings.trend)
-        self.handover = Handover()
         self._volatility = settings.volatility()
         self._target_loop, self._target_pct = -1, 0.0
         self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
         self._outlook: tuple[int, int, int] | None = None
         self._configs: dict[bool, SlotConfig] = {}
+        self._open_books()
+
+    def _open_books(self) -> None:
+        """Make the parts that have a state of their own beside the slots: watches, records, controls."""
+        chosen = self.settings
+        self.sides = SideWatch()
+        self.records = GateRecords(self.name, str(self.instrument.id))
+        self.balances = BalanceWatch()
+        self.residue = InventoryResidue()
+        self.retired = RetiredSlots()
+        self.removal = Removal()
+        self.audit = PnlAudit()
+        self.open_drift = OpenOrderDrift(chosen.open_order_drift())
+        self.idle = IdleControl(chosen.rebalance, chosen.trend)
+        self.handover = Handover()
 
     # Settings of a slot
 
@@ -188,11 +195,20 @@ class Grid:
     def add_slot(self) -> Slot:
         """Open one more slot; the next loop bootstraps it."""
         slot = Slot(self.next_slot_id, SlotState())
+        slot.wait = {"A": WaitReason.BOOTSTRAP_PENDING, "B": WaitReason.BOOTSTRAP_PENDING}
         self.slots[slot.slot_id] = slot
         self.sides.note(slot.slot_id, slot.state)
         self.next_slot_id += 1
         self.dirty.add(slot.slot_id)
         return slot
+
+    def drop_slot(self, slot_id: int) -> None:
+        """Forget a slot that has nothing at the venue and holds nothing; its id is never given again."""
+        del self.slots[slot_id]
+        for waiting in (self.dirty, self.unfunded, self.capped):
+            waiting.discard(slot_id)
+        self.sides.drop(slot_id)
+        self.rescheduled()
 
     def outlook(self) -> tuple[int, int, int]:
         """Return (low ticks, high ticks, due time): the tightest of all slots."""

@@ -43,6 +43,7 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "residue": grid.residue.snapshot(),
         "retired": grid.retired.snapshot(),
         "audit": grid.audit.snapshot(),
+        "removal": grid.removal.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
         "idle": grid.idle.snapshot(),
         "handover": grid.handover.snapshot(),
@@ -79,6 +80,7 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.residue.restore(state["residue"])
     grid.retired.restore(state["retired"])
     grid.audit.restore(state["audit"])
+    grid.removal.restore(state["removal"])
     grid.open_drift.restore(state["open_drift"])
     grid.idle.restore(state["idle"])
     grid.handover.restore(state["handover"])

@@ -69,6 +69,8 @@ def entry_block(grid: Grid, turn: Turn, slot: Slot) -> WaitReason | None:
     """Return why no entry of the slot may leave now (rules 1 to 3), None when one may."""
     if turn.standing.level >= Level.REDUCE_ONLY or slot.quarantined:
         return WaitReason.PAUSED
+    if grid.removal.keeps_off(slot.slot_id, exits=False):
+        return WaitReason.PAUSED
     if turn.stale:
         return WaitReason.STALE_PRICE
     if turn.open_orders >= grid.safe_cap:
@@ -109,7 +111,7 @@ def _place_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, *, paced: boo
 
 
 def _place_exit(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id: int) -> None:
-    if turn.standing.level >= Level.HALT or turn.stale:
+    if turn.standing.level >= Level.HALT or turn.stale or grid.removal.keeps_off(slot.slot_id, exits=True):
         return
     if not _send(grid, turn, slot, record, local_id):
         grid.unfunded.add(slot.slot_id)

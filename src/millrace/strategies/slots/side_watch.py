@@ -39,6 +39,11 @@ class SideWatch:
             self._rows[slot_id] = row
             self._sums = [total + new - was for total, new, was in zip(self._sums, row, old, strict=True)]
 
+    def drop(self, slot_id: int) -> None:
+        """Forget a slot that is gone."""
+        row = self._rows.pop(slot_id, (0, 0, 0, 0))
+        self._sums = [total - was for total, was in zip(self._sums, row, strict=True)]
+
     @property
     def starved(self) -> Side | None:
         """The side that has no entry although it should, None when both have or none has."""

@@ -183,6 +183,7 @@ def _under_water(grid: Grid, turn: Turn) -> dict[str, float]:
 
 BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "totals": _totals,
+    "removal": lambda grid, _: {"removing": grid.removal.slot_id, "retired_slots": len(grid.retired.slot_ids)},
     "pnl_audit": lambda grid, _: grid.audit.status(),
     "capacity_fill_health": lambda grid, turn: structs.asdict(capacity(grid, turn)),
     "entry_scheduler": lambda grid, _: grid.scheduler.status(_pending_entries(grid)),

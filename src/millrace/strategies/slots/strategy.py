@@ -23,6 +23,7 @@ from millrace.core.events import (
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
+from millrace.strategies.slots import removal
 from millrace.strategies.slots.audit_action import audited
 from millrace.strategies.slots.direction import BAR_NS
 from millrace.strategies.slots.grid import Grid
@@ -84,10 +85,12 @@ class SlotGrid:
                 grid.loop_wanted = True
         elif isinstance(event, OrderUpdate):
             order_news(grid, turn, event)
+            removal.carry_on(grid, turn)
             note_band(grid, turn)
         elif isinstance(event, Timer):
             if event.ts_ns % grid.loop_ns == 0:
                 self._loop(turn, event.ts_ns)
+                removal.carry_on(grid, turn)
         elif isinstance(event, BalanceReport):
             balance_news(grid, turn)
             watch_balances(grid, turn)
@@ -143,7 +146,7 @@ class SlotGrid:
         instrument = grid.instrument.id
         heartbeat_ns = grid.next_loop_ns(self._now_ns)
         rare_ns = min(grid.lock_due_ns(), day_due_ns(grid), grid.idle_due_ns(), grid.momentum.look_ns)
-        watch_ns = min(grid.low_headroom_due_ns(), grid.sides.due_ns, rare_ns)
+        watch_ns = min(grid.low_headroom_due_ns(), grid.sides.due_ns, removal.due_ns(grid), rare_ns)
         if grid.stale_wait:
             bounds: tuple[Bound, ...] = (Bound(instrument, Field.LAST, below=False, ticks=0),)
         elif grid.loop_wanted or grid.dirty:
