@@ -111,7 +111,7 @@ def test_a_hole_starts_anew() -> None:
     assert torn.snapshot() == whole.snapshot()
 
 
-def test_21_a_slow_average_no_slower_than_the_fast_one_becomes_one_slower() -> None:
+def test_12_2_a_slow_average_no_slower_than_the_fast_one_becomes_one_slower() -> None:
     odd, clamped = (
         MomentumSettings(ema_fast_bars=9, ema_slow_bars=4),
         MomentumSettings(ema_fast_bars=9, ema_slow_bars=10),

@@ -67,7 +67,7 @@ def test_12_6_a_trend_takes_one_entry_a_loop_and_more_distance():
 def test_12_6_the_operators_distance_waits_while_a_band_is_known_and_holds_when_it_is_not():
     desk = Desk(1, regime=ON).open()
     saw(desk, 45)
-    desk.ask("set_entry_pct", value=0.7)
+    assert desk.ask("set_entry_pct", value=0.7).startswith("ok: entry_pct 0.7; 0.25 of the ADX band is in force")
     assert (desk.grid.entry_pct, desk.grid.entry_pct_in_force) == (0.7, 0.25)
     for _ in range(5 * FIVE_MINUTES):
         desk.loop(fresh=False)

@@ -123,7 +123,11 @@ def _external_flow(grid: Grid, turn: Turn, asked: Operator, moved: ExternalFlow)
 def _set_entry_pct(grid: Grid, _: Turn, asked: Operator, wanted: EntryPct) -> Reply:
     grid.set_tunables(entry_pct=wanted.value)
     grid.wake_all()
-    return accepted(asked, f"entry_pct {grid.entry_pct:g}", {"entry_pct": grid.entry_pct})
+    in_force = grid.entry_pct_in_force
+    text = f"entry_pct {grid.entry_pct:g}"
+    if in_force != grid.entry_pct:
+        text += f"; {in_force:g} of the ADX band is in force while the band is known (REGIME_ADX_ENABLED)"
+    return accepted(asked, text, {"entry_pct": grid.entry_pct, "entry_pct_in_force": in_force})
 
 
 def _set_profit_pct(grid: Grid, _: Turn, asked: Operator, wanted: ProfitPct) -> Reply:
