@@ -1,10 +1,9 @@
 """`audit_pnl`: the running sums against the ledger's records, to 1e-8 (slots 7.3), each wrong sum by its name."""
 
-import msgspec
 import pytest
 
-from millrace.core.commands import Book
-from millrace.strategies.slots.pnl_audit import opening_record
+from millrace.strategies.slots.pnl_audit import opening_records
+from millrace.strategies.slots.retired import Totals
 from slots_desk import DAY_NS, Desk, books
 
 CYCLES = {"reentry_base_cooldown_sec": 0.0, "daily_loss_limit_usd": 0.0}
@@ -90,13 +89,17 @@ def test_sums_that_came_with_an_old_slot_are_in_the_ledger_from_the_start():
     state = desk.slot().state
     state.total_profit, state.total_settled_usd, state.total_fees = 12.5, 12.0, 3.25
     state.today_realized_loss, state.total_round_trips = 1.0, 40
+    desk.grid.lock.book(-0.25, desk.now_ns)
+    desk.grid.retired.take(9, Totals(profit_usd=2.0, round_trips=3))
     assert not desk.audited().ok
-    record = opening_record("slots", str(desk.facts.id), 1, state, desk.now_ns)
-    assert isinstance(record, Book)
-    assert msgspec.convert(record.values["round_trips"], int) == 40
-    desk.commands.append(record)
+    desk.commands += opening_records(
+        "slots", str(desk.facts.id), {1: state}, desk.grid.retired, desk.grid.lock.loss_usd(desk.now_ns), desk.now_ns
+    )
     desk.fill(desk.one("B"))
     desk.accept()
     desk.fill(desk.one("B"))
     answer = desk.audited()
     assert answer.ok, answer.message
+    desk.now_ns += DAY_NS
+    desk.loop()
+    assert desk.audited().ok, "yesterday's loss is not today's"

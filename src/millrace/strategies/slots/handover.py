@@ -23,6 +23,7 @@ from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
 from millrace.strategies.slots.invariants import duplicate_txids
 from millrace.strategies.slots.model import Order, Recovery, TradeId, WaitReason
 from millrace.strategies.slots.placement import drop_entry, is_entry
+from millrace.strategies.slots.pnl_audit import opening_records
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.side_watch import SideWatch
 from millrace.strategies.slots.slot import Slot
@@ -36,7 +37,21 @@ _LEGS: Final[tuple[TradeId, TradeId]] = ("A", "B")
 _GRACEFUL: Final = ("signal", "process exit")
 """How the reason of a stop begins that is no halt (slots 4.6)."""
 OWN: Final = frozenset(
-    {"plain", "slots", "dirty", "unfunded", "capped", "short", "level", "free_seen", "windows", "sides", "handover"}
+    {
+        "plain",
+        "slots",
+        "dirty",
+        "unfunded",
+        "capped",
+        "short",
+        "level",
+        "free_seen",
+        "windows",
+        "sides",
+        "handover",
+        "audit",
+        "removal",
+    }
 )
 """Parts of a grid's state that a snapshot tells by contract, derives, or leaves behind (slots 15.1, 17)."""
 
@@ -163,6 +178,9 @@ def take_over(grid: Grid, turn: Turn, event: HandedOver) -> None:
     if duplicates and grid.slots:
         condemn(grid, turn, next(iter(grid.slots.values())), duplicates)
     _take_mode(grid, turn, snapshot)
+    states = {slot.slot_id: slot.state for slot in grid.slots.values()}
+    pair, day_loss = str(grid.instrument.id), grid.lock.loss_usd(turn.now_ns)
+    turn.out += opening_records(grid.name, pair, states, grid.retired, day_loss, turn.now_ns)
     grid.wake_all()
     exits = sum(order.role == "exit" for slot in grid.slots.values() for order in slot.state.orders)
     text = f"{event.source}: {len(grid.slots)} slots, {len(event.orders)} orders adopted, {exits} exits wait"

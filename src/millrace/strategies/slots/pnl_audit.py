@@ -38,16 +38,27 @@ def rebuild(records: Iterable[Book], fees: Mapping[str, Money], facts: Instrumen
     terms: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         values = record.values
-        slot = f"slot{values.get('slot')}"
+        subject = str(values.get("subject", f"slot{values.get('slot')}"))
         for name, amount in _terms(record.kind, values).items():
-            terms[slot][name].append(amount)
-        if record.kind == "cycle" and _number(values["net"]) < 0.0:
-            same_day = round(_number(values["exit_time"]) * 1e9) // DAY_NS == now_ns // DAY_NS
-            terms[_ACCOUNT]["day_loss"].append(-_number(values["net"]) if same_day else 0.0)
+            terms[subject][name].append(amount)
+        if _day_of(record) == now_ns // DAY_NS:
+            terms[_ACCOUNT]["day_loss"].append(_day_loss(record))
     sums = {slot: {name: fsum(amounts) for name, amounts in found.items()} for slot, found in terms.items()}
     for group, charged in fees.items():
         sums.setdefault(group, {})["fees_paid"] = facts.quote_float(charged)
     return sums
+
+
+def _day_of(record: Book) -> int:
+    """Return the UTC day whose losses a record counts to: that of the exit, which is earlier than the booking's."""
+    booked = record.kind != "cycle"
+    return (record.ts_ns if booked else round(_number(record.values["exit_time"]) * 1e9)) // DAY_NS
+
+
+def _day_loss(record: Book) -> float:
+    if record.kind == OPENING:
+        return _number(record.values["day_loss"])
+    return max(0.0, -_number(record.values["net"])) if record.kind == "cycle" else 0.0
 
 
 def _terms(kind: str, values: Mapping[str, Scalar]) -> dict[str, float]:
@@ -75,18 +86,33 @@ def _terms(kind: str, values: Mapping[str, Scalar]) -> dict[str, float]:
     return {}
 
 
-def opening_record(strategy: str, pair: str, slot_id: int, state: SlotState, now_ns: int) -> Book:
-    """Return the booking that makes the sums of an imported slot part of the ledger."""
-    values: dict[str, Scalar] = {
-        "slot": slot_id,
-        "profit": state.total_profit,
-        "settled": state.total_settled_usd,
-        "loss": state.today_realized_loss,
-        "round_trips": state.total_round_trips,
-        "booked": state.total_fees - _open_fees(state),
-        "unpaid": state.total_fees,
+def opening_records(
+    strategy: str, pair: str, states: Mapping[int, SlotState], retired: RetiredSlots, day_loss: float, now_ns: int
+) -> list[Book]:
+    """Return the bookings that make sums which were realised before this ledger began a part of it (slots 17).
+
+    Positions that were open then are in the ledger with their fees; what is closed was paid elsewhere.
+    """
+    rows = {f"slot{slot_id}": (totals_of(state), _open_fees(state)) for slot_id, state in states.items()}
+    rows["retired"] = (retired.totals, 0.0)
+    return [
+        Book(strategy, OPENING, f"{pair}/{subject}", _opening(subject, totals, open_fees, day_loss), now_ns)
+        for subject, (totals, open_fees) in rows.items()
+    ]
+
+
+def _opening(subject: str, totals: Totals, open_fees: float, day_loss: float) -> dict[str, Scalar]:
+    closed_fees = totals.fees_usd - open_fees
+    return {
+        "subject": subject,
+        "profit": totals.profit_usd,
+        "settled": totals.settled_usd,
+        "loss": totals.loss_usd,
+        "round_trips": totals.round_trips,
+        "booked": closed_fees,
+        "unpaid": closed_fees,
+        "day_loss": day_loss if subject == "retired" else 0.0,
     }
-    return Book(strategy, OPENING, f"{pair}/slot{slot_id}", values, now_ns)
 
 
 class PnlAudit:
@@ -148,7 +174,7 @@ _Row = tuple[str, str, float, float]
 
 
 def _together(sums: Sums, slot_ids: list[int]) -> Sums:
-    parts = [sums.get(f"slot{slot_id}", {}) for slot_id in slot_ids]
+    parts = [sums.get(subject, {}) for subject in ("retired", *(f"slot{slot_id}" for slot_id in slot_ids))]
     names = dict.fromkeys(name for part in parts for name in part)
     return {"retired": {name: fsum(part.get(name, 0.0) for part in parts) for name in names}}
 
