@@ -22,6 +22,7 @@ from millrace.cli import (
     rehearse,
     replay,
     simtest,
+    snapshot,
     study,
 )
 from millrace.cli.terms import NO_START, OK, USAGE, Grammar, UsageError, complain
@@ -54,6 +55,7 @@ def parser() -> Grammar:
     study.grammar(studied.add_subparsers(dest="study", metavar="STUDY", required=True))
     judged = commands.add_parser("gates", help="judge from a run's records whether it may go to its next stage")
     gates.grammar(judged.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
+    snapshot.grammar(commands.add_parser("snapshot", help="look at a grid's snapshot, or make one of a run"))
     config = commands.add_parser("config", help="look at the configuration, or bring an old bot's along")
     of_config = config.add_subparsers(dest="action", metavar="ACTION", required=True)
     explain.grammar(of_config)
@@ -72,6 +74,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "kill": kill.run,
     "simtest": simtest.run,
     "gates": gates.run,
+    "snapshot": snapshot.run,
     "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),
     "doctor": doctor.run,
     "study": study.run,

@@ -161,6 +161,11 @@ class OrderTable:
         """Return the orders that have not ended, in the order in which they were made."""
         return [_described(order) for order in self._orders.values() if not order.state.is_terminal]
 
+    def filled(self) -> list[tuple[str, int]]:
+        """Return the orders that executed anything, by the venue's id, with when each was made."""
+        orders = self._orders.values()
+        return [(order.venue_order_id or order.client_id, order.made_ns) for order in orders if order.cum_lots]
+
     def open_order(self, client_id: str) -> OpenOrder | None:
         """Return an order that has not ended; None for any other."""
         order = self._orders.get(client_id)

@@ -54,7 +54,8 @@ def read_handover(path: Path, facts: Instrument) -> Taken:
         snapshot, notices = read_snapshot(file.document, trusted=file.trusted)
     except TooNew as error:
         raise WorldError(
-            f"{path}: {error}; it is not traded on. Start the program that wrote it, or a newer Millrace"
+            f"{path}: {error}; it is not traded on. Start the program that wrote it, or a newer Millrace;"
+            f" `millrace snapshot show {path}` shows what can be read of it"
         ) from error
     if snapshot.pair and not is_pair(snapshot.pair, facts.id):
         raise OperatorError(f"{path} is of {snapshot.pair}, and this run trades {facts.id}; set run.instrument")

@@ -113,6 +113,7 @@ def read_snapshot(document: object, *, trusted: bool = False) -> tuple[GridSnaps
     if version > VERSION:
         raise TooNew(f"the snapshot is of version {version}, this program knows {VERSION}")
     notices: list[str] = []
+    parts = document.get("parts") if isinstance(document, dict) else None
     row = strict(document)
     if not isinstance(row, dict):
         notices.append("the document is no object: nothing could be read")
@@ -132,7 +133,7 @@ def read_snapshot(document: object, *, trusted: bool = False) -> tuple[GridSnaps
         baseline=_baseline(given.object("recon_baseline"), notices),
         loss=_loss(given, notices),
         sizer=given.object("throughput_sizer_state"),
-        parts=given.object("parts") if trusted else {},
+        parts=parts if trusted and isinstance(parts, dict) else {},
         echo={name: value for name, value in given.row.items() if name not in _KNOWN and not name.startswith("kelly")},
     )
     found.slots = _slots(given, found, notices)
@@ -167,7 +168,7 @@ def document_of(snapshot: GridSnapshot) -> dict[str, Any]:
                 "quarantined": slot.quarantined or slot.damaged,
                 "residue_base": slot.residue_base,
                 "compound_units": slot.compound_units,
-                "attempts": [[local_id, count] for local_id, count in slot.attempts.items()],
+                "attempts": [[local_id, count] for local_id, count in sorted(slot.attempts.items())],
             }
             for slot in snapshot.slots
         ],
