@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.core.failure import OperatorError
-from millrace.research.study_table import Cell, CellOutcome, Levels, study_table, study_text
+from millrace.research.study_table import Cell, CellOutcome, Levels, Shadow, study_table, study_text
 
 
 def outcome(*gains: float, net: float = 1.0) -> CellOutcome:
@@ -12,7 +12,7 @@ def outcome(*gains: float, net: float = 1.0) -> CellOutcome:
     equity = [held + sum(gains[:day]) for day, held in enumerate(hold)]
     return CellOutcome(
         first_ns=0, last_ns=1, net=net, fees=0.5, worst_fall=max(0.0, -min(gains)), fills=3, round_trips=1,
-        max_open_orders=7, stuck_pct=10.0, violations=0, command_hash="aa", equity=equity, hold=hold,
+        shadow=Shadow(10, 2.0, 4, 1.0), max_open_orders=7, stuck_pct=10.0, violations=0, command_hash="aa", equity=equity, hold=hold,
     )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def test_a_row_adds_its_stretches_up() -> None:
     assert row.less_holding == pytest.approx(-12.0)
     assert row.equity_change == pytest.approx(30.0 - 12.0)
     assert (row.worst_fall, row.stuck_pct, row.max_open_orders) == (3.0, 10.0, 7)
+    assert row.shadow == Shadow(20, 4.0, 8, 2.0)
     assert row.over_hold.mean == pytest.approx(-20.0), "2 a day of 1,000 are 20 bps"
 
 
@@ -79,4 +80,5 @@ def test_equal_cells_give_equal_tables_and_the_text_names_what_was_chosen() -> N
     text = study_text(found)
     assert "* fee a: the earlier stretches choose mode lucky, fee a, later number 2 of 2" in text
     assert text.count("| lucky | a |") == 2
+    assert "* mode lucky, fee a: +0.2000 of 20, +0.2500 of 8" in text
     assert "Of 1 later comparisons" in text

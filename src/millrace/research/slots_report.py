@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from millrace.core.events import Scalar
+from millrace.strategies.slots.momentum_shadow import MomentumEvidence
 
 _NS = 1e9
 _PCT = 100.0
@@ -94,6 +95,7 @@ class SlotsRunReport(msgspec.Struct, frozen=True, kw_only=True):
     sizer_buckets: dict[str, dict[str, Scalar]] = {}
     capacity_fill_health: dict[str, Any] = {}
     slot_vintage: dict[str, Any] = {}
+    momentum_shadow: MomentumEvidence | None = None
     assumptions: list[str] = []
     notices: list[str] = []
     config: dict[str, Scalar] = {}
@@ -151,6 +153,7 @@ def report_object(report: SlotsRunReport) -> dict[str, Any]:
         "sizer_buckets": report.sizer_buckets,
         "capacity_fill_health": report.capacity_fill_health,
         "slot_vintage": report.slot_vintage,
+        "momentum_shadow": report.momentum_shadow,
         "assumptions": report.assumptions,
         "notices": report.notices,
     }

@@ -17,12 +17,26 @@ from numpy.random import default_rng
 from millrace.core.failure import OperatorError
 from millrace.research.block_bootstrap import Interval, Matrix, mean_intervals
 from millrace.research.slots_report import SlotsRunReport, hold_equity, worst_drawdown
+from millrace.strategies.slots.momentum_shadow import MomentumEvidence
 
 Sample = Literal["choose", "report"]
 Levels = dict[str, str]
 _DAY_NS = 86_400 * 10**9
 _BPS = 10_000.0
 _SAMPLES: tuple[Sample, ...] = ("choose", "report")
+
+
+class Shadow(msgspec.Struct, frozen=True):
+    """What the momentum gate would have done while it was off (slots 12.4), as sums that can be added up.
+
+    `entries` were made and brought `net` in booked trips; `entries_passed` of them, with `net_passed`, would have
+    passed the gate.
+    """
+
+    entries: int
+    net: float
+    entries_passed: int
+    net_passed: float
 
 
 class CellOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +57,7 @@ class CellOutcome(msgspec.Struct, frozen=True, kw_only=True):
     stuck_pct: float
     violations: int
     command_hash: str
+    shadow: Shadow | None
     equity: list[float]
     hold: list[float]
 
@@ -75,6 +90,7 @@ class StudyRow(msgspec.Struct, frozen=True, kw_only=True):
     max_open_orders: int
     stuck_pct: float
     violations: int
+    shadow: Shadow | None
     over_hold: Interval
     over_base: Interval | None
 
@@ -122,9 +138,17 @@ def cell_outcome(report: SlotsRunReport) -> CellOutcome:
         stuck_pct=float(report.slot_vintage["stuck_capital_pct"]),
         violations=report.totals.violations,
         command_hash=report.totals.command_hash,
+        shadow=_shadow(report.momentum_shadow),
         equity=[point.equity for point in points],
         hold=[hold_equity(report, point.price) for point in points],
     )
+
+
+def _shadow(seen: MomentumEvidence | None) -> Shadow | None:
+    if seen is None or seen.expectancy_actual is None:
+        return None
+    net_passed = (seen.expectancy_gated or 0.0) * seen.entries_gated
+    return Shadow(seen.entries_actual, seen.expectancy_actual * seen.entries_actual, seen.entries_gated, net_passed)
 
 
 def study_table(cells: Sequence[Cell], within: Sequence[str], *, block: int, resamples: int, seed: int) -> StudyTable:
@@ -194,8 +218,20 @@ def _row(
         max_open_orders=max(one.max_open_orders for one in found),
         stuck_pct=fmean(one.stuck_pct for one in found),
         violations=sum(one.violations for one in found),
+        shadow=_added([one.shadow for one in found if one.shadow is not None]),
         over_hold=hold,
         over_base=base,
+    )
+
+
+def _added(seen: Sequence[Shadow]) -> Shadow | None:
+    if not seen:
+        return None
+    return Shadow(
+        sum(one.entries for one in seen),
+        sum(one.net for one in seen),
+        sum(one.entries_passed for one in seen),
+        sum(one.net_passed for one in seen),
     )
 
 
@@ -230,6 +266,7 @@ def study_text(table: StudyTable) -> str:
         rows = [row for row in table.rows if row.sample == sample]
         if rows:
             lines += [title, "", *_markdown(rows), ""]
+    lines += _shadow_lines(table.rows)
     for choice in table.choices:
         lines.append(
             f"* {_named(choice.group) or 'all'}: the earlier stretches choose {_named(choice.chosen)}, later number"
@@ -241,6 +278,18 @@ def study_text(table: StudyTable) -> str:
         f" {table.clear_wide} when all of a group are allowed for."
     )
     return "\n".join(lines)
+
+
+def _shadow_lines(rows: Sequence[StudyRow]) -> list[str]:
+    """Return what the gate's shadow said in the later stretches, where it was off and would have passed some."""
+    lines = [
+        f"* {_named(row.levels)}: {seen.net / seen.entries:+.4f} of {seen.entries:,},"
+        f" {seen.net_passed / seen.entries_passed:+.4f} of {seen.entries_passed:,}"
+        for row in rows
+        if row.sample == "report" and (seen := row.shadow) is not None and seen.entries and seen.entries_passed
+    ]
+    title = "The momentum gate's shadow, later stretches: net per entry of all, and of those that it would have passed"
+    return [title, "", *lines, ""] if lines else []
 
 
 def _markdown(rows: Sequence[StudyRow]) -> list[str]:

@@ -25,6 +25,7 @@ from millrace.research.slots_report import (
 from millrace.shell.journal import Journal
 from millrace.shell.manifest import write_manifest
 from millrace.sim.candles import PrintColumns
+from millrace.strategies.slots.momentum_shadow import momentum_evidence
 from millrace.world.assemble import manifest, traded_instrument, with_bars
 from millrace.world.backtest import Assembled, assemble_backtest, start
 from millrace.world.run_record import RunRecord
@@ -134,6 +135,7 @@ def slots_report(
         sizer_buckets=status["throughput_sizer"]["buckets"],
         capacity_fill_health=status["capacity_fill_health"],
         slot_vintage=status["slot_vintage"],
+        momentum_shadow=momentum_evidence(assembled.ledger.bookings()),
         assumptions=assumptions(settings, facts),
         notices=[notice.text for notice in settings.notices],
         config=settings.flat(),
