@@ -20,14 +20,15 @@ def test_the_entry_cap_shrinks_with_headroom(headroom, base, cap):
     assert entry_cap(headroom, base) == cap
 
 
-def test_the_side_that_filled_less_in_the_last_hour_goes_first():
+@pytest.mark.parametrize(("more", "less"), [("sell", "buy"), ("buy", "sell")])
+def test_the_side_that_filled_less_in_the_last_hour_goes_first(more, less):
     scheduler = EntryScheduler(2)
     assert scheduler.behind(0.0) is None
-    scheduler.filled("sell", 0.0)
-    scheduler.filled("sell", 100.0)
-    scheduler.filled("buy", 200.0)
-    assert scheduler.behind(3_600.0) == "buy"
-    assert scheduler.behind(3_601.0) is None, "the first sell is over an hour old"
+    scheduler.filled(more, 0.0)
+    scheduler.filled(more, 100.0)
+    scheduler.filled(less, 200.0)
+    assert scheduler.behind(3_600.0) == less
+    assert scheduler.behind(3_601.0) is None, "the first of the other side is over an hour old"
 
 
 def use_up(desk):

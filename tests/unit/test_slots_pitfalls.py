@@ -8,16 +8,26 @@ from typing import Any
 
 import pytest
 
+from millrace.config.load import load_settings
 from millrace.core.events import OrderProgress
 from millrace.strategies.slots.events import Fill, Release, TimerTick
 from millrace.strategies.slots.model import Order, Recovery, SlotConfig, SlotState
 from millrace.strategies.slots.reducer import apply
 from millrace.strategies.slots.volume import UsdSizes
-from slots_desk import Desk, books, submits
+from slots_desk import Desk, books, doge, submits
 from source_tree import read_tree
 
 QUICK = {"reentry_base_cooldown_sec": 0.0}
 LEGACY = {"sticky_mode_enabled": False, "order_size_mode": "USD", "order_size_usd": 12.0, **QUICK}
+
+
+def test_p2_a_resume_heals_a_quarantined_slot_before_it_judges_it():
+    desk = Desk(5, **QUICK).open()
+    desk.fill(desk.one("B", 1))
+    slot = desk.slot(1)
+    slot.quarantined, slot.state.s2_entered_at, slot.state.short_only = True, 1.0, True
+    assert desk.ask("resume") == "ok: resumed"
+    assert (slot.quarantined, slot.state.s2_entered_at, slot.state.short_only) == (False, None, False)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +145,21 @@ def test_p28_what_is_under_water_is_shown_per_leg_and_never_counted_before_it_is
     assert desk.status()["under_water"] == {"A": 0.0, "B": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "key", "value"),
+    [
+        ("STICKY_MODE_ENABLED", "true\n", "slots.sticky_mode_enabled", True),
+        ("ORDER_SIZE_MODE", " DOGE\r\n", "slots.order_size_mode", "DOGE"),
+        ("MAX_ENTRY_ADDS_PER_LOOP", "3\n", "slots.max_entry_adds_per_loop", 3),
+        ("PAIR_ENTRY_PCT", "\t0.4\n", "slots.entry_pct", 0.4),
+    ],
+)
+def test_p22_a_line_break_after_a_value_is_no_part_of_it(name, text, key, value):
+    settings = load_settings(environ={name: text})
+    assert settings.flat()[key] == value
+    assert settings.values[key].layer != "default"
+
+
 @pytest.mark.parametrize("event", ["exit", "release", "eviction"])
 def test_p28_a_loss_counts_alike_in_every_way_in_which_it_is_booked(event):
     cfg = SlotConfig(recovery_evict_books=True, max_recovery_slots=1, reentry_base_cooldown_sec=0.0)
@@ -226,3 +251,37 @@ def _after(desk: Desk, news: list[OrderProgress], cut: int) -> dict[str, Any]:
     desk.accept()
     desk.loops(2)
     return summary(desk)
+
+
+def test_p36_a_slot_whose_entries_are_on_their_way_off_the_book_gets_no_others():
+    desk = Desk(1, **QUICK).open()
+    leaving = desk.find()
+    desk.loop(0.21)
+    desk.loop(0.21)
+    assert len(desk.slot().state.cancelling) == 2
+    desk.ask("pause")
+    desk.loops(2)
+    desk.ask("resume")
+    desk.loops(3)
+    assert desk.find() == leaving, "nothing new while they may still fill"
+    for client_id in leaving:
+        desk.end(client_id)
+    desk.loops(2)
+    assert len(desk.find()) == 2
+
+
+@pytest.mark.parametrize("lot_decimals", [0, 2, 8])
+@pytest.mark.parametrize("leg", ["A", "B"])
+def test_p37_an_order_far_from_the_market_is_judged_at_its_own_price(leg, lot_decimals):
+    """10.4 USD are 52 units at the market's 0.2; backed off by 10 % a sell is 47 of them, below 50, a buy is 57."""
+    changes = {"order_size_mode": "USD", "order_size_usd": 10.4, "daily_loss_limit_usd": 0.0, "entry_pct": 2.0}
+    desk = Desk(1, facts=doge(lot_decimals), backoff_max_multiplier=5.0, **QUICK, **changes)
+    desk.slot().state.leg(leg).consecutive_losses = 99
+    desk.loops(3)
+    found = desk.find(leg)
+    if leg == "A":
+        assert (found, desk.waits()["A"]) == ([], "min_size_wait")
+    else:
+        (client_id,) = found
+        assert desk.limit(client_id) == pytest.approx(0.18)
+        assert desk.volume(client_id) == round(10.4 / 0.18, lot_decimals)
