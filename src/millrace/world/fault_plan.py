@@ -45,6 +45,7 @@ class Kind(StrEnum):
     NO_KILL_FILE = "kill file gone"
     HALT = "operator halts"
     UNHALT = "operator lifts"
+    ASK = "operator asks for something"
     SNAPSHOT = "snapshot"
     QUIET = "from now on nothing goes wrong"
 
@@ -93,6 +94,7 @@ _KINDS: Final = {
     Kind.LITTLE_SPACE: _Rate(1, 3 * _MINUTE),
     Kind.KILL_FILE: _Rate(1, 5 * _MINUTE),
     Kind.HALT: _Rate(1, 5 * _MINUTE),
+    Kind.ASK: _Rate(24),
 }
 _RETRY_AFTER_NS: Final = 40 * _SECOND
 _NEWS: Final = (*NEWS_FAULTS, Fault.ANSWER_LOST)

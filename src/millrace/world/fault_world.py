@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from millrace.config.load import load_settings
+from msgspec import structs
+
 from millrace.config.settings import Settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
@@ -36,6 +37,7 @@ from millrace.world.line import NEVER_NS
 from millrace.world.oracles import Oracles, Violation
 from millrace.world.run_folder import Run
 from millrace.world.simulation import Simulation
+from millrace.world.world_settings import wish, world_settings
 
 _SECOND: Final = 1_000_000_000
 _AGAIN_NS: Final = 30 * _SECOND
@@ -46,7 +48,8 @@ _CLOSED_NS: Final = 120 * _SECOND
 _DOWNTIMES_NS: Final = (0, _SECOND // 10, _SECOND, 5 * _SECOND, 60 * _SECOND, 900 * _SECOND)
 _SHORT: Final = 4
 """So many of them are seconds."""
-_COUNTS: Final = (2, 4, 12, 12, 24, 80)
+_LIVES_PER_CHANGE: Final = 4
+"""One start in so many has other settings than the life before."""
 _DISK_TROUBLES: Final = {
     Kind.DISK_FULL: (WRITING, NO_SPACE),
     Kind.SYNC_ERROR: (SYNCING, IO_ERROR),
@@ -125,7 +128,7 @@ class FaultWorld:
         self._kill: Deed | None = None
         self._last_words = ""
         self._quiet_prices = 0
-        self._owed: dict[str, None] = {}
+        self._owed: dict[tuple[str, Scalar], Operator] = {}
         self._dies_again = 0
         self._span_ns = span_ns
         self._tell = tell
@@ -157,6 +160,8 @@ class FaultWorld:
             if self.oracles.found:
                 break
             self._do(deed)
+        self._advance(self.plan.end_ns)
+        self._operate(Operator("resume", {}, self.now_ns))  # a lock that a start opened leaves a pause behind it
         self._advance(self.plan.end_ns + _CLOSED_NS)
         if self._run is None:  # it was killed within the last seconds, and comes back as ever
             self._advance(self.now_ns + _CLOSED_NS)
@@ -225,18 +230,14 @@ class FaultWorld:
         for notice in self._run.notices:
             self._say(notice)
         owed, self._owed = self._owed, {}
-        for restriction_id in owed:
-            self._clear(restriction_id)
+        for asked in owed.values():
+            self._operate(asked)
 
     def _settings_of_life(self) -> Settings:
         """Return the settings of the life that begins: the operator changes some of them now and then."""
-        dice = Dice(self.seed, f"settings of life {self.lives}")
-        if self.lives == 0 or dice.draw("whether") % _LIVES_PER_CHANGE:
-            return self._settings_now
-        changes: dict[str, Scalar] = {
-            key: values[dice.draw(key) % len(values)] for key, values in _CHANGED_AT_STARTS.items()
-        }
-        self._settings_now = world_settings(self.seed, {**changes, **self._changes})
+        changing = self.lives and Dice(self.seed, "changes").draw(self.lives) % _LIVES_PER_CHANGE == 0
+        if changing:
+            self._settings_now = world_settings(self.seed, self._changes, self.lives)
         return self._settings_now
 
     def _assembled(self, program: Program, simulation: Simulation) -> None:
@@ -310,14 +311,18 @@ class FaultWorld:
         self._clear(_HALT_ID)
 
     def _clear(self, restriction_id: str) -> None:
-        """Have an operator lift something, now or when a program runs to be told."""
-        if self._run is None:
-            self._owed[restriction_id] = None
-            return
+        """Have an operator lift something."""
         args: dict[str, Scalar] = {"reason": "it is over", "operator": "world", "id": restriction_id}
+        self._operate(Operator("clear", args, self.now_ns))
+
+    def _operate(self, asked: Operator) -> None:
+        """Have an operator ask for something, now or when a program runs to be told."""
+        if self._run is None:
+            self._owed[asked.action, asked.args.get("id", "")] = asked
+            return
         self._ends_ns = self.now_ns
         with _OneLife(self._take):
-            self._run.simulation.feed_event(Operator("clear", args, self.now_ns))
+            self._run.simulation.feed_event(structs.replace(asked, ts_ns=self.now_ns))
 
     def _arm(self, deed: Deed) -> None:
         """Let the program die soon, or in its next start."""
@@ -328,13 +333,14 @@ class FaultWorld:
             self.premises.plug.arm(deed.draw % PLACES, deed.draw >> 16)
 
     def _calm(self, _: Deed) -> None:
-        """Let the program live from now on; a lift that the disk did not keep is said again."""
+        """Let the program live from now on; a lift that the disk did not keep is said again, and a pause is over."""
         self.premises.plug.revive()
         self._kill, self._dies_again = None, 0
         self._quiet_prices = self.oracles.prices
         self._down_until_ns = min(self._down_until_ns, self.now_ns + _AGAIN_NS)
         for restriction_id in (_HALT_ID, _FILE_KILL_ID):
             self._clear(restriction_id)
+        self._operate(Operator("resume", {}, self.now_ns))
 
     def _ask(self, deed: Deed, run: Run) -> None:
         """Have the program do something."""
@@ -350,6 +356,10 @@ class FaultWorld:
                 self._down_until_ns = self.now_ns + _DOWNTIMES_NS[deed.draw % len(_DOWNTIMES_NS)]
             elif deed.kind is Kind.HALT:
                 run.simulation.feed_event(Operator("halt", {"reason": "a world's operator"}, self.now_ns))
+            elif deed.kind is Kind.ASK:
+                asked = wish(deed.draw, tuple(run.program.grid.grid.slots), self.now_ns)
+                self._say(f"{asked.action} {asked.args}")
+                run.simulation.feed_event(asked)
             else:
                 run.simulation.feed_event(Timer(self.now_ns + deed.draw % _STEP_NS))
 
@@ -428,27 +438,3 @@ class FaultWorld:
     def _say(self, text: str) -> None:
         self._hash.update(text.encode())
         self._tell(self.now_ns, text)
-
-
-_LIVES_PER_CHANGE: Final = 4
-_CHANGED_AT_STARTS: Final[dict[str, tuple[Scalar, ...]]] = {
-    "slots.profit_pct": (0.6, 0.7),
-    "slots.poll_interval_sec": (30.0, 20.0),
-    "slots.daily_loss_limit_usd": (3.0, 5.0),
-    "sizer.enabled": (False, True),
-    "sizer.shadow": (False, True),
-}
-"""What an operator tries out from one start to the next; the first value is one that most lives have."""
-
-
-def world_settings(seed: int, changes: dict[str, Scalar]) -> Settings:
-    """Return the settings of a world: a small lively grid on most seeds, all eighty slots on some."""
-    dice = Dice(seed, "settings")
-    lively: dict[str, Scalar] = {
-        "run.seed": seed,
-        "slots.count": _COUNTS[dice.draw("count") % len(_COUNTS)],
-        "slots.entry_pct": 0.05,
-        "slots.refresh_pct": 0.1,
-        "slots.profit_pct": 0.6,
-    }
-    return load_settings(profile="demo", overrides={**lively, **changes})

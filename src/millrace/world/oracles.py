@@ -8,7 +8,18 @@ from collections import Counter
 from typing import NamedTuple
 
 from millrace.core.codec import encode_commands
-from millrace.core.commands import Approved, Command, Lift, OrderState, Place, Post, RecordFill, RecordOrder, Side
+from millrace.core.commands import (
+    Alert,
+    Approved,
+    Command,
+    Lift,
+    OrderState,
+    Place,
+    Post,
+    RecordFill,
+    RecordOrder,
+    Side,
+)
 from millrace.core.events import CancelRefused, Event, ExecutorFailed, OrderRejected
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots, Money
@@ -19,14 +30,21 @@ from millrace.sim.balances import need
 from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.venue import SimVenue
 from millrace.sim.venue_log import Accepted, Executed, Rejected, VenueRecord
+from millrace.strategies.slots.model import tracked_position
 from millrace.world.assemble import Program
 from millrace.world.simulation import Simulation
 
 _KEPT = 20
 _PRICES = 30
 """A program that saw fewer has nothing to act on: markets are silent for minutes."""
-_BUGS = frozenset({ReasonCode.CORE_EXCEPTION, ReasonCode.GUARD_FAILURE, ReasonCode.INTENT_KEY_REUSE})
+_BUGS = frozenset(
+    {ReasonCode.CORE_EXCEPTION, ReasonCode.GUARD_FAILURE, ReasonCode.INTENT_KEY_REUSE, ReasonCode.INVARIANT_VIOLATION}
+)
 """Restrictions that say that the program itself went wrong."""
+_NEARLY = 1e-6
+"""Base units by which sums of floats may miss exact lots."""
+_BROKEN_SLOT = "invariant_violation"
+"""What the grid tells when a slot's records and the ledger part."""
 _MAY_STAND = frozenset(
     {
         ReasonCode.EXECUTION_FAILURES, ReasonCode.PROBATION, ReasonCode.DAILY_LOSS_CAP, ReasonCode.DAILY_LOSS_LOCK,
@@ -156,6 +174,8 @@ class Oracles:
                 self._post(command.restriction)
             elif isinstance(command, Lift):
                 self._posted.pop(command.restriction_id, None)
+            elif isinstance(command, Alert) and command.code == _BROKEN_SLOT:
+                self.broken("slots", command.text)
 
     def _fill(self, fill: RecordFill, program: Program) -> None:
         truth = self._venue.order_status(fill.client_id)
@@ -301,16 +321,37 @@ class Oracles:
         if executor.unanswered or executor.waiting:
             self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
         standing = [posted for posted in engine.board.active() if posted.level >= Level.REDUCE_ONLY]
-        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason not in _MAY_STAND]
+        may_stand = _MAY_STAND
+        if any(posted.reason is ReasonCode.DAILY_LOSS_LOCK for posted in standing):
+            may_stand |= {ReasonCode.OPERATOR_PAUSE}  # a resume is refused while the lock is on (slots 7.5)
+        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason not in may_stand]
         if stuck:
             self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
         trades = bool(standing or program.orders.unfinished()) or self.last_taken_ns >= ended_ns
         if not trades and self.prices - prices > _PRICES:
             self.broken("liveness", "nothing is on the book, and nothing was placed since the faults stopped")
         self._truth(program)
+        self._slots(program)
         totals = {asset: engine.total(self._instrument.id.venue, asset) for asset in self._totals}
         if totals != self._totals:
             self.broken("conservation", f"the program counts {totals}, there is {self._totals}")
+
+    def _slots(self, program: Program) -> None:
+        """What the slots' records stand for, and the residue, is what the ledger holds (slots 3, invariant 11; 11.3).
+
+        A slot that was removed has no records any more: all that it held is residue.
+        """
+        grid, facts = program.grid.grid, self._instrument
+        held: Counter[str] = Counter()
+        for row in self._ledger.positions():
+            held[row.position.group] += row.lots
+        for slot in grid.slots.values():
+            lots, recorded = held[f"slot{slot.slot_id}"], tracked_position(slot.state) + slot.residue_base
+            if abs(facts.volume(lots) - recorded) > _NEARLY:
+                self.broken("slots", f"slot {slot.slot_id} stands for {recorded}, the ledger holds {lots} lots")
+        recorded = sum(tracked_position(slot.state) for slot in grid.slots.values()) + grid.residue.base
+        if abs(facts.volume(held.total()) - recorded) > _NEARLY:
+            self.broken("slots", f"slots and residue stand for {recorded}, the ledger holds {held.total()} lots")
 
     def _truth(self, program: Program) -> None:
         """Every order that the ledger ever had is as the venue has it."""
