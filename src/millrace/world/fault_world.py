@@ -33,6 +33,7 @@ from millrace.world.demo import FIRST_NS
 from millrace.world.fault_plan import PLACES, Deed, FaultPlan, Kind, fault_plan
 from millrace.world.fault_premises import FOLDER, FaultPremises
 from millrace.world.journaled_program import JournaledProgram
+from millrace.world.ledger_sums import ledger_sums
 from millrace.world.line import NEVER_NS
 from millrace.world.oracles import Oracles, Violation
 from millrace.world.run_folder import Run
@@ -395,6 +396,9 @@ class FaultWorld:
         if run is None or self.oracles.found:
             return
         with _OneLife(self._take):
+            run.simulation.feed_event(ledger_sums(self.premises.books, run.program, self.now_ns))
+            for difference in run.program.grid.grid.audit.differences:
+                self.oracles.broken("sums", f"a running sum is not what the ledger's records add up to: {difference}")
             run.close()
             self._gone()
             self._replay(run.program.engine.command_hash)

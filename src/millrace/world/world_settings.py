@@ -125,7 +125,7 @@ def wish(draw: int, slot_ids: Sequence[int], now_ns: int) -> Operator:
         ("resume", {}),
         ("add_slot", {"force": yes}),
         ("remove_slot", {"slot_id": slot_id, "confirm": yes}),
-        ("remove_slots", {"count": choice % 3, "confirm": yes}),
+        ("remove_slots", {"count": choice % 3}),
         ("set_entry_pct", {"value": _ENTRY_PCTS[choice % len(_ENTRY_PCTS)]}),
         ("set_profit_pct", {"value": _PROFIT_PCTS[choice % len(_PROFIT_PCTS)]}),
         ("release_slot", {"slot_id": slot_id, "preview": choice % 4 == 0}),
