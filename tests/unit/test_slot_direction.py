@@ -132,6 +132,22 @@ def test_12_5_bands_and_their_hysteresis(band: Any, adx: float, want: str) -> No
     assert next_band(band, adx, REGIME) == want
 
 
+@given(
+    st.sampled_from(["choppy", "normal", "trending"]),
+    st.lists(st.floats(0.0, 100.0), min_size=1, max_size=30),
+    st.floats(0.0, 5.0),
+)
+def test_12_5_a_band_is_left_only_past_its_edge_by_the_points_of_hysteresis(band: Any, path: list[float], slack: float):
+    regime = RegimeSettings(band_hysteresis=slack)
+    edges = {"choppy": (-1.0, 20.0 + slack), "normal": (20.0 - slack, 30.0 + slack), "trending": (30.0 - slack, 101.0)}
+    for adx in path:
+        after = next_band(band, adx, regime)
+        low, high = edges[band]
+        assert (after == band) or not low < adx < high
+        assert next_band(after, adx, regime) == after, "one step is enough"
+        band = after
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-40, 40), st.integers(0, 20), st.booleans()), min_size=50, max_size=120),

@@ -13,7 +13,7 @@ from millrace.strategies.slots.momentum import MomentumSettings, kept_back
 from millrace.strategies.slots.regime_bands import RegimeSettings
 from millrace.strategies.slots.slot import NEVER_NS
 from millrace.strategies.slots.volume import UsdSizes
-from slots_desk import FIVE_MINUTES, LOOP_NS, RICH, SECOND_NS, Desk, books, cancels, submits, trend
+from slots_desk import FIVE_MINUTES, LOOP_NS, RICH, SECOND_NS, Desk, books, cancels, changed, submits, trend
 
 ON = MomentumSettings(enabled=True)
 RISING, FALLING = 0.0005, -0.0005
@@ -367,3 +367,48 @@ def test_12_3_no_exit_is_kept_back_no_zero_signal_keeps_a_leg_and_never_are_both
     other = desk.restarted()
     assert json.dumps(other.strategy.snapshot()) == json.dumps(desk.strategy.snapshot())
     assert books(desk.commands) == [] or all("would_defer" in book.values for book in books(desk.commands))
+
+
+ENDS = st.lists(st.tuples(st.sampled_from(["ended", "part", "filled"]), st.booleans()), min_size=1, max_size=6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(ENDS)
+def test_12_3_the_way_past_the_gate_ends_with_the_first_execution_and_with_nothing_else(ends):
+    desk = dark(order_size_doge=200.0, momentum=MomentumSettings(enabled=True, max_defer_sec=60.0))
+    while not desk.find(slot=2):
+        desk.loop()
+    for kind, restart in ends:
+        if restart:
+            desk = desk.restarted()
+        assert desk.slot(2).gate_bypassed
+        (entry,) = desk.find("A", 2)
+        desk.accept()
+        if kind == "ended":
+            desk.end(entry)
+            desk.money(RICH[0], 0.0)
+            desk.wait(700)
+            desk.loops(3)
+            continue
+        if kind == "part":
+            desk.end(entry, volume=100.0)
+        else:
+            desk.fill(entry)
+        assert not desk.slot(2).gate_bypassed
+        break
+    assert desk.grid.momentum.overrides_total == 1
+
+
+def test_12_3_switched_off_at_a_start_the_gate_lets_all_go_in_the_next_loop():
+    desk = gated().open()
+    trend(desk, WARM, FALLING)
+    desk.ask("add_slot", force=True)
+    desk.loops(2)
+    desk.accept()
+    assert desk.waits(2) == {"B": "momentum_defer"}
+    other = desk.restarted()
+    other.grid.settings = changed(other.grid.settings, momentum=MomentumSettings())
+    other.grid.reconfigured(["momentum.enabled"])
+    other.loop()
+    assert entry_legs(other, 2) == {"A", "B"}
+    assert other.slot(2).deferred_ns == {}

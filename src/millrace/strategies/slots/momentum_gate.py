@@ -56,6 +56,9 @@ def note_waits(grid: Grid, turn: Turn, slot: Slot) -> int:
     Called whenever a slot is rescheduled: a leg's age begins when it is first kept back, the slot's dark time when a
     leg of the empty slot is, and neither begins anew while it goes on.
     """
+    if not slot.wait and not slot.deferred_ns:
+        slot.dark_since_ns = None
+        return NEVER_NS
     waits = [leg for leg in _LEGS if slot.wait.get(leg) is WaitReason.MOMENTUM_DEFER]
     if waits or slot.deferred_ns:
         slot.deferred_ns = {leg: slot.deferred_ns.get(leg, turn.now_ns) for leg in waits}
