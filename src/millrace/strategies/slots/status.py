@@ -4,16 +4,20 @@ Building it never changes what the grid will do: while the sizer does not act, i
 copy, and bars that nobody has asked for yet are read aside.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import structs
 
 from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.advice import Seen, advise
+from millrace.strategies.slots.balance_health import balance_health
 from millrace.strategies.slots.balance_recon import unrealised_usd
 from millrace.strategies.slots.capacity_health import CapacityFillHealth, CapacityInputs, capacity_fill_health
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
 from millrace.strategies.slots.idle_money import rebalancer_status
+from millrace.strategies.slots.model import PARTIAL_CANCEL, phase
 from millrace.strategies.slots.momentum_gate import momentum_block
 from millrace.strategies.slots.regime_status import regime_block
 from millrace.strategies.slots.schedule import bootstrap_backlog
@@ -44,16 +48,24 @@ def _top(grid: Grid, turn: Turn) -> dict[str, Any]:
         "profit_pct": grid.profit_pct,
         "price": turn.price,
         "price_age_sec": (turn.now_ns - turn.market.last_ts_ns) / _SECOND_NS if turn.ticks else None,
+        "top_phase": _top_phase(grid),
         "slot_count": len(grid.slots),
         "today_realized_loss": grid.lock.loss_usd(turn.now_ns),
         "daily_loss_limit": chosen.daily_loss_limit_usd,
         "daily_loss_locked": grid.lock.locked,
+        "daily_loss_opens_at": None if grid.lock.opens_ns is None else grid.lock.opens_ns / _SECOND_NS,
         "invariant_violations": grid.violations,
         "quarantined_slots": sorted(slot.slot_id for slot in grid.slots.values() if slot.quarantined),
         "one_sided_for_sec": grid.sides.for_sec(turn.now_ns),
         "safe_cap_guard": grid.safe_cap - turn.open_orders <= LOW_HEADROOM,
         "bootstrap_backlog": bootstrap_backlog(grid),
     }
+
+
+def _top_phase(grid: Grid) -> str:
+    """Return the phase that most slots are in, the first by name of equals; S0 without slots."""
+    counts = Counter(phase(slot.state) for slot in grid.slots.values())
+    return min(counts, key=lambda name: (-counts[name], name), default="S0")
 
 
 def _sticky_mode(grid: Grid, turn: Turn) -> dict[str, Any]:
@@ -152,7 +164,22 @@ def _totals(grid: Grid, turn: Turn) -> dict[str, Any]:
         "unrealised_usd": sum(unrealised_usd(state, turn.price) for state in states),
         "round_trips": realised.round_trips,
         "recoveries": sum(len(state.recovery_orders) for state in states),
+        "orphans": sum(row.reason != PARTIAL_CANCEL for state in states for row in state.recovery_orders),
     }
+
+
+def _playbook(grid: Grid, turn: Turn) -> dict[str, Any]:
+    price, bars, picture = turn.price, grid.peek_bars(turn), vintage(grid, turn)
+    exits = [record.price for slot in grid.slots.values() for record in slot.state.waiting_exits()]
+    strong_ns = bars.band_since_ns if bars.band == "trending" else None
+    seen = Seen(
+        stopped_at=grid.band_clock.stopped_at,
+        low_headroom_lasts=grid.low_headroom_told,
+        stuck_pct=picture.stuck_capital_pct,
+        strong_for_sec=0.0 if strong_ns is None else (turn.now_ns - strong_ns) / _SECOND_NS,
+        farthest_exit_pct=max((abs(exit_ - price) / price * 100.0 for exit_ in exits if price > 0.0), default=0.0),
+    )
+    return structs.asdict(advise(capacity(grid, turn), seen))
 
 
 def _order_size_usd(grid: Grid, slot: Slot, mark: float) -> float:
@@ -187,12 +214,14 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "pnl_audit": lambda grid, _: grid.audit.status(),
     "capacity_fill_health": lambda grid, turn: structs.asdict(capacity(grid, turn)),
     "entry_scheduler": lambda grid, _: grid.scheduler.status(_pending_entries(grid)),
+    "balance_health": balance_health,
     "balance_recon": lambda grid, turn: structs.asdict(recon(grid, turn)),
     "sticky_mode": _sticky_mode,
     "sizing": _sizing,
     "entry_floor": _entry_floor,
     "under_water": _under_water,
     "slot_vintage": lambda grid, turn: structs.asdict(vintage(grid, turn)),
+    "playbook": _playbook,
     "throughput_sizer": sizer_payload,
     "momentum": momentum_block,
     "regime_adx": regime_block,

@@ -46,8 +46,25 @@ def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
                 "volume": order.volume,
                 "executed_volume": order.executed_volume,
                 "at_venue": order.local_id in slot.sent,
+                "state": order.state,
+                "entry_price": order.entry_price,
+                "entry_filled_at": order.entry_filled_at,
             }
             for order in state.orders
+        ],
+        "recoveries": [
+            {
+                "recovery_id": row.recovery_id,
+                "side": row.side,
+                "trade_id": row.trade_id,
+                "price": row.price,
+                "volume": row.volume,
+                "executed_volume": row.executed_volume,
+                "entry_price": row.entry_price,
+                "entry_filled_at": row.entry_filled_at,
+                "reason": row.reason,
+            }
+            for row in state.recovery_orders
         ],
     }
 
