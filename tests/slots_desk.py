@@ -138,8 +138,12 @@ class Desk:
 
     def ask(self, action: str, **args: Any) -> str:
         """Return the answer to an operator's request."""
-        made = self.step(Operator(action, args, self.now_ns))
+        made = self.step_request(action, **args)
         return next(command.said for command in made if isinstance(command, Reply) and command.action == action)
+
+    def step_request(self, action: str, **args: Any) -> list[Command]:
+        """Return all that follows from an operator's request."""
+        return self.step(Operator(action, args, self.now_ns))
 
     def audited(self) -> Reply:
         """Return the answer to `audit_pnl` against a ledger that holds every command so far."""

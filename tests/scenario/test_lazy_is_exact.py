@@ -3,7 +3,7 @@
 import pytest
 
 import grid_runs as grid
-from millrace.core.commands import CancelOrder, Lift, OrderState, Post, RecordOrder, Refuse, Reply, Submit
+from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderState, Post, RecordOrder, Refuse, Reply, Submit
 from millrace.core.events import Print, Timer
 from millrace.core.permission import ReasonCode
 from millrace.sim.market_generator import DAY_NS
@@ -135,6 +135,33 @@ HARD = {
 }
 
 
+RELEASED_BY_RULE = {
+    "slots.refresh_pct": 0.1,
+    "slots.entry_pct": 0.05,
+    "slots.profit_pct": 3.0,
+    "slots.volatility_auto_profit": False,
+    "slots.daily_loss_limit_usd": 0.0,
+    "release.auto_enabled": True,
+    "release.min_age_sec": 7_200.0,
+    "release.panic_min_age_sec": 3_600.0,
+    "release.min_distance_pct": 1.0,
+    "release.adx_threshold": 20.0,
+    "release.max_stuck_pct": 5.0,
+    "release.panic_stuck_pct": 13.0,
+    "release.recovery_target_pct": 10.0,
+    "release.batch_max": 2,
+}
+SLOW_CANCELS = {"slots.private_api_wave_calls": 1, "slots.private_api_wave_sec": 15.0}
+HARD |= {
+    "released by rule": RELEASED_BY_RULE
+    | {"release.panic_stuck_pct": 90.0, "release.min_distance_pct": 0.5, "regime.adx_enabled": True},
+    "released in a panic": RELEASED_BY_RULE,
+    "released at the market": RELEASED_BY_RULE | {"release.close_mode": "market"},
+    "released over a slow line": RELEASED_BY_RULE | SLOW_CANCELS,
+    "released up to a day's losses": RELEASED_BY_RULE | {"slots.daily_loss_limit_usd": 1.5},
+}
+
+
 @pytest.mark.parametrize("name", HARD)
 def test_hard_circumstances(name):
     settings = grid.settings_for("demo", {"slots.count": 30} | HARD[name], bar_ns=0)
@@ -192,8 +219,24 @@ def recorded(outcome, state):
     return sum(isinstance(command, RecordOrder) and command.state is state for _, command in outcome.commands)
 
 
+def alerted(outcome, code):
+    return any(isinstance(command, Alert) and command.code == code for _, command in outcome.commands)
+
+
+def releases(run, /, **wanted):
+    return sum(
+        isinstance(command, Book) and command.kind == "release" and wanted.items() <= command.values.items()
+        for _, command in run.commands
+    )
+
+
 MET = {
     "momentum and hardly any money": lambda outcome: outcome.assembled.program.grid.grid.momentum.overrides_total,
+    "released by rule": lambda outcome: releases(outcome, tier=1, outcome="released") > 5,
+    "released in a panic": lambda outcome: releases(outcome, tier=2, outcome="released") > 100,
+    "released at the market": lambda outcome: releases(outcome, outcome="released"),
+    "released over a slow line": lambda outcome: releases(outcome, outcome="failed"),
+    "released up to a day's losses": lambda outcome: releases(outcome) and alerted(outcome, "release_daily_loss"),
     "no latency": lambda outcome: outcome.fills > 10,
     "a second each way": lambda outcome: recorded(outcome, OrderState.CANCELLED) > 10,
     "a minute each way": breaker_posted,

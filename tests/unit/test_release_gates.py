@@ -55,3 +55,33 @@ STICKY = {"slots.sticky_mode_enabled": True}
 
 def test_21_the_defaults_are_the_contracts() -> None:
     assert load_settings().slots.release == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"max_stuck_pct": 85.0}, {"panic_stuck_pct": 86.0}),
+        ({"panic_stuck_pct": 40.0}, {"panic_stuck_pct": 80.0}),
+        ({"max_stuck_pct": 100.0}, {"panic_stuck_pct": 100.0}),
+        ({"recovery_target_pct": 80.0}, {"recovery_target_pct": 79.0}),
+        ({"recovery_target_pct": 95.0, "panic_stuck_pct": 90.0}, {"recovery_target_pct": 89.0}),
+        ({"min_age_sec": 3_600.0}, {"panic_min_age_sec": 3_600.0}),
+        ({"adx_threshold": 120.0}, {"adx_threshold": 100.0}),
+        ({"batch_max": 9}, {"batch_max": 5}),
+        ({"batch_max": 0}, {"batch_max": 1}),
+        ({"close_mode": "burn"}, {"close_mode": "synthetic"}),
+    ],
+)
+def test_21_settings_of_the_tiers_are_kept_in_their_order(given: dict, wanted: dict) -> None:
+    settings = load_settings(overrides=STICKY | {f"release.{name}": value for name, value in given.items()})
+    for name, value in wanted.items():
+        assert getattr(settings.slots.release, name) == value
+    assert any(notice.key.startswith("release.") for notice in settings.notices)
+
+
+def test_21_tiers_need_sticky_and_an_open_hard_gate_is_told() -> None:
+    settings = load_settings(overrides={"RELEASE_AUTO_ENABLED": "true"})
+    assert not settings.slots.release.auto_enabled
+    assert load_settings(overrides=STICKY | {"RELEASE_AUTO_ENABLED": "true"}).slots.release.auto_enabled
+    settings = load_settings(overrides=STICKY | {"release.recon_hard_gate_enabled": False})
+    assert "recon_gate_off" in {notice.code for notice in settings.notices}

@@ -4,8 +4,6 @@ Defaults are the contract's. A release books a loss on purpose, so every default
 strong trend, no tier (slots 11, 21).
 """
 
-import msgspec
-
 from millrace.config.knob import Knob, knob
 
 RELEASE_KNOBS: tuple[Knob, ...] = (
@@ -111,6 +109,3 @@ RELEASE_KNOBS: tuple[Knob, ...] = (
         spec="slots 11.5",
     ),
 )
-
-_READ = frozenset({"min_age_sec", "min_distance_pct", "adx_threshold", "max_stuck_pct"})
-RELEASE_KNOBS = tuple(msgspec.structs.replace(row, available=row.name in _READ) for row in RELEASE_KNOBS)

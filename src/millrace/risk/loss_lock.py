@@ -64,12 +64,19 @@ class LossLock:
         """Return the realised loss of the UTC day of `now_ns`, as a positive number."""
         return self._losses_usd.get(now_ns // DAY_NS, 0.0)
 
+    def would_hit(self, net_usd: float, now_ns: int) -> bool:
+        """Tell whether a booking of this result now would be the one that closes the lock (slots 11.5)."""
+        return self._limit_usd > 0.0 and net_usd < 0.0 and self._reached(self.loss_usd(now_ns) - net_usd)
+
+    def _reached(self, loss_usd: float) -> bool:
+        return loss_usd + _TOLERANCE_USD >= self._limit_usd
+
     def check(self, now_ns: int) -> LossLockChange | None:
         """Compare the day's loss with the limit, inclusively; returns what changed, None when nothing did."""
         today = now_ns // DAY_NS
         for day in [day for day in self._losses_usd if day < today]:
             del self._losses_usd[day]
-        hit = self._limit_usd > 0.0 and self.loss_usd(now_ns) + _TOLERANCE_USD >= self._limit_usd
+        hit = self._limit_usd > 0.0 and self._reached(self.loss_usd(now_ns))
         before = self._locked_day
         self._locked_day = today if hit else None
         if before is None:

@@ -13,34 +13,39 @@ def start_cooldown(leg: Leg, now: float, cfg: SlotConfig) -> None:
         leg.cooldown_until = max(leg.cooldown_until, now + cfg.reentry_base_cooldown_sec)
 
 
-def book(state: SlotState, cycle: Cycle, cfg: SlotConfig, *, completes: bool = True) -> Book:
-    """Fill in the cycle's amounts from its prices, volume and two fees, and book it at `state.now`.
-
-    `completes` is False for a part of a position whose rest goes on, which is not a round trip of its own yet. The
-    entry fee was counted in `total_fees` when the entry filled; only the exit fee is added here.
-    """
+def fill_in(cycle: Cycle) -> Cycle:
+    """Work the cycle's amounts out from its prices, volume and two fees (slots 7.1); returns it."""
     short = cycle.trade_id == "A"
     move = cycle.entry_price - cycle.exit_price if short else cycle.exit_price - cycle.entry_price
     gross = move * cycle.volume
     fees = cycle.entry_fee + cycle.exit_fee
-    net = gross - fees
     quote_fee = cycle.entry_fee if short else cycle.exit_fee
-    settled = gross - quote_fee
-    cycle.gross_profit, cycle.fees, cycle.net_profit = gross, fees, net
-    cycle.quote_fee, cycle.settled_usd = quote_fee, settled
+    cycle.gross_profit, cycle.fees, cycle.net_profit = gross, fees, gross - fees
+    cycle.quote_fee, cycle.settled_usd = quote_fee, gross - quote_fee
+    return cycle
+
+
+def book(state: SlotState, cycle: Cycle, cfg: SlotConfig, *, completes: bool = True) -> Book:
+    """Fill in the cycle's amounts, and book it at `state.now`.
+
+    `completes` is False for a part of a position whose rest goes on, which is not a round trip of its own yet. The
+    entry fee was counted in `total_fees` when the entry filled; only the exit fee is added here.
+    """
+    net = fill_in(cycle).net_profit
     cycle.exit_time, cycle.completes = state.now, completes
     state.completed_cycles.append(cycle)
     if len(state.completed_cycles) > MAX_CYCLES:
         del state.completed_cycles[0]
     state.total_fees += cycle.exit_fee
     state.total_profit += net
-    state.total_settled_usd += settled
+    state.total_settled_usd += cycle.settled_usd
     if net < 0.0:
         state.today_realized_loss -= net
     if completes:
         state.total_round_trips += 1
     _count_result(state.leg(cycle.trade_id), net, state.now, cfg)
-    return Book(cycle.trade_id, cycle.cycle, net, gross, fees, settled, cycle.from_recovery, cycle.cause)
+    amounts = (net, cycle.gross_profit, cycle.fees, cycle.settled_usd)
+    return Book(cycle.trade_id, cycle.cycle, *amounts, cycle.from_recovery, cycle.cause)
 
 
 def _count_result(leg: Leg, net: float, now: float, cfg: SlotConfig) -> None:

@@ -61,7 +61,7 @@ def cycle_of(record: Order | Recovery, done: Executed, entry_fee: float, cause: 
         entry_time=entry_time,
         from_recovery=isinstance(record, Recovery),
         regime_at_entry=record.regime_at_entry,
-        released=cause == "release",
+        released=cause in ("release", "market_release"),
         cause=cause,
         would_defer=record.would_defer,
     )
@@ -85,6 +85,8 @@ def _book_executed(state: SlotState, record: Order | Recovery, done: Executed, c
     fee_left = record.entry_fee - fee
     goes_on = left > cfg.lot + noise(record.volume, cfg) and tradeable(left, record.price, cfg)
     cause: Cause = "recovery" if isinstance(record, Recovery) else "exit"
+    if record.state == "closing":
+        cause = "market_release"
     booked = book(state, cycle_of(record, done, fee, cause), cfg, completes=not goes_on)
     volume = whole_lots(left, cfg) if goes_on else 0.0
     residue = left - volume

@@ -29,6 +29,7 @@ from millrace.strategies.slots.open_drift import OpenOrderDrift
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
 from millrace.strategies.slots.pnl_audit import PnlAudit
 from millrace.strategies.slots.regime_bands import tier1_allowed
+from millrace.strategies.slots.releases import Releases
 from millrace.strategies.slots.removal_state import Removal
 from millrace.strategies.slots.residue import InventoryResidue
 from millrace.strategies.slots.retired import RetiredSlots, Totals, summed, totals_of
@@ -107,7 +108,7 @@ class Grid:
         self.sides = SideWatch()
         self.records = GateRecords(self.name, str(self.instrument.id))
         self.balances = BalanceWatch()
-        self.residue = InventoryResidue()
+        self.residue, self.releases = InventoryResidue(), Releases()
         self.retired = RetiredSlots()
         self.removal = Removal()
         self.audit = PnlAudit()
@@ -208,17 +209,21 @@ class Grid:
         for waiting in (self.dirty, self.unfunded, self.capped):
             waiting.discard(slot_id)
         self.sides.drop(slot_id)
+        self.releases.forget_slot(slot_id)
         self.rescheduled()
 
     def outlook(self) -> tuple[int, int, int]:
-        """Return (low ticks, high ticks, due time): the tightest of all slots."""
+        """Return (low ticks, high ticks, due time): the tightest of all slots and of the release tiers."""
         if self._outlook is None:
-            slots = self.slots.values()
+            slots, tiers = self.slots.values(), self.releases
             self._outlook = (
                 max([slot.low_ticks for slot in slots], default=NO_LOW),
                 min([slot.high_ticks for slot in slots], default=NO_HIGH),
                 min([slot.due_ns for slot in slots], default=NEVER_NS),
             )
+            if tiers.high_ticks != NO_HIGH or tiers.due_ns != NEVER_NS:
+                low, high, due_ns = self._outlook
+                self._outlook = low, min(high, tiers.high_ticks), min(due_ns, tiers.due_ns)
         return self._outlook
 
     def is_outside(self, ticks: int) -> bool:

@@ -44,6 +44,7 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "retired": grid.retired.snapshot(),
         "audit": grid.audit.snapshot(),
         "removal": grid.removal.snapshot(),
+        "releases": grid.releases.snapshot(),
         "open_drift": grid.open_drift.snapshot(),
         "idle": grid.idle.snapshot(),
         "handover": grid.handover.snapshot(),
@@ -81,6 +82,7 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.retired.restore(state["retired"])
     grid.audit.restore(state["audit"])
     grid.removal.restore(state["removal"])
+    grid.releases.restore(state["releases"])
     grid.open_drift.restore(state["open_drift"])
     grid.idle.restore(state["idle"])
     grid.handover.restore(state["handover"])

@@ -19,10 +19,11 @@ Side = Literal["buy", "sell"]
 Role = Literal["entry", "exit"]
 TradeId = Literal["A", "B"]
 Phase = Literal["S0", "S1a", "S1b", "S2"]
-OrderState = Literal["pending", "live", "cancelling"]
+OrderState = Literal["pending", "live", "cancelling", "closing"]
+"""`closing` is an exit whose order takes what is there, because a release closes it at the market (slots 11.3)."""
 Direction = Literal["up", "down"]
 ModeSource = Literal["none", "balance", "regime", "momentum", "capacity"]
-Cause = Literal["exit", "recovery", "eviction", "release"]
+Cause = Literal["exit", "recovery", "eviction", "release", "market_release"]
 
 ENTRY_SIDE: dict[TradeId, Side] = {"A": "sell", "B": "buy"}
 EXIT_SIDE: dict[TradeId, Side] = {"A": "buy", "B": "sell"}

@@ -12,11 +12,13 @@ from typing import Literal
 from millrace.core.commands import Alert, OrderState, OrderUpdate, Post, Refused, Severity
 from millrace.core.events import NOT_SENT, RejectReason
 from millrace.core.permission import ReasonCode
+from millrace.strategies.slots import release_flow
 from millrace.strategies.slots.events import Fill, OrderEnded, PartFill, RecoveryFill
 from millrace.strategies.slots.grid import RETRY_NS, Grid
 from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
 from millrace.strategies.slots.placement import drop_entry, is_entry, place, place_exits, reprice_entry
 from millrace.strategies.slots.pricing import clear_of_market
+from millrace.strategies.slots.release_tiers import run_tiers
 from millrace.strategies.slots.residue import Move
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
@@ -69,6 +71,8 @@ def order_news(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
     else:
         _at_venue(grid, turn, slot, local_id, update)
     reschedule(grid, turn, slot)
+    if grid.releases.again:
+        run_tiers(grid, turn)
 
 
 def _unclaimed(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
@@ -115,6 +119,7 @@ def refused(grid: Grid, turn: Turn, news: Refused) -> None:
         return
     slot, local_id = grid.slots[owner[0]], owner[1]
     slot.sent.pop(local_id, None)
+    release_flow.not_sent(grid, turn, slot, local_id, "the closing order was not allowed to leave")
     record = slot.record(local_id)
     if isinstance(record, Order) and record.role == "entry":
         drop_entry(grid, turn, slot, record, WaitReason.PAUSED)
@@ -176,34 +181,60 @@ def _part_filled(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: Orde
 def _finished(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUpdate) -> None:
     record = slot.record(local_id)
     _let_go(grid, slot, local_id, update.place.key)
+    releasing = grid.releases.take(slot.slot_id, local_id)
     if record is None:
         # A recovery that was evicted and whose order is now off the book.
+        if releasing is not None:
+            release_flow.fail(grid, turn, releasing, "it was evicted meanwhile")
         return
-    facts = grid.instrument
-    volume, fee = facts.volume(update.cum_lots), facts.quote_float(update.cum_fee)
-    price = _average(grid, update) if update.cum_lots else 0.0
-    txid, side = update.client_id, record.side
+    closes, before_usd = record.state == "closing", slot.state.total_profit
     first_ids = slot.state.next_order_id, slot.state.next_recovery_id
     if update.cum_lots and is_entry(record):
         slot.gate_bypassed = False
     if update.state is OrderState.FILLED:
-        grid.errors = 0
-        grid.scheduler.filled(side, turn.now)
-        if isinstance(record, Recovery):
-            grid.windows.ended(txid)
-            reduce(grid, turn, slot, RecoveryFill(-local_id, txid, side, price, volume, fee, turn.now))
-            return
-        grid.windows.filled(txid, turn.now, record.placed_at)
-        reduce(grid, turn, slot, Fill(local_id, txid, side, price, volume, fee, turn.now))
+        _filled(grid, turn, slot, local_id, update)
+        if releasing is not None:
+            release_flow.filled(grid, turn, slot, releasing, before_usd)
     else:
-        grid.windows.ended(txid)
-        reduce(grid, turn, slot, OrderEnded(local_id, txid, _ENDS[update.state], volume, price, fee, turn.now))
-        if update.cum_lots:
+        grid.windows.ended(update.client_id)
+        end = _end_of(grid, turn, local_id, update)
+        if releasing is not None:
+            release_flow.ended(grid, turn, slot, releasing, end)
+        else:
+            reduce(grid, turn, slot, end)
+        if update.cum_lots and not closes:
             handled = slot.record(local_id) is None and knows_its_position(grid, turn, slot)
             _tell_partial_cancel(grid, turn, update, handled=handled)
             slot.quarantined = slot.quarantined or not handled
         _place_replacement(grid, turn, slot, record)
     _stamp_regime(grid, turn, slot, *first_ids)
+
+
+def _filled(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUpdate) -> None:
+    record, facts = slot.record(local_id), grid.instrument
+    if record is None:
+        return
+    txid, price = update.client_id, _average(grid, update)
+    volume, fee = facts.volume(update.cum_lots), facts.quote_float(update.cum_fee)
+    grid.errors = 0
+    grid.scheduler.filled(record.side, turn.now)
+    if isinstance(record, Recovery):
+        grid.windows.ended(txid)
+        reduce(grid, turn, slot, RecoveryFill(-local_id, txid, record.side, price, volume, fee, turn.now))
+        return
+    if record.state == "closing":
+        # It took what was there: how long that took says nothing of how fast resting orders fill.
+        grid.windows.ended(txid)
+    else:
+        grid.windows.filled(txid, turn.now, record.placed_at)
+    reduce(grid, turn, slot, Fill(local_id, txid, record.side, price, volume, fee, turn.now))
+
+
+def _end_of(grid: Grid, turn: Turn, local_id: int, update: OrderUpdate) -> OrderEnded:
+    facts = grid.instrument
+    price = _average(grid, update) if update.cum_lots else 0.0
+    volume, fee = facts.volume(update.cum_lots), facts.quote_float(update.cum_fee)
+    return OrderEnded(local_id, update.client_id, _ENDS[update.state], volume, price, fee, turn.now)
 
 
 def _tell_partial_cancel(grid: Grid, turn: Turn, update: OrderUpdate, *, handled: bool) -> None:
@@ -245,6 +276,7 @@ def _rejected(grid: Grid, turn: Turn, slot: Slot, local_id: int, update: OrderUp
         slot.forget(local_id)
         return
     reason = update.reject or RejectReason.OTHER
+    release_flow.not_sent(grid, turn, slot, local_id, f"its order was refused: {reason.value}")
     if record in slot.state.cancelling:
         # It was to leave the book anyway and never stood there.
         slot.forget(local_id)

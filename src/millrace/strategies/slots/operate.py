@@ -17,6 +17,7 @@ from millrace.strategies.slots import audit_action, removal
 from millrace.strategies.slots.capacity_health import NORMAL
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
 from millrace.strategies.slots.operator_action import OperatorAction
+from millrace.strategies.slots.release_ask import RELEASE_ACTIONS
 from millrace.strategies.slots.status import capacity
 from millrace.strategies.slots.transitions import recheck
 from millrace.strategies.slots.turn import Turn
@@ -144,6 +145,7 @@ ACTIONS: dict[str, OperatorAction] = {
     "add_slot": OperatorAction(AddSlot, _add_slot, "open one more slot; force=true in spite of the capacity band"),
     "set_entry_pct": OperatorAction(EntryPct, _set_entry_pct, "move the entry distance: value= per cent, 0.05 to 50"),
     "set_profit_pct": OperatorAction(ProfitPct, _set_profit_pct, "move the profit distance: value= per cent"),
+    **RELEASE_ACTIONS,
     "external_flow": OperatorAction(ExternalFlow, _external_flow, "tell what came in (+) or left (-): usd= base="),
     **audit_action.ACTIONS,
     **removal.ACTIONS,

@@ -6,6 +6,7 @@ is tried again, before any entry; while one waits for money, no entry may take m
 """
 
 from millrace.core.commands import Place, Side, Style
+from millrace.core.instrument import Ticks
 from millrace.core.permission import Level, ReasonCode
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import normalise_flags
@@ -15,6 +16,8 @@ from millrace.strategies.slots.pricing import clear_of_market, kept_distance_pct
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 
+CLOSE_SLIP_PCT = 1.0
+"""How far from the last price a release at the market may trade, in per cent (slots 11.3; the figure is ours)."""
 _PROBATION = (ReasonCode.PROBATION.value,)
 
 
@@ -122,7 +125,8 @@ def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id
     """Reserve the money and ask for the order; False when the money is not there."""
     instrument = grid.instrument
     side = Side(record.side)
-    ticks = instrument.ticks(record.price)
+    closes = not is_entry(record) and grid.releases.is_closing(slot.slot_id, local_id)
+    ticks = _taking_ticks(grid, turn, side) if closes else instrument.ticks(record.price)
     lots = instrument.lots(record.volume)
     if not turn.reserve(side, ticks, lots):
         grid.note_shortage(turn)
@@ -135,13 +139,15 @@ def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id
     entry = is_entry(record)
     if isinstance(record, Order):
         record.placed_at = turn.now
+    if closes:
+        record.state = "closing"
     turn.out.append(
         Place(
             instrument=instrument.id,
             side=side,
             lots=lots,
             limit_ticks=ticks,
-            style=Style.POST_ONLY,
+            style=Style.IOC if closes else Style.POST_ONLY,
             position=grid.position(slot.slot_id, record.trade_id),
             reduces=not entry,
             key=key,
@@ -149,3 +155,10 @@ def _send(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id
         )
     )
     return True
+
+
+def _taking_ticks(grid: Grid, turn: Turn, side: Side) -> Ticks:
+    """Return the limit of an order that takes what is there, so far from the last price that a gap cannot cost more."""
+    worst = turn.price * (1.0 + side.sign * CLOSE_SLIP_PCT / 100.0)
+    tick = grid.instrument.tick
+    return max(round(grid.instrument.ticks(worst) / tick) * tick, tick)

@@ -4,9 +4,11 @@ A release books a loss that waiting might have spared, so a gate that cannot be 
 because the same figures go into a refusal, a preview, the count of eligible exits and the tiers, and must not differ.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+CloseMode = Literal["synthetic", "market"]
 
 
 class ReleaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +18,13 @@ class ReleaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     min_distance_pct: float = 10.0
     adx_threshold: float = 30.0
     max_stuck_pct: float = 50.0
+    panic_stuck_pct: float = 80.0
+    recovery_target_pct: float = 60.0
+    panic_min_age_sec: float = 86_400.0
+    auto_enabled: bool = False
+    recon_hard_gate_enabled: bool = True
+    close_mode: CloseMode = "synthetic"
+    batch_max: int = 1
 
 
 class Gate(msgspec.Struct, frozen=True, gc=False):

@@ -20,6 +20,8 @@ from millrace.strategies.slots.idle_money import rebalancer_status
 from millrace.strategies.slots.model import PARTIAL_CANCEL, phase
 from millrace.strategies.slots.momentum_gate import momentum_block
 from millrace.strategies.slots.regime_status import regime_block
+from millrace.strategies.slots.release_recon import recon_gate
+from millrace.strategies.slots.release_status import release_health
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.status_rows import slot_row
@@ -138,6 +140,7 @@ def vintage(grid: Grid, turn: Turn) -> SlotVintage:
         Holdings(quote_usd=held.usd, base=held.base, mark=turn.price),
         grid.settings.release,
         grid.peek_bars(turn).adx,
+        recon_gate(grid, turn).reason,
     )
 
 
@@ -227,6 +230,7 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "regime_adx": regime_block,
     "rebalancer": rebalancer_status,
     "trend": lambda grid, turn: grid.idle.trend.status(turn.now),
+    "release_health": release_health,
     "slots": lambda grid, _: [slot_row(grid, slot) for slot in grid.slots.values()],
 }
 """Each block of the payload by its key (slots 18): a new block is one line here and a function of its own module."""

@@ -34,6 +34,8 @@ from millrace.strategies.slots.loop import run_loop
 from millrace.strategies.slots.momentum_gate import look_at_waits
 from millrace.strategies.slots.news import balance_news, order_news, refused
 from millrace.strategies.slots.operate import operate
+from millrace.strategies.slots.release_flow import time_out
+from millrace.strategies.slots.release_tiers import run_tiers, watch_tiers
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import NEVER_NS
 from millrace.strategies.slots.stage_record import note_stage
@@ -88,9 +90,7 @@ class SlotGrid:
             removal.carry_on(grid, turn)
             note_band(grid, turn)
         elif isinstance(event, Timer):
-            if event.ts_ns % grid.loop_ns == 0:
-                self._loop(turn, event.ts_ns)
-                removal.carry_on(grid, turn)
+            self._timer(event, turn)
         elif isinstance(event, BalanceReport):
             balance_news(grid, turn)
             watch_balances(grid, turn)
@@ -99,6 +99,7 @@ class SlotGrid:
         if not isinstance(event, Print):
             # Prints may be skipped, so no time may hang on one.
             grid.sides.look(turn.now_ns, trading=turn.standing.level < Level.REDUCE_ONLY)
+            watch_tiers(grid, turn)
         if any(isinstance(intent, Post | Lift) for intent in turn.out):
             # The level that follows shows from the next event on, whichever that is: have it looked at in any case.
             grid.wake_all()
@@ -115,6 +116,14 @@ class SlotGrid:
             rebalance(grid, turn)
         look_at_waits(grid, turn)
         run_loop(grid, turn)
+        run_tiers(grid, turn)
+
+    def _timer(self, event: Timer, turn: Turn) -> None:
+        if self.grid.releases:
+            time_out(self.grid, turn)
+        if event.ts_ns % self.grid.loop_ns == 0:
+            self._loop(turn, event.ts_ns)
+            removal.carry_on(self.grid, turn)
 
     def _other(self, event: Event | Refused, turn: Turn) -> None:
         if isinstance(event, OpenOrdersReport):
@@ -159,6 +168,11 @@ class SlotGrid:
                 Bound(instrument, Field.LAST, below=False, ticks=high),
             )
         deadline_ns = None if watch_ns == NEVER_NS else max(watch_ns, heartbeat_ns)
+        if grid.releases:
+            # A cancel's patience ends between two loops; it is awaited whether or not loops are passed over.
+            until_ns = max(grid.releases.until_ns(), self._now_ns)
+            heartbeat_ns = min(heartbeat_ns, until_ns)
+            deadline_ns = until_ns if deadline_ns is None else min(deadline_ns, until_ns)
         return Interest(bounds, deadline_ns, heartbeat_ns)
 
     def snapshot(self) -> dict[str, Any]:

@@ -150,6 +150,7 @@ def _cancel_strays(grid: Grid, turn: Turn, slot: Slot) -> None:
 
 def _rename(grid: Grid, slot: Slot, old_id: int, new_id: int) -> None:
     """Follow an exit that became a recovery: the order at the venue stays, its local name changes."""
+    grid.releases.renamed(slot.slot_id, old_id, new_id)
     key = slot.sent.pop(old_id, None)
     if key is not None:
         slot.sent[new_id] = key

@@ -6,10 +6,10 @@ It reuses the booking of an exit, because a second way of closing a position wou
 from math import inf, isfinite
 
 from millrace.strategies.slots.actions import Action
-from millrace.strategies.slots.booking import book
+from millrace.strategies.slots.booking import book, fill_in
 from millrace.strategies.slots.events import Release
 from millrace.strategies.slots.fills import Executed, cycle_of, leave_position, seen
-from millrace.strategies.slots.model import Cause, Recovery, SlotConfig, SlotState
+from millrace.strategies.slots.model import Cause, Cycle, Order, Recovery, SlotConfig, SlotState
 from millrace.strategies.slots.volume import Sizes
 
 
@@ -26,21 +26,26 @@ def release(state: SlotState, event: Release, cfg: SlotConfig, sizes: Sizes) -> 
     record = state.recovery(-event.local_id) if event.local_id < 0 else state.order(event.local_id)
     if record is None or (not isinstance(record, Recovery) and record.role != "exit"):
         return []
-    actions: list[Action] = []
-    entry_fee = record.entry_fee
-    rest = record.volume - record.executed_volume
-    if record.executed_volume > 0.0:
-        part_fee = record.entry_fee * min(1.0, record.executed_volume / record.volume)
-        entry_fee -= part_fee
-        cause: Cause = "recovery" if isinstance(record, Recovery) else "exit"
-        part = cycle_of(record, seen(record), part_fee, cause)
-        actions.append(book(state, part, cfg, completes=rest <= 0.0))
-    if rest > 0.0:
-        fee = event.mark * rest * cfg.maker_fee_pct / 100.0 if event.fee is None else event.fee
-        closed = Executed(rest, event.mark, fee)
-        actions.append(book(state, cycle_of(record, closed, entry_fee, "release"), cfg))
+    cycles = closing_cycles(record, event.mark, event.fee, cfg)
+    last = len(cycles) - 1
+    actions: list[Action] = [book(state, cycle, cfg, completes=place == last) for place, cycle in enumerate(cycles)]
     if isinstance(record, Recovery):
         state.recovery_orders.remove(record)
         return actions
     state.orders.remove(record)
     return actions + leave_position(state, record, cfg, sizes)
+
+
+def closing_cycles(record: Order | Recovery, mark: float, fee: float | None, cfg: SlotConfig) -> list[Cycle]:
+    """Return what a release books, amounts filled in: the executed part as it traded, the rest at the mark."""
+    rest = record.volume - record.executed_volume
+    entry_fee, cycles = record.entry_fee, []
+    if record.executed_volume > 0.0:
+        part_fee = entry_fee * min(1.0, record.executed_volume / record.volume)
+        entry_fee -= part_fee
+        cause: Cause = "recovery" if isinstance(record, Recovery) else "exit"
+        cycles.append(fill_in(cycle_of(record, seen(record), part_fee, cause)))
+    if rest > 0.0:
+        closed = Executed(rest, mark, mark * rest * cfg.maker_fee_pct / 100.0 if fee is None else fee)
+        cycles.append(fill_in(cycle_of(record, closed, entry_fee, "release")))
+    return cycles
