@@ -30,4 +30,7 @@ def stage_values(grid: Grid) -> dict[str, Scalar]:
         "order_size_mode": chosen.order_size_mode,
         "compounding_mode": chosen.sticky_compounding_mode,
         "sizer": "shadow" if sizer.shadow else "on" if sizer.enabled else "off",
+        "momentum": "on" if chosen.momentum.enabled else "shadow",
+        "regime_adx": chosen.regime.adx_enabled,
+        "rebalancer": chosen.rebalance.enabled,
     }
