@@ -1,9 +1,9 @@
 """Issue 4 "Speed": one engine step at 225 slots with 450 resting orders, on a venue whose caps are raised for this.
 
-Every step is timed inside the running program, guards included, woken on every event as live is; what is limited is the
-99th percentile of all steps together. Beside it stands that of the slowest kind alone, in the processor's time of this
-thread, because its few steps would else mostly tell what else the machine did. An operator moves the entry distance
-now and then, which has every slot looked at in one loop.
+Every step is timed inside the running program, guards included, with everything that the grid can do switched on, and
+woken on every event as live is. An operator moves the entry distance now and then, which has every slot looked at in
+one loop. What is limited is the 99th percentile of all steps in the processor's time of this thread; by the wall clock,
+which is shown beside it, it is the same where nothing else runs. The slowest kind of step has its own line.
 """
 
 from collections import defaultdict
@@ -48,6 +48,14 @@ def everything() -> Settings:
             "slots.private_api_wave_calls": 100,
             "sizer.enabled": True,
             "sizer.shadow": False,
+            "momentum.enabled": True,
+            "momentum.max_defer_sec": 60.0,
+            "regime.adx_enabled": True,
+            "regime.entry_pct_choppy": 0.2,
+            "regime.entry_pct_normal": 0.25,
+            "regime.entry_pct_trending": 0.3,
+            "rebalance.enabled": True,
+            "trend.enabled": True,
             "stops.allocated_capital_usd": 50_000.0,
             "venue.base_balance": 100_000.0,
             "venue.quote_balance": 30_000.0,
@@ -107,7 +115,8 @@ def test_a_step_at_450_orders(benchmark: BenchmarkFixture, monkeypatch: pytest.M
     tails = {kind: p99(rows) for kind, rows in busy_sec.items() if len(rows) >= 100}
     slowest = max(tails, key=tails.__getitem__)
     benchmark.extra_info |= {
-        "p99_sec": p99(seconds),
+        "p99_sec": p99([row for rows in busy_sec.values() for row in rows]),
+        "p99_wall_sec": p99(seconds),
         "p99_limit_sec": LIMIT_SEC,
         "slowest": [slowest, tails[slowest]],
         "steps": len(seconds),
