@@ -164,7 +164,7 @@ def test_missing_and_empty_files_are_named(tmp_path) -> None:
     [
         ("enrty_pct = 0.3", "line 2: unknown configuration key slots.enrty_pct (did you mean slots.entry_pct?)"),
         ('entry_pct = "much"', "line 2: slots.entry_pct must be a finite number, not 'much'"),
-        ("b_side_account_sizing = true", "line 2: slots.b_side_account_sizing = True is not available yet"),
+        ('count = 10\n[venue]\nendpoint = "here"', "line 4: venue.endpoint = here is not available yet"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_line_and_nothing_runs(line, words, good, tmp_path) -> None:

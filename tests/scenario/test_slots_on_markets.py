@@ -71,7 +71,7 @@ def test_in_doge_mode_the_volume_is_the_same_at_half_and_double_the_price(factor
 
 @pytest.mark.parametrize(("factor", "trades"), [(0.5, True), (1.0, True), (2.0, False)])
 def test_in_usd_mode_the_doubled_price_falls_below_the_minimum_and_says_so(factor, trades):
-    usd = {"slots.order_size_mode": "USD", "slots.order_size_usd": 12.0}
+    usd = {"slots.order_size_mode": "USD", "slots.order_size_usd": 12.0, "slots.b_side_account_sizing": False}
     outcome = played(wave(6, mean=0.2 * factor), **usd)
     assert_sound(outcome)
     assert bool(of(outcome, Submit)) is trades

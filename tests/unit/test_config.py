@@ -269,11 +269,6 @@ def test_a_part_that_is_not_built_refuses_anything_but_its_default(knob):
         load_settings(overrides={knob.key: knob.default})
 
 
-def test_b_side_account_sizing_is_off_until_its_part_is_built(tmp_path):
-    path = written(tmp_path, "# legacy\nB_SIDE_ACCOUNT_SIZING = true\n")
-    assert "millrace.toml line 2: slots.b_side_account_sizing = True is not available yet" in refused(path=path)
-
-
 @pytest.mark.parametrize("name", ["MILLRACE__RUN__LIVE", "DAILY_LOSS_LIMIT", "MILLRACE__VENUE__ENDPOINT"])
 def test_live_flag_caps_and_endpoints_may_not_come_from_the_environment(name):
     """design 5.8."""

@@ -37,7 +37,7 @@ def test_p2_a_resume_heals_a_quarantined_slot_before_it_judges_it():
         (
             (1e6, 1e6),
             0.4,
-            {"order_size_mode": "USD", "order_size_usd": 12.0},
+            {"order_size_mode": "USD", "order_size_usd": 12.0, "b_side_account_sizing": False},
             {"A": "min_size_wait", "B": "min_size_wait"},
         ),
         ((1e6, 0.0), 0.2, {}, {"B": "unfunded"}),
@@ -275,6 +275,7 @@ def test_p36_a_slot_whose_entries_are_on_their_way_off_the_book_gets_no_others()
 def test_p37_an_order_far_from_the_market_is_judged_at_its_own_price(leg, lot_decimals):
     """10.4 USD are 52 units at the market's 0.2; backed off by 10 % a sell is 47 of them, below 50, a buy is 57."""
     changes = {"order_size_mode": "USD", "order_size_usd": 10.4, "daily_loss_limit_usd": 0.0, "entry_pct": 2.0}
+    changes["b_side_account_sizing"] = False
     desk = Desk(1, facts=doge(lot_decimals), backoff_max_multiplier=5.0, **QUICK, **changes)
     desk.slot().state.leg(leg).consecutive_losses = 99
     desk.loops(3)

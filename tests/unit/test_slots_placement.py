@@ -172,7 +172,9 @@ def test_rule_7_every_attempt_has_a_key_of_its_own():
 
 @pytest.mark.parametrize("lot_decimals", [0, 2, 8])
 def test_the_size_in_the_state_is_the_size_that_leaves(lot_decimals):
-    desk = Desk(facts=doge(lot_decimals), order_size_mode="USD", order_size_usd=13.37).open()
+    desk = Desk(
+        facts=doge(lot_decimals), order_size_mode="USD", order_size_usd=13.37, b_side_account_sizing=False
+    ).open()
     for order in desk.slot().state.orders:
         place = desk.sent[desk.one(order.trade_id)]
         assert desk.facts.volume(place.lots) == order.volume

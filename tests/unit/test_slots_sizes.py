@@ -146,7 +146,11 @@ def test_a_profit_grows_a_doge_order_only_when_told_to(compound, effective, volu
 @pytest.mark.parametrize(("mode", "grows"), [("legacy_profit", True), ("fixed", False)])
 def test_a_profit_grows_a_usd_order_of_its_own_slot(mode, grows):
     desk = Desk(
-        order_size_mode="USD", order_size_usd=12.0, sticky_compounding_mode=mode, reentry_base_cooldown_sec=0.0
+        order_size_mode="USD",
+        order_size_usd=12.0,
+        b_side_account_sizing=False,
+        sticky_compounding_mode=mode,
+        reentry_base_cooldown_sec=0.0,
     ).open()
     desk.fill(desk.one("B"))
     desk.accept()
@@ -157,19 +161,19 @@ def test_a_profit_grows_a_usd_order_of_its_own_slot(mode, grows):
 
 
 def test_doge_mode_is_for_sticky_slots_only_and_the_status_says_so():
-    desk = Desk(sticky_mode_enabled=False, order_size_usd=12.0).open()
+    desk = Desk(sticky_mode_enabled=False, order_size_usd=12.0, b_side_account_sizing=False).open()
     assert desk.volume(desk.one("B")) == round(12.0 / 0.1996, 8)
     assert desk.status()["slots"][0]["order_size_mode"] == "USD"
 
 
-def test_b_takes_the_same_size_as_a_while_its_account_share_is_not_built():
-    desk = Desk(order_size_mode="USD", order_size_usd=12.0).open()
+def test_b_takes_the_same_size_as_a_without_its_account_share():
+    desk = Desk(order_size_mode="USD", order_size_usd=12.0, b_side_account_sizing=False).open()
     for leg in ("A", "B"):
         assert desk.volume(desk.one(leg)) * desk.limit(desk.one(leg)) == pytest.approx(12.0, abs=1e-6)
 
 
 def test_a_leg_below_the_minimum_shows_target_required_and_price():
-    desk = Desk(order_size_mode="USD", order_size_usd=5.0)
+    desk = Desk(order_size_mode="USD", order_size_usd=5.0, b_side_account_sizing=False)
     desk.loop()
     assert desk.waits() == {"A": "min_size_wait", "B": "min_size_wait"}
     shown = desk.status()["slots"][0]["too_small"]

@@ -1,10 +1,61 @@
-"""The knobs of the rebalancer and of its dynamic target, as one table (slots 13, 21).
+"""The knobs of what divides the account's money among orders: shares, layers, reserve, rebalancer (slots 8, 9, 13, 21).
 
-The contract calls the dynamic target optional and names no switch for it; `trend.enabled` is ours and off, so that an
-operator who sets an idle target gets that target.
+Some are ours. The contract calls the dynamic target optional and names no switch for it: `trend.enabled`, off, so that
+an operator who sets an idle target gets that target. It reserves "N orders" and does not say N:
+`slots.entry_reserve_orders`. And it names no first number of layers and no size of one: none, of one unit an order.
 """
 
 from millrace.config.knob import Knob, knob
+
+CAPITAL: tuple[Knob, ...] = (
+    knob(
+        "slots.b_side_account_sizing",
+        "B_SIDE_ACCOUNT_SIZING",
+        True,
+        "",
+        "in USD mode, size each buy by its slot's share of the free money",
+        spec="slots 8.3",
+    ),
+    knob(
+        "slots.b_side_max_mult",
+        "B_SIDE_MAX_MULT",
+        3.0,
+        "",
+        "greatest share, as a multiple of order_size_usd; 0: no cap",
+        low=0,
+        spec="slots 8.3",
+    ),
+    knob("slots.allocation_safety_buffer_usd", "ALLOCATION_SAFETY_BUFFER_USD", 0.10, "USD", "never shared", low=0),
+    knob(
+        "slots.capital_layers",
+        "CAPITAL_LAYERS",
+        0,
+        "layers",
+        "capital layers that a fresh grid starts with",
+        low=0,
+        high=100,
+        spec="slots 8.1",
+    ),
+    knob(
+        "slots.capital_layer_doge_per_order",
+        "CAPITAL_LAYER_DOGE_PER_ORDER",
+        1.0,
+        "base",
+        "units that a layer adds to each order",
+        low=0,
+        spec="slots 8.1",
+    ),
+    knob(
+        "slots.entry_cap_policy",
+        "ENTRY_CAP_POLICY",
+        "none",
+        "",
+        "let some entries in although waiting exits have used up the safe cap",
+        choices=("none", "entry_reserve"),
+        spec="slots 9",
+    ),
+    knob("slots.entry_reserve_orders", "", 10, "orders", "how many entries that are", low=1, spec="slots 9"),
+)
 
 REBALANCE: tuple[Knob, ...] = (
     knob("rebalance.enabled", "REBALANCE_ENABLED", False, "", "rebalance by entry size", spec="slots 13"),
@@ -54,4 +105,4 @@ TREND: tuple[Knob, ...] = (
     knob("trend.dead_zone", "TREND_DEAD_ZONE", 0.001, "", "trend without effect", low=0),
 )
 
-REBALANCE_KNOBS: tuple[Knob, ...] = (*REBALANCE, *TREND)
+REBALANCE_KNOBS: tuple[Knob, ...] = (*CAPITAL, *REBALANCE, *TREND)

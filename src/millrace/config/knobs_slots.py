@@ -1,6 +1,6 @@
 """The knobs of the slot grid that something reads today, as one table (slots 21).
 
-Defaults are the contract's. The one exception is B_SIDE_ACCOUNT_SIZING, which stays off until its part is built.
+Defaults are the contract's; what divides the account's money among the orders stands in `knobs_rebalance`.
 """
 
 from millrace.config.knob import Knob, knob

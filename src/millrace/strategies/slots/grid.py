@@ -6,6 +6,7 @@ change, and the small queries that more than one of them needs.
 
 from collections import deque
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -17,12 +18,14 @@ from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.risk.loss_lock import LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots.b_side import BuyShares
 from millrace.strategies.slots.balance_recon import BalanceWatch
 from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
 from millrace.strategies.slots.direction import BAR_NS, BarsRead, Reading
 from millrace.strategies.slots.gate_records import GateRecords
 from millrace.strategies.slots.handover_state import Handover
 from millrace.strategies.slots.idle_control import IdleControl
+from millrace.strategies.slots.layers import CapitalLayers
 from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
 from millrace.strategies.slots.momentum import MomentumGate
 from millrace.strategies.slots.open_drift import OpenOrderDrift
@@ -115,6 +118,8 @@ class Grid:
         self.open_drift = OpenOrderDrift(chosen.open_order_drift())
         self.idle = IdleControl(chosen.rebalance, chosen.trend)
         self.handover = Handover()
+        self.buys = BuyShares.of(self.instrument, chosen.allocation_safety_buffer_usd, chosen.b_side_cap_usd())
+        self.layers = CapitalLayers(chosen)
 
     # Settings of a slot
 
@@ -304,12 +309,13 @@ class Grid:
         if active:
             self.refresh_sizer(turn)
             regime = self.direction(turn)
-        units = chosen.order_size_doge
+        mode, units = self.size_mode(slot), chosen.order_size_doge
         if chosen.order_size_doge_compound:
             units += whole_units(slot.compound_units)
+        shares = chosen.b_side_account_sizing and mode == "USD"
         return EntrySizes(
             cfg=self.cfg(slot),
-            mode=self.size_mode(slot),
+            mode=mode,
             floor_mode=chosen.entry_floor_mode,
             base_usd=self.base_usd(slot),
             base_units=units,
@@ -318,6 +324,9 @@ class Grid:
             floors=self.floors,
             caution=turn.standing.multiplier,
             favour=self.idle.favour(turn) if fresh else None,
+            layer_units=self.layers.units(turn, len(self.slots)),
+            mark=turn.price,
+            buy=partial(self.buys.size, self.slots.values(), slot, turn) if shares else None,
         )
 
     def size_mode(self, slot: Slot) -> SizeMode:

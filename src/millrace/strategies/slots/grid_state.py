@@ -48,6 +48,7 @@ def snapshot_grid(grid: Grid) -> dict[str, Any]:
         "open_drift": grid.open_drift.snapshot(),
         "idle": grid.idle.snapshot(),
         "handover": grid.handover.snapshot(),
+        "layers": grid.layers.snapshot(),
         "sizer": grid.sizer.snapshot_state(),
     }
 
@@ -86,5 +87,6 @@ def restore_grid(grid: Grid, state: dict[str, Any]) -> None:
     grid.open_drift.restore(state["open_drift"])
     grid.idle.restore(state["idle"])
     grid.handover.restore(state["handover"])
+    grid.layers.restore(state["layers"])
     grid.sizer.restore_state(state["sizer"])
     grid.rescheduled()

@@ -42,7 +42,8 @@ def idle_now(grid: Grid, turn: Turn) -> Idle | None:
 def _next_buys_usd(grid: Grid, mark: float) -> float:
     """Return what the buys that come next will ask for: B legs without an order, each at its plain size.
 
-    Entries on the book hold their money already, and a leg in position gets its money back before it buys again.
+    Entries on the book hold their money already, and a leg in position gets its money back before it buys again. Plain
+    means without account shares, which take all free money by definition and would leave nothing idle.
     """
     return sum(
         grid.settings.order_size_doge * mark if grid.size_mode(slot) == "DOGE" else grid.base_usd(slot)

@@ -17,10 +17,12 @@ from millrace.strategies.slots.momentum_gate import held_leg, is_kept_back, let_
 from millrace.strategies.slots.placement import (
     drop_entry,
     entry_block,
+    entry_headroom,
     opening_block,
     place,
     place_exits,
     reprice_entry,
+    size_wait,
 )
 from millrace.strategies.slots.refresh import has_drifted, is_stale_partial
 from millrace.strategies.slots.schedule import reschedule
@@ -46,7 +48,7 @@ def run_loop(grid: Grid, turn: Turn) -> None:
         return
     grid.dirty.clear()
     take_baseline(grid, turn)
-    grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
+    grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, entry_headroom(grid, turn))
     grid.floors.begin_loop()
     turn.calls_left = grid.settings.max_api_calls_per_loop - _calls_on_their_way(grid, turn)
     _exits_first(grid, turn, chosen)
@@ -228,7 +230,10 @@ def _repair(grid: Grid, turn: Turn, legs: list[tuple[Slot, TradeId]]) -> None:
 
 
 def _open(grid: Grid, turn: Turn, slot: Slot, opening: Opening) -> None:
-    for leg, reason in opening.waits.items():
+    for leg, said in opening.waits.items():
+        reason = said
+        if said is WaitReason.MIN_SIZE_WAIT:
+            reason = size_wait(grid, turn, grid.sizes(slot, turn), leg)
         if reason is WaitReason.EXCHANGE_CANCELS and slot.wait.get(leg) is not reason:
             text = f"slot {slot.slot_id} leg {leg}: the venue keeps ending its entries; it waits"
             turn.out.append(Alert(Severity.WARN, "exchange_cancels", text, turn.now_ns))

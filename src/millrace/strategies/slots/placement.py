@@ -11,7 +11,8 @@ from millrace.core.permission import Level, ReasonCode
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import normalise_flags
 from millrace.strategies.slots.legs import fresh_entry_price
-from millrace.strategies.slots.model import Order, Recovery, WaitReason
+from millrace.strategies.slots.model import Order, Recovery, TradeId, WaitReason
+from millrace.strategies.slots.order_size import EntrySizes
 from millrace.strategies.slots.pricing import clear_of_market, kept_distance_pct
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
@@ -54,10 +55,18 @@ def reprice_entry(grid: Grid, turn: Turn, slot: Slot, order: Order) -> None:
     sizes = grid.sizes(slot, turn, fresh=order.local_id not in slot.plain)
     volume = sizes.volume(order.trade_id, price) if price > 0.0 else None
     if volume is None:
-        drop_entry(grid, turn, slot, order, WaitReason.MIN_SIZE_WAIT)
+        drop_entry(grid, turn, slot, order, size_wait(grid, turn, sizes, order.trade_id))
     else:
         order.price, order.volume = price, volume
         order.distance_pct = kept_distance_pct(order.trade_id, grid.cfg(slot))
+
+
+def size_wait(grid: Grid, turn: Turn, sizes: EntrySizes, leg: TradeId) -> WaitReason:
+    """Return what a leg without a valid size waits for: another price, or money where its size is a share of it."""
+    if not sizes.is_short(leg):
+        return WaitReason.MIN_SIZE_WAIT
+    grid.note_shortage(turn)
+    return WaitReason.UNFUNDED
 
 
 def drop_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, reason: WaitReason) -> None:
@@ -76,9 +85,27 @@ def entry_block(grid: Grid, turn: Turn, slot: Slot) -> WaitReason | None:
         return WaitReason.PAUSED
     if turn.stale:
         return WaitReason.STALE_PRICE
-    if turn.open_orders >= grid.safe_cap:
+    if entry_headroom(grid, turn) < 1:
         return WaitReason.CAPACITY_BLOCK
     return None
+
+
+def entry_headroom(grid: Grid, turn: Turn) -> int:
+    """Return how many more orders entries may make: up to the safe cap, with ENTRY_CAP_POLICY a few beyond (slots 9).
+
+    Exits always count against the cap. When they have used it up, the reserve lets so many entries in all stand beside
+    them, never more than the venue allows, so that waiting exits do not end the trading.
+    """
+    headroom, chosen = grid.safe_cap - turn.open_orders, grid.settings
+    if headroom > 0 or chosen.entry_cap_policy == "none":
+        return headroom
+    entries = sum(
+        order.role == "entry" and order.local_id in slot.sent
+        for slot in grid.slots.values()
+        for order in (*slot.state.orders, *slot.state.cancelling)
+    )
+    room = min(chosen.entry_reserve_orders - entries, chosen.open_orders_per_pair_limit - turn.open_orders)
+    return max(headroom, room)
 
 
 def opening_block(grid: Grid, turn: Turn, slot: Slot) -> WaitReason | None:
@@ -100,7 +127,7 @@ def _place_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, *, paced: boo
     if slot.is_cancelling(order.trade_id):
         return
     if paced:
-        grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, grid.safe_cap - turn.open_orders)
+        grid.scheduler.open_loop(turn.now_ns // grid.loop_ns, entry_headroom(grid, turn))
         if not grid.scheduler.has_room:
             grid.scheduler.defer(turn.now)
             return

@@ -101,7 +101,7 @@ def _wait_for_size(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> None:
     Slots of equal size ask the same question in the same loop, so answers at one price are remembered.
     """
     sizes, losses = grid.sizes(slot, turn), slot.state.leg(leg).consecutive_losses
-    question = (turn.ticks, leg, losses, grid.is_sticky(slot), sizes.base_usd, sizes.base_units, sizes.multiplier(leg))
+    question = (turn.ticks, leg, losses, grid.is_sticky(slot), sizes.base(leg), sizes.multiplier(leg))
     if question not in grid.size_answers:
         if any(turn.ticks != asked[0] for asked in grid.size_answers):
             grid.size_answers.clear()
@@ -116,6 +116,7 @@ def _valid_prices(grid: Grid, turn: Turn, sizes: EntrySizes, leg: TradeId, losse
     sizes = replace(sizes, floors=FloorCount())  # what is only asked must not count as lifted
 
     def is_valid(ticks: int) -> bool:
+        sizes.mark = grid.instrument.price(ticks)
         return sizes.volume(leg, entry_price(leg, grid.instrument.price(ticks), losses, sizes.cfg)) is not None
 
     def nearest(far: int, none: int) -> int:

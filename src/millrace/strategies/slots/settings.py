@@ -22,6 +22,7 @@ from millrace.strategies.slots.trend import TrendSettings
 from millrace.strategies.slots.volatility import VolatilityTarget
 
 CompoundingMode = Literal["legacy_profit", "fixed"]
+EntryCapPolicy = Literal["none", "entry_reserve"]
 DriftBasis = Literal["target", "market"]
 
 
@@ -36,6 +37,11 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_size_doge_compound: bool = False
     sticky_compounding_mode: CompoundingMode = "legacy_profit"
     entry_floor_mode: FloorMode = "multiplier_only"
+    b_side_account_sizing: bool = True
+    b_side_max_mult: float = 3.0
+    allocation_safety_buffer_usd: float = 0.10
+    capital_layers: int = 0
+    capital_layer_doge_per_order: float = 1.0
 
     entry_pct: float = 0.2
     profit_pct: float = 1.0
@@ -72,6 +78,8 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     open_orders_per_pair_limit: int = 225
     open_order_safety_ratio: float = 0.75
+    entry_cap_policy: EntryCapPolicy = "none"
+    entry_reserve_orders: int = 10
     max_entry_adds_per_loop: int = 2
     max_api_calls_per_loop: int = 10
     max_consecutive_errors: int = 25
@@ -101,6 +109,10 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
             min_volume=instrument.volume(instrument.min_lots),
             min_cost_usd=instrument.quote_float(instrument.min_cost),
         )
+
+    def b_side_cap_usd(self) -> float:
+        """Return the most that one slot's share of the account may be, 0: no cap (slots 8.3)."""
+        return self.b_side_max_mult * self.order_size_usd
 
     def volatility(self) -> VolatilityTarget:
         """Return the settings of the volatility target (slots 5.4)."""

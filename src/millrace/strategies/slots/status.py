@@ -103,6 +103,12 @@ def _entry_floor(grid: Grid, _: Turn) -> dict[str, Any]:
     }
 
 
+def _b_side_sizing(grid: Grid, turn: Turn) -> dict[str, Any]:
+    enabled = grid.settings.b_side_account_sizing
+    acts = enabled and any(grid.size_mode(slot) == "USD" for slot in grid.slots.values())
+    return grid.buys.status(grid.slots.values(), turn, enabled=enabled, acts=acts)
+
+
 def capacity(grid: Grid, turn: Turn) -> CapacityFillHealth:
     """Return the `capacity_fill_health` object (slots 15)."""
     market, chosen = turn.market, grid.settings
@@ -228,6 +234,8 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "throughput_sizer": sizer_payload,
     "momentum": momentum_block,
     "regime_adx": regime_block,
+    "b_side_sizing": _b_side_sizing,
+    "capital_layers": lambda grid, turn: grid.layers.status(turn, len(grid.slots)),
     "rebalancer": rebalancer_status,
     "trend": lambda grid, turn: grid.idle.trend.status(turn.now),
     "release_health": release_health,

@@ -69,10 +69,16 @@ def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
     }
 
 
+def _base_usd(grid: Grid, slot: Slot, leg: TradeId) -> float:
+    """Return the leg's base size; a share of the account shows only where its cap, not the money, holds it down."""
+    shares = leg == "B" and grid.settings.b_side_account_sizing and grid.settings.b_side_max_mult > 0.0
+    return grid.settings.b_side_cap_usd() if shares else grid.base_usd(slot)
+
+
 def _too_small(grid: Grid, slot: Slot, leg: TradeId) -> dict[str, float]:
     """Return what a leg below the minimum wants, what the venue asks for (base units), and the price (slots 8.5)."""
     cfg, price = grid.cfg(slot), fresh_entry_price(slot.state, leg, grid.cfg(slot))
     in_units = grid.size_mode(slot) == "DOGE"
-    target = grid.settings.order_size_doge if in_units else grid.base_usd(slot) / price if price > 0.0 else 0.0
+    target = grid.settings.order_size_doge if in_units else _base_usd(grid, slot, leg) / price if price > 0.0 else 0.0
     required = max(cfg.min_volume, cfg.min_cost_usd / price) if price > 0.0 else cfg.min_volume
     return {"target": target, "required": required, "price": price}
