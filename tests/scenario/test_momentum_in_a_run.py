@@ -74,6 +74,8 @@ def test_12_3_no_new_entry_leaves_against_the_market_and_without_the_gate_some_d
     assert against(gated, said) == []
     assert gated.fills > 200
     assert gated.assembled.program.grid.grid.violations == 0
+    skewed = grid.played(grid.settings_for("demo", {"momentum.enabled": True} | grid.REBALANCING), tape, lazy=True)
+    assert against(skewed, said) == [], "how much is another part's business (slots 12.3)"
 
 
 def test_12_4_the_shadow_gate_names_those_very_entries(tape):
@@ -92,6 +94,16 @@ def test_12_4_the_shadow_gate_names_those_very_entries(tape):
                 assert order.would_defer == want
                 checked += 1
     assert checked > 80
+
+
+def test_12_6_fresh_entries_stand_at_the_distances_of_the_table_and_nowhere_else(tape):
+    outcome = grid.played(grid.settings_for("demo", grid.ADAPTIVE), tape, lazy=True)
+    distances = set()
+    for ts_ns, command in outcome.commands:
+        if isinstance(command, Submit) and not command.order.order.reduces:
+            market = tape.ticks[np.searchsorted(tape.ts_ns, ts_ns, side="right") - 1]
+            distances.add(round(abs(command.order.order.limit_ticks / market - 1.0) * 100.0, 2))
+    assert distances == {0.2, 0.25, 0.35, 0.5}, "0.2 until the index is warm"
 
 
 def test_a_grid_that_waits_for_momentum_wakes_at_bars_and_not_at_loops(tape):

@@ -5,8 +5,6 @@ all of them at once and has only those looked at that it lets go. A slot with no
 been for too long both its legs go out, and the gate leaves the slot alone until one of them fills.
 """
 
-from typing import Any
-
 from millrace.core.commands import Alert, Severity
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.model import Order, TradeId, WaitReason
@@ -98,26 +96,6 @@ def look_at_waits(grid: Grid, turn: Turn) -> None:
             grid.dirty.add(slot.slot_id)
         elif waits:
             gate.look_ns = grid.next_bar_loop_ns(turn.now_ns)
-
-
-def momentum_block(grid: Grid, turn: Turn) -> dict[str, Any]:
-    """Return the status object `momentum`: averages in USD, ages in seconds, null while not warm (slots 12.6)."""
-    chosen, read = grid.settings.momentum, grid.peek_bars(turn)
-    since = [(leg, at_ns) for slot in grid.slots.values() for leg, at_ns in slot.deferred_ns.items()]
-    tick = grid.instrument.price(1)
-    return {
-        "enabled": chosen.enabled,
-        "shadow": not chosen.enabled,
-        "signal": read.signal,
-        "ema_fast": None if read.ema_fast is None else read.ema_fast * tick,
-        "ema_slow": None if read.ema_slow is None else read.ema_slow * tick,
-        "bars": read.bars,
-        "data_age_sec": read.data_age_sec,
-        "deferred_a": sum(leg == "A" for leg, _ in since),
-        "deferred_b": sum(leg == "B" for leg, _ in since),
-        "oldest_defer_sec": max([(turn.now_ns - at_ns) / _SECOND_NS for _, at_ns in since], default=0.0),
-        "overrides_total": grid.momentum.overrides_total,
-    }
 
 
 def _max_defer_ns(grid: Grid) -> int:

@@ -13,6 +13,26 @@ from millrace.strategies.slots.turn import Turn
 _SECOND = 1e9
 
 
+def momentum_block(grid: Grid, turn: Turn) -> dict[str, Any]:
+    """Return the status object `momentum`: averages in USD, ages in seconds, null while not warm (slots 12.6)."""
+    chosen, read = grid.settings.momentum, grid.peek_bars(turn)
+    since = [(leg, at_ns) for slot in grid.slots.values() for leg, at_ns in slot.deferred_ns.items()]
+    tick = grid.instrument.price(1)
+    return {
+        "enabled": chosen.enabled,
+        "shadow": not chosen.enabled,
+        "signal": read.signal,
+        "ema_fast": None if read.ema_fast is None else read.ema_fast * tick,
+        "ema_slow": None if read.ema_slow is None else read.ema_slow * tick,
+        "bars": read.bars,
+        "data_age_sec": read.data_age_sec,
+        "deferred_a": sum(leg == "A" for leg, _ in since),
+        "deferred_b": sum(leg == "B" for leg, _ in since),
+        "oldest_defer_sec": max([(turn.now_ns - at_ns) / _SECOND for _, at_ns in since], default=0.0),
+        "overrides_total": grid.momentum.overrides_total,
+    }
+
+
 def regime_block(grid: Grid, turn: Turn) -> dict[str, Any]:
     """Return the `regime_adx` object; times are unix seconds."""
     chosen, read = grid.settings, grid.peek_bars(turn)

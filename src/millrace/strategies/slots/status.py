@@ -18,8 +18,7 @@ from millrace.strategies.slots.capacity_health import CapacityFillHealth, Capaci
 from millrace.strategies.slots.grid import LOW_HEADROOM, Grid
 from millrace.strategies.slots.idle_money import rebalancer_status
 from millrace.strategies.slots.model import PARTIAL_CANCEL, phase
-from millrace.strategies.slots.momentum_gate import momentum_block
-from millrace.strategies.slots.regime_status import regime_block
+from millrace.strategies.slots.regime_status import momentum_block, regime_block
 from millrace.strategies.slots.release_recon import recon_gate
 from millrace.strategies.slots.release_status import release_health
 from millrace.strategies.slots.schedule import bootstrap_backlog
