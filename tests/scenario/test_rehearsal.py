@@ -4,6 +4,7 @@ CI runs a small fixed part; MILLRACE_REHEARSAL_KILLS and MILLRACE_REHEARSAL_SEED
 venue is slow to answer, so that many a kill meets an order whose answer is outstanding.
 """
 
+import json
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from demo_runs import venue_records
 from millrace.core.failure import WorldError
 from millrace.sim.venue_log import Accepted
 from millrace.world.rehearsal import Rehearsal
+from old_bot import snapshot
 
 KILLS = int(os.environ.get("MILLRACE_REHEARSAL_KILLS", "5"))
 SEED = int(os.environ.get("MILLRACE_REHEARSAL_SEED", "3"))
@@ -44,6 +46,16 @@ def test_after_kills_of_both_processes_everybody_agrees(tmp_path):
     assert report["kills"] == KILLS
     assert report["venue_kills"] > 0
     assert report["orders"] > 0
+
+
+def test_a_handover_survives_kills_of_both_processes(tmp_path):
+    """The old bot's orders rest at a venue of its own process; whatever is killed, none is lost or doubled."""
+    (tmp_path / "old.json").write_text(json.dumps(snapshot(entry_pct=0.1, profit_pct=0.6)))
+    words = ("--from-snapshot", tmp_path / "old.json", "--kills", 3, "--seed", SEED, "--speed", 300, "--json")
+    said = millrace("rehearse", "--dir", tmp_path / "run", *words, *CHOSEN)
+    assert said.code == 0, said.out + said.err
+    assert said.object["disagreements"] == []
+    assert said.object["orders"] >= 9
 
 
 def children(of: int) -> dict[str, int]:

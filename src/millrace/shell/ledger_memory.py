@@ -75,6 +75,7 @@ class MemoryLedger:
         self._keys: dict[tuple[str, str], Place] = {}
         self._venue_ids: dict[tuple[str, str], str] = {}
         self._fills: set[FillKey] = set()
+        self._openings = 0
         self._positions: dict[SubPosition, list[int]] = {}
         self._fees: dict[tuple[str, str], Money] = {}
         self._bookings: dict[tuple[str, str, str], Book] = {}
@@ -172,7 +173,9 @@ class MemoryLedger:
         row.venue_order_id = fact.venue_order_id
 
     def _open(self, opening: RecordOpening) -> None:
+        before = len(self._fills)
         self._record_fill(opening_fill(opening))
+        self._openings += len(self._fills) - before
 
     def _record_fill(self, fill: RecordFill) -> None:
         key = fill_key(fill)
@@ -224,7 +227,7 @@ class MemoryLedger:
 
     def fills(self) -> int:
         """Return the number of booked fill increments."""
-        return len(self._fills)
+        return len(self._fills) - self._openings
 
     def fees(self, strategy: str) -> dict[str, Money]:
         """Return what a strategy's fills cost, by group, sorted by its name."""

@@ -38,7 +38,7 @@ from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
 from millrace.shell.disk import RealDisk
-from millrace.shell.ledger_rows import fill_key, moved, opening_fill, terms_of, venue_key
+from millrace.shell.ledger_rows import OPENING, fill_key, moved, opening_fill, terms_of, venue_key
 
 SCHEMA_VERSION: Final = "2"
 _BUSY_MS: Final = 2_000
@@ -336,7 +336,7 @@ class SqliteLedger:
 
     def fills(self) -> int:
         """Return the number of booked fill increments."""
-        count: int = self._read("SELECT count(*) FROM fills")[0][0]
+        count: int = self._read("SELECT count(*) FROM fills WHERE client_id NOT LIKE ?", f"{OPENING}%")[0][0]
         return count
 
     def fees(self, strategy: str) -> dict[str, Money]:

@@ -66,7 +66,7 @@ def audit(folder: Path) -> Findings:
     try:
         resting = run.venue.open_orders(run.program.instrument.id)
         found = tuple(_disagreements(run))
-        return Findings(len(run.ledger.orders()), len(run.fills), len(resting), found)
+        return Findings(len(run.ledger.orders()), run.ledger.fills(), len(resting), found)
     finally:
         run.ledger.close()
 

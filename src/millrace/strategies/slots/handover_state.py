@@ -36,11 +36,14 @@ class Handover:
         """Tell whether nothing may be moved yet that would stay where it is without a handover."""
         return now_ns < self.quiet_until_ns
 
-    def status(self) -> dict[str, Any] | None:
-        """Return the `handover` object; None in a grid that began by itself."""
-        if not self.source:
-            return None
-        return {"source": self.source, "since_ns": self.since_ns, "quiet_until_ns": self.quiet_until_ns}
+    def status(self) -> dict[str, Any]:
+        """Return the `handover` object; times in seconds, null in a grid that began by itself."""
+        began = bool(self.source)
+        return {
+            "source": self.source,
+            "since": self.since_ns / 1e9 if began else None,
+            "quiet_until": self.quiet_until_ns / 1e9 if began else None,
+        }
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""

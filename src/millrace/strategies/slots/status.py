@@ -238,6 +238,7 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "rebalancer": rebalancer_status,
     "trend": lambda grid, turn: grid.idle.trend.status(turn.now),
     "release_health": release_health,
+    "handover": lambda grid, _: grid.handover.status(),
     "slots": lambda grid, _: [slot_row(grid, slot) for slot in grid.slots.values()],
 }
 """Each block of the payload by its key (slots 18): a new block is one line here and a function of its own module."""
