@@ -86,6 +86,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         read_env(tmp_path / "binary.env")
 
 
+def test_what_a_rule_moves_is_written_though_the_file_does_not_name_it(tmp_path):
+    """slots 21: floor <= ceiling swapped."""
+    path = tmp_path / "old.env"
+    path.write_text("TREND_CEILING=0.0\n")
+    text = as_toml(migrate(path))
+    assert "floor = 0.0 # moved by a rule" in text
+    assert "ceiling = 0.15 # TREND_CEILING = 0.0, adjusted" in text
+
+
 VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.integers(-5, 500).map(str),
@@ -106,7 +115,7 @@ def test_the_migrated_file_means_what_the_old_file_meant(values):
         assert again.digest == migration.digest
         taken_over = {"clamped", "unusable", "out_of_range"}
         assert not [notice for notice in again.notices if notice.code in taken_over], "what was clamped stays quiet"
-        assert {row.name for row in migration.rows} == set(values)
+        assert {row.name for row in migration.rows} - {""} == set(values)
         assert all(row.key in report(migration) for row in migration.rows)
 
 

@@ -69,6 +69,12 @@ def migrate(env_file: Path) -> Migration:
         knob = find_knob(name)
         rows.append(Row(name, knob.key, "", settings.values[knob.key].value, knob.unit, "empty", str(env_file)))
     accounted = {row.key for row in rows}
+    for notice in settings.notices:
+        if notice.code == "adjusted" and notice.key not in accounted:
+            # A rule moved what the file does not name; it must stand in ours, where the rule finds nothing to move.
+            knob, setting = find_knob(notice.key), settings.values[notice.key]
+            rows.append(Row("", knob.key, "", setting.value, knob.unit, "adjusted", "a rule", True, notice.text))
+            accounted.add(knob.key)
     rest = tuple(
         notice
         for notice in settings.notices
@@ -101,7 +107,8 @@ def as_toml(migration: Migration) -> str:
             tables[section] = tomlkit.table()
             document.add(section, tables[section])
         item = tomlkit.item(row.value)
-        item.comment(row.name if row.fate == "taken" else f"{row.name} = {row.given}, {row.fate}")
+        told = f"{row.name} = {row.given}, {row.fate}" if row.name else "moved by a rule"
+        item.comment(row.name if row.fate == "taken" else told)
         tables[section].add(name, item)
     return tomlkit.dumps(document)
 

@@ -24,7 +24,7 @@ _LEAST_WIDTH, _LEAST_HEIGHT = 80, 24
 _THREE_COLUMNS = 100
 _ROOMY = 160
 """Widths from which sizer and capacity stand apart, and from which twenty slots fit in a row."""
-_HEAD_ROWS, _MIDDLE_ROWS, _FRAME_ROWS = 5, 13, 2
+_HEAD_ROWS, _MIDDLE_ROWS, _FRAME_ROWS = 6, 13, 2
 _ALERT_ROWS = (2, 6)
 _SLOT_CELLS, _ROW_NAME_CELLS = 3, 8
 _BAR_CELLS = 26
@@ -45,6 +45,7 @@ _WAITS = {
 }
 _PHASES = {"S0": "flat", "S1a": "short", "S1b": "long", "S2": "both"}
 _BANDS = {"normal": "green", "caution": "yellow", "stop": "red"}
+_SIGNALS = {1: "up", 0: "flat", -1: "down"}
 
 
 class LiveView:
@@ -138,7 +139,23 @@ def _head(frame: Frame) -> Text:
     _money(text, totals["unrealised_usd"], 2)
     text.append(f" · fees {totals['fees_usd']:.2f} · trips {totals['round_trips']}\n")
     text.append(*_standing(frame))
+    text.append(f"\n{_rules(status)}", style="dim")
     return text
+
+
+def _rules(status: dict[str, Any]) -> str:
+    """Return in one line what the slower rules do: release of stuck exits, momentum gate, ADX band, idle money."""
+    release, momentum, regime = status["release_health"], status["momentum"], status["regime_adx"]
+    tier = f"tier {release['tier_active']}" if release["tier_active"] else "waiting"
+    eligible = f"{status['slot_vintage']['vintage_release_eligible']} eligible"
+    blocked = ", BLOCKED" if release["recon_hard_gate_blocked"] else ""
+    parts = [
+        f"release {tier if release['auto_enabled'] else 'by hand'} ({eligible}{blocked})",
+        f"momentum {_SIGNALS[momentum['signal']]}{'' if momentum['enabled'] else ' (watching)'}",
+        f"band {regime['band'] or 'not known yet'}{'' if regime['enabled'] else ' (watching)'}",
+        f"rebalancer {status['rebalancer']['skew']:+.2f}" if status["rebalancer"]["enabled"] else "rebalancer off",
+    ]
+    return " · ".join(parts)
 
 
 def _money(text: Text, amount: float, decimals: int) -> None:
