@@ -296,6 +296,32 @@ def test_an_operator_at_any_moment():
     assert outcome.count(Refuse) == 0
 
 
+def test_an_operator_of_slots_that_time_out():
+    columns = grid.generated(seed=9, hours=10)
+    first_ns = int(columns.ts_ns[0])
+    asked = [
+        (2.013, "soft_close_next", {}),
+        (3.0, "toggle_sticky", {"slot_id": 3}),
+        (2.5, "soft_close_next", {}),
+        (5.11, "cancel_stale_recoveries", {"min_distance_pct": 0.0, "max_batch": 20}),
+        (6.0, "toggle_sticky", {"slot_id": 3, "confirm": True}),
+        (7.0, "remove_slot", {"slot_id": 5, "confirm": True}),
+    ]
+    requests = [grid.Request(first_ns + round(hour * grid.HOUR_NS), action, args) for hour, action, args in asked]
+    changes = {"slots.count": 12, "slots.sticky_mode_enabled": False, "slots.order_size_mode": "USD"}
+    changes |= {"slots.order_size_usd": 25.0, "slots.s1_orphan_after_sec": 600, "slots.s2_orphan_after_sec": 600}
+    outcome = grid.assert_lazy_is_exact(grid.settings_for("demo", changes, bar_ns=0), columns, requests)
+    told = [command.said for _, command in outcome.commands if isinstance(command, Reply) and command.final]
+    assert sum(text.startswith("ok") for text in told) == len(asked), told
+    causes = {
+        command.values["cause"]
+        for _, command in outcome.commands
+        if isinstance(command, Book) and command.kind == "cycle"
+    }
+    assert causes >= {"exit", "recovery", "soft_close"}
+    assert outcome.assembled.program.grid.grid.violations == 0
+
+
 def test_a_print_at_midnight_does_not_hide_the_moment_at_which_the_loss_lock_opens():
     """Found on a real month: a fill's print at 00:00:00 sharp put the opening off by a day where loops are skipped."""
     settings = grid.settings_for("demo", {"slots.count": 30} | HARD["a loss ends the day"], bar_ns=0)

@@ -136,6 +136,14 @@ LIFE: tuple[Knob, ...] = (
         "slots.s2_orphan_after_sec", "S2_ORPHAN_AFTER_SEC", 1800.0, "s", "time in S2 until one leg is orphaned", low=60
     ),
     knob("slots.max_recovery_slots", "MAX_RECOVERY_SLOTS", 2, "orders", "recoveries per slot", low=1, spec="slots 2.5"),
+    knob(
+        "slots.legacy_recovery",
+        "LEGACY_RECOVERY",
+        True,
+        "",
+        "let exits of non-sticky slots time out, and soft closes be asked for; off, they wait as sticky ones do",
+        spec="slots 20.2 P5",
+    ),
     knob("slots.recovery_orders_enabled", "RECOVERY_ORDERS_ENABLED", True, "", "orphan exits at all", spec="slots 2.5"),
     knob(
         "slots.recovery_evict_books",

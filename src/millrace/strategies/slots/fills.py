@@ -13,6 +13,7 @@ from millrace.strategies.slots.legs import clear_stale_s2, follow_up, fresh_entr
 from millrace.strategies.slots.model import (
     EXIT_SIDE,
     PARTIAL_CANCEL,
+    SOFT_CLOSE,
     Cause,
     Cycle,
     Dust,
@@ -84,10 +85,7 @@ def _book_executed(state: SlotState, record: Order | Recovery, done: Executed, c
     fee = record.entry_fee * share
     fee_left = record.entry_fee - fee
     goes_on = left > cfg.lot + noise(record.volume, cfg) and tradeable(left, record.price, cfg)
-    cause: Cause = "recovery" if isinstance(record, Recovery) else "exit"
-    if record.state == "closing":
-        cause = "market_release"
-    booked = book(state, cycle_of(record, done, fee, cause), cfg, completes=not goes_on)
+    booked = book(state, cycle_of(record, done, fee, _cause(record)), cfg, completes=not goes_on)
     volume = whole_lots(left, cfg) if goes_on else 0.0
     residue = left - volume
     if residue > noise(record.volume, cfg):
@@ -95,6 +93,15 @@ def _book_executed(state: SlotState, record: Order | Recovery, done: Executed, c
         state.leg(record.trade_id).dust.add(residue, record.entry_price, residue_fee)
         fee_left -= residue_fee
     return booked, _Rest(volume, fee_left)
+
+
+def _cause(record: Order | Recovery) -> Cause:
+    """Return what a trade of the record is booked under (slots 7.1, P7)."""
+    if record.state == "closing":
+        return "market_release"
+    if isinstance(record, Recovery):
+        return SOFT_CLOSE if record.reason == SOFT_CLOSE else "recovery"
+    return "exit"
 
 
 def exit_executed(state: SlotState, order: Order, done: Executed, cfg: SlotConfig, sizes: Sizes) -> list[Action]:

@@ -102,7 +102,7 @@ class Grid:
         self._target_loop, self._target_pct = -1, 0.0
         self.size_answers: dict[tuple[object, ...], tuple[int, int]] = {}
         self._outlook: tuple[int, int, int] | None = None
-        self._configs: dict[bool, SlotConfig] = {}
+        self._configs: dict[tuple[bool, float], SlotConfig] = {}
         self._open_books()
 
     def _open_books(self) -> None:
@@ -129,10 +129,10 @@ class Grid:
 
     def cfg(self, slot: Slot) -> SlotConfig:
         """Return the reducer's settings for the slot."""
-        sticky = self.is_sticky(slot)
-        cfg = self._configs.get(sticky)
+        key = self.is_sticky(slot), slot.exits_wait_from
+        cfg = self._configs.get(key)
         if cfg is None:
-            cfg = self._configs[sticky] = self._config(sticky=sticky)
+            cfg = self._configs[key] = self._config(*key)
         return cfg
 
     def set_tunables(self, *, entry_pct: float | None = None, profit_pct: float | None = None) -> None:
@@ -168,7 +168,8 @@ class Grid:
             self._configs.clear()
             self.size_answers.clear()
 
-    def _config(self, *, sticky: bool) -> SlotConfig:
+    def _config(self, sticky: bool, exits_wait_from: float) -> SlotConfig:
+        chosen = self.settings
         return structs.replace(
             self.settings.reducer(self.instrument),
             entry_pct=self.entry_pct_in_force,
@@ -176,6 +177,8 @@ class Grid:
             profit_pct=self.profit_pct,
             maker_fee_pct=self.instrument.maker_fee_ppm / _PPM_PER_PCT,
             sticky_mode_enabled=sticky,
+            exits_wait_from=exits_wait_from,
+            recovery_orders_enabled=chosen.recovery_orders_enabled and chosen.legacy_recovery,
         )
 
     # Time

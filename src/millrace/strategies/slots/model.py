@@ -23,12 +23,14 @@ OrderState = Literal["pending", "live", "cancelling", "closing"]
 """`closing` is an exit whose order takes what is there, because a release closes it at the market (slots 11.3)."""
 Direction = Literal["up", "down"]
 ModeSource = Literal["none", "balance", "regime", "momentum", "capacity"]
-Cause = Literal["exit", "recovery", "eviction", "release", "market_release"]
+Cause = Literal["exit", "recovery", "soft_close", "eviction", "release", "market_release"]
 
 ENTRY_SIDE: dict[TradeId, Side] = {"A": "sell", "B": "buy"}
 EXIT_SIDE: dict[TradeId, Side] = {"A": "buy", "B": "sell"}
 PARTIAL_CANCEL = "partial_cancel"
 """Reason of a recovery that was carved out of a cancelled, partly filled entry (slots 6.2a)."""
+SOFT_CLOSE: Literal["soft_close"] = "soft_close"
+"""Reason of a recovery that an operator has brought to the market, and cause of its booking (slots 18, P7)."""
 MAX_CYCLES = 1000
 """Booked cycles kept in state per slot; the ledger has all of them (slots 7.6)."""
 
@@ -79,6 +81,7 @@ class SlotConfig(msgspec.Struct, frozen=True, gc=False):
     refresh_drift_basis: Literal["target", "market"] = "target"
     recovery_orders_enabled: bool = True
     recovery_evict_books: bool = False
+    exits_wait_from: float = 0.0
     entry_backoff_enabled: bool = True
     entry_pct_adapts: bool = False
 

@@ -13,7 +13,7 @@ from millrace.core.events import Operator
 from millrace.core.failure import OperatorError
 from millrace.core.permission import ReasonCode
 from millrace.core.requests import NoArguments, accepted, read_arguments, refused
-from millrace.strategies.slots import audit_action, layer_actions, removal
+from millrace.strategies.slots import audit_action, layer_actions, legacy_path, removal, stickiness
 from millrace.strategies.slots.capacity_health import NORMAL
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
 from millrace.strategies.slots.operator_action import OperatorAction
@@ -150,5 +150,7 @@ ACTIONS: dict[str, OperatorAction] = {
     **audit_action.ACTIONS,
     **removal.ACTIONS,
     **layer_actions.ACTIONS,
+    **stickiness.ACTIONS,
+    **legacy_path.actions(),
 }
 """Every action of the grid by its name; the one list that the program, `millrace ask` and the tests read."""

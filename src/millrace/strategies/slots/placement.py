@@ -8,6 +8,7 @@ is tried again, before any entry; while one waits for money, no entry may take m
 from millrace.core.commands import Place, Side, Style
 from millrace.core.instrument import Ticks
 from millrace.core.permission import Level, ReasonCode
+from millrace.strategies.slots import legacy_path
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.invariants import normalise_flags
 from millrace.strategies.slots.legs import fresh_entry_price
@@ -141,6 +142,8 @@ def _place_entry(grid: Grid, turn: Turn, slot: Slot, order: Order, *, paced: boo
 
 
 def _place_exit(grid: Grid, turn: Turn, slot: Slot, record: Order | Recovery, local_id: int) -> None:
+    if isinstance(record, Recovery) and legacy_path.takes_over(grid, turn, slot, record):
+        return
     if turn.standing.level >= Level.HALT or turn.stale or grid.removal.keeps_off(slot.slot_id, exits=True):
         return
     if not _send(grid, turn, slot, record, local_id):

@@ -22,6 +22,8 @@ OPENING: Final = "opening_totals"
 """Kind of the booking of what a slot had realised before this ledger began: the sums that were imported with it."""
 REMOVED: Final = "slot_removed"
 """Cause of the residue booking of what a removed slot still held; its fee was paid and is in no cycle."""
+GIVEN_UP: Final = "stale_recovery"
+"""The same for a recovery that an operator gave up as stale."""
 TRADED: Final = "fill_after_write_off"
 """Cause of the residue booking of a real trade whose fee no slot counts."""
 _ACCOUNT: Final = "account"
@@ -80,7 +82,7 @@ def _terms(kind: str, values: Mapping[str, Scalar]) -> dict[str, float]:
         return {name: _number(values[name]) for name in names}
     if kind == "residue":
         fee = _number(values["fee"])
-        if values["cause"] == REMOVED:
+        if values["cause"] in (REMOVED, GIVEN_UP):
             return {"booked": -fee}
         return {"unpaid": -fee if values["cause"] == TRADED else fee}
     return {}

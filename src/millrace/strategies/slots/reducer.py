@@ -30,7 +30,7 @@ from millrace.strategies.slots.fills import (
     latest,
     recovery_executed,
 )
-from millrace.strategies.slots.legacy_recovery import time_out_exits
+from millrace.strategies.slots.legacy_path import time_out_exits
 from millrace.strategies.slots.model import SlotConfig, SlotState
 from millrace.strategies.slots.refresh import refresh_one
 from millrace.strategies.slots.volume import Sizes

@@ -10,9 +10,9 @@ from dataclasses import replace
 from math import ceil, floor, inf
 
 from millrace.core.permission import Level
+from millrace.strategies.slots import legacy_path
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.legacy_recovery import may_orphan
-from millrace.strategies.slots.model import Order, TradeId, WaitReason, phase
+from millrace.strategies.slots.model import Order, TradeId, WaitReason
 from millrace.strategies.slots.momentum_gate import note_waits
 from millrace.strategies.slots.order_size import EntrySizes, FloorCount
 from millrace.strategies.slots.pricing import entry_price
@@ -53,7 +53,7 @@ def reschedule(grid: Grid, turn: Turn, slot: Slot) -> None:
     if held:
         due_ns = min(due_ns, grid.loop_at_ns(grid.handover.quiet_until_ns))
     elif not grid.is_sticky(slot):
-        due_ns = min(due_ns, _time_out_due_ns(grid, turn, slot))
+        due_ns = min(due_ns, legacy_path.time_out_due_ns(grid, turn, slot))
     slot.due_ns = min(due_ns, note_waits(grid, turn, slot))
     grid.sides.note(slot.slot_id, slot.state)
 
@@ -129,40 +129,6 @@ def _valid_prices(grid: Grid, turn: Turn, sizes: EntrySizes, leg: TradeId, losse
         return valid
 
     return nearest(max(1, turn.ticks // _FARTHEST), NO_LOW), nearest(turn.ticks * _FARTHEST, NO_HIGH)
-
-
-def _time_out_due_ns(grid: Grid, turn: Turn, slot: Slot) -> int:
-    """Return when a non-sticky exit may time out; an aged one that the market has not left waits for a price."""
-    state, cfg = slot.state, grid.cfg(slot)
-    exits = [order for order in state.orders if order.role == "exit"]
-    if not exits:
-        return NEVER_NS
-    both = phase(state) == "S2"
-    if both:
-        if state.s2_entered_at is None:
-            return grid.loop_after_ns(turn.now_ns)
-        at = state.s2_entered_at + cfg.s2_orphan_after_sec
-    else:
-        at = (exits[0].entry_filled_at or exits[0].placed_at or state.now) + cfg.s1_orphan_after_sec
-    due_ns = ceil(at * _SECOND_NS)
-    if due_ns > turn.now_ns:
-        return grid.loop_at_ns(due_ns)
-    if not may_orphan(state, cfg):
-        return NEVER_NS
-    return grid.loop_after_ns(turn.now_ns) if both else _left_behind_due_ns(grid, turn, slot, exits[0])
-
-
-def _left_behind_due_ns(grid: Grid, turn: Turn, slot: Slot, order: Order) -> int:
-    """Narrow the bounds to where the market leaves an aged exit behind; once it has, the next loop is due."""
-    ticks = grid.instrument.ticks(order.price)
-    sells = order.side == "sell"
-    if turn.ticks < ticks if sells else turn.ticks > ticks:
-        return grid.loop_after_ns(turn.now_ns)
-    if sells:
-        slot.low_ticks = max(slot.low_ticks, ticks - 1)
-    else:
-        slot.high_ticks = min(slot.high_ticks, ticks + 1)
-    return NEVER_NS
 
 
 def bootstrap_backlog(grid: Grid) -> int:

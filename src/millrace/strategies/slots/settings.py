@@ -62,6 +62,7 @@ class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     s1_orphan_after_sec: float = 1350.0
     s2_orphan_after_sec: float = 1800.0
     max_recovery_slots: int = 2
+    legacy_recovery: bool = True
     recovery_orders_enabled: bool = True
     recovery_evict_books: bool = False
     loss_backoff_start: int = 3

@@ -32,6 +32,7 @@ class Slot:
     slot_id: int
     state: SlotState
     sticky: bool | None = None
+    exits_wait_from: float = 0.0
     sent: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     wait: dict[TradeId, WaitReason] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class Slot:
             "slot_id": self.slot_id,
             "state": to_dict(self.state),
             "sticky": self.sticky,
+            "exits_wait_from": self.exits_wait_from,
             "sent": [[local_id, key] for local_id, key in self.sent.items()],
             "attempts": [[local_id, count] for local_id, count in self.attempts.items()],
             "wait": [[leg, reason.value] for leg, reason in self.wait.items()],
@@ -110,6 +112,7 @@ class Slot:
             saved["slot_id"],
             from_dict(saved["state"]),
             sticky=saved["sticky"],
+            exits_wait_from=saved["exits_wait_from"],
             sent=dict(saved["sent"]),
             attempts=dict(saved["attempts"]),
             wait={leg: WaitReason(reason) for leg, reason in saved["wait"]},

@@ -40,6 +40,7 @@ from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import NEVER_NS
 from millrace.strategies.slots.stage_record import note_stage
 from millrace.strategies.slots.status import grid_status
+from millrace.strategies.slots.stickiness import follow_settings
 from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.vintage_day import book_day, day_due_ns
 from millrace.strategies.slots.volatility import SAMPLES_USED
@@ -137,6 +138,7 @@ class SlotGrid:
             audited(self.grid, turn, event)
         elif isinstance(event, ConfigApplied):
             self.grid.reconfigured(event.changed)
+            follow_settings(self.grid, turn, event.changed)
             note_stage(self.grid, turn)
         elif isinstance(event, HandedOver):
             if event.strategy == self.name:

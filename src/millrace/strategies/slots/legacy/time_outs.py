@@ -1,7 +1,6 @@
 """The non-sticky timer: exits that waited too long are orphaned into recoveries, the oldest evicted (slots 2.4, 2.5).
 
-Nothing here runs for a sticky slot. The module stands alone so that it can be taken out as one piece; the carve-outs
-of partly filled entries do not depend on it.
+Nothing here runs for a sticky slot, and nothing evicts unless the configuration lets an eviction book a loss (P7).
 """
 
 from millrace.strategies.slots.actions import Action, Cancel, Orphan
@@ -24,11 +23,16 @@ def time_out_exits(state: SlotState, cfg: SlotConfig, sizes: Sizes) -> list[Acti
     if not exits or market <= 0.0:
         return []
     order = exits[0]
-    age = state.now - (order.entry_filled_at or order.placed_at or state.now)
+    age = state.now - waits_since(order, state, cfg)
     moved_away = market < order.price if order.side == "sell" else market > order.price
     if age >= cfg.s1_orphan_after_sec and moved_away:
         return _orphan(state, order, "s1_timeout", cfg, sizes)
     return []
+
+
+def waits_since(order: Order, state: SlotState, cfg: SlotConfig) -> float:
+    """Return since when an exit counts as waiting: a slot that ceased to be sticky begins anew (slots 10)."""
+    return max(order.entry_filled_at or order.placed_at or state.now, cfg.exits_wait_from)
 
 
 def _time_out_s2(state: SlotState, buy: Order, sell: Order, cfg: SlotConfig, sizes: Sizes) -> list[Action]:
