@@ -188,6 +188,26 @@ def test_drifted_entries_stay_for_ten_loops_and_move_after_them(tmp_path: Path) 
     run.close_and_audit()
 
 
+def test_tiers_release_nothing_in_the_first_ten_loops(tmp_path: Path) -> None:
+    """Old exits of an old bot look stuck at once to a tier that was switched on; it waits, and acts after them."""
+    changes = {
+        "slots.sticky_mode_enabled": True,
+        "release.auto_enabled": True,
+        "release.max_stuck_pct": 0.1,
+        "release.recovery_target_pct": 0.05,
+        "release.panic_stuck_pct": 0.2,
+        "release.panic_min_age_sec": 60.0,
+        "release.recon_hard_gate_enabled": False,
+    }
+    run = begun(tmp_path / "run", snapshot(), changes)
+    run.ten_loops()
+    assert run.all(CancelOrder) == []
+    run.let(5 * MINUTE)
+    released = [each for each in run.all(CancelOrder) if "release" in each.reason]
+    assert released, "the tiers never acted, so that they waited shows nothing"
+    run.close_and_audit()
+
+
 def test_positions_sums_and_operator_choices_come_over_and_enable_flags_do_not(tmp_path: Path) -> None:
     document = snapshot(profit_pct=1.4, rebalancer_enabled=True, tp_enabled=True, daily_loss_lock_active=False)
     run = begun(tmp_path / "run", document)

@@ -18,6 +18,7 @@ from millrace.world.grid_export import export_grid
 from old_bot import slot_state, snapshot
 
 CONTENTS = (
+    "layers", "release", "recon_gate", "inventory_residue", "entry_scheduler",
     "version", "saved_at", "mode", "pause_reason", "entry_pct", "profit_pct", "pair", "next_slot_id", "next_event_id",
     "seen_fills", "last_price", "last_price_ts", "constraints", "fee_rates", "slots", "slot_aliases", "slot_sticky",
     "recon_baseline", "daily_loss_lock", "throughput_sizer_state", "sizing", "vintage_history", "parts", "checksum",
@@ -69,6 +70,9 @@ def test_a_grid_that_went_through_a_file_is_the_grid_that_it_was(tmp_path: Path)
     second = begun(tmp_path / "two" / "run", document)
     before, after = first.run.program.grid.grid, second.run.program.grid.grid
     ones, others = snapshot_grid(before), snapshot_grid(after)
+    assert (
+        others["releases"].pop("hold_until_ns") == after.handover.quiet_until_ns > ones["releases"].pop("hold_until_ns")
+    ), "the tiers hold still for the first ten loops"
     for name in set(ones) - OWN:
         assert others[name] == ones[name], name
     same = ("entry_pct", "profit_pct", "next_slot_id", "bookings")
@@ -88,6 +92,8 @@ def test_a_grid_that_went_through_a_file_is_the_grid_that_it_was(tmp_path: Path)
     second.run.snapshot()
     export_grid(tmp_path / "two" / "run", tmp_path / "again.json")
     again = document_of_file(tmp_path / "again.json")
+    for parts in (document["parts"], again["parts"]):
+        del parts["releases"]["hold_until_ns"]
     moved = {"saved_at", "last_price", "last_price_ts", "seen_fills", "checksum"}
     assert {name for name in document if document[name] != again[name]} <= moved
     second.ten_loops()
@@ -151,10 +157,19 @@ def test_parts_without_a_matching_checksum_are_left_behind(tmp_path: Path) -> No
     document = document_of_file(tmp_path / "grid.json")
     del document["checksum"]
     document["parts"]["scheduler"]["deferred_total"] = 10**9
+    document["layers"] = {"target": 2}
+    document["release"] |= {"manual_total": 3, "sticky_release_last_at": 1e9}
+    document["recon_gate"] = {"tripped": True}
+    document["inventory_residue"] = {"base": 5.0, "cost_usd": 0.8, "fees_unpaid_usd": "little"}
+    document["entry_scheduler"]["drained_total"] = 12
     (tmp_path / "two").mkdir()
     run = begun(tmp_path / "two" / "run", document)
     grid = run.run.program.grid.grid
     assert grid.scheduler.deferred_total < 10**9
+    assert grid.scheduler.drained_total == 12
+    assert grid.layers.sources == ["AUTO", "AUTO"]
+    assert (grid.releases.totals["manual"], grid.releases.last_at, grid.releases.tripped) == (3, 1e9, True)
+    assert (grid.residue.base, grid.residue.cost_usd, grid.residue.fees_unpaid_usd) == (5.0, 0.8, 0.0)
     assert [slot.state.total_profit for slot in grid.slots.values()] == [
         row["state"]["total_profit"] for row in document["slots"]
     ]

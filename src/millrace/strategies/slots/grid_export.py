@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from millrace.core.permission import Level, Restriction
 from millrace.strategies.slots.codec import from_dict, to_dict
+from millrace.strategies.slots.contract_blocks import blocks_of
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
 from millrace.strategies.slots.grid_snapshot import GridSnapshot, LossDay, SlotRecord
 from millrace.strategies.slots.grid_state import snapshot_grid
@@ -61,7 +62,7 @@ def snapshot_of(
         loss=_loss(grid, now_ns),
         sizer=grid.sizer.snapshot_state(),
         parts={name: part for name, part in state.items() if name not in OWN},
-        echo=grid.handover.echo | _echo(grid),
+        echo=grid.handover.echo | blocks_of(grid) | _echo(grid),
     )
 
 

@@ -17,6 +17,7 @@ from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode
 from millrace.strategies.slots.balance_recon import Baseline
+from millrace.strategies.slots.contract_blocks import take_blocks
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
 from millrace.strategies.slots.grid_snapshot import GridSnapshot, SlotRecord, document_of, read_snapshot
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
@@ -160,7 +161,8 @@ def _money(usd: float, facts: Instrument) -> int:
 def take_over(grid: Grid, turn: Turn, event: HandedOver) -> None:
     """Become the grid of the snapshot; orders and positions are in the table already."""
     snapshot, _ = read_snapshot(msgspec.json.decode(event.state), trusted=True)
-    told = _take_parts(grid, snapshot)
+    told = _take_parts(grid, snapshot) if snapshot.parts else take_blocks(grid, snapshot.echo)
+    grid.sizer.restore_state(snapshot.sizer)
     _take_tunables(grid, snapshot, told)
     adopted = {order.key for order in event.orders}
     grid.slots.clear()
@@ -172,6 +174,7 @@ def take_over(grid: Grid, turn: Turn, event: HandedOver) -> None:
     grid.bookings = max(grid.bookings, snapshot.next_event_id - 1)
     _take_history(grid, snapshot)
     grid.handover.begin(event.source, turn.now_ns, grid.loop_after_ns(turn.now_ns), grid.loop_ns, snapshot)
+    grid.releases.hold_until_ns = max(grid.releases.hold_until_ns, grid.handover.quiet_until_ns)
     for slot in grid.slots.values():
         _arrange(grid, turn, slot)
     duplicates = duplicate_txids(slot.state for slot in grid.slots.values())
@@ -189,15 +192,18 @@ def take_over(grid: Grid, turn: Turn, event: HandedOver) -> None:
 
 
 def _take_parts(grid: Grid, snapshot: GridSnapshot) -> list[str]:
-    """Take the exact states of our own parts, as far as there are; another version's are left behind."""
-    grid.sizer.restore_state(snapshot.sizer)
+    """Take the exact states of our own parts; another version's are left behind. No release is under way any more."""
     before = snapshot_grid(grid)
     ours = {name: part for name, part in snapshot.parts.items() if name in before and name not in OWN}
     try:
         restore_grid(grid, before | ours)
+        for record in snapshot.slots:
+            grid.releases.forget_slot(record.slot_id)
     except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         restore_grid(grid, before)
-        return [f"the states of its parts are left behind ({type(error).__name__})"]
+        snapshot.parts = {}
+        told = f"the states of its parts are left behind ({type(error).__name__})"
+        return [*take_blocks(grid, snapshot.echo), told]
     return []
 
 
