@@ -10,7 +10,7 @@ import pytest
 
 from millrace.core.failure import OperatorError
 from millrace.research import market_source
-from millrace.research.market_files import read_market_file
+from millrace.research.market_files import cut, read_market_file
 from millrace.venues.kraken.facts import instrument_facts
 
 DOGE = instrument_facts("kraken:DOGE/USD")
@@ -58,6 +58,22 @@ def test_missing_bars_are_time_without_prints(tmp_path):
     columns, facts = read_market_file(write_csv(tmp_path / "a.csv", rows), DOGE)
     assert len(columns.ts_ns) == 16
     assert (facts.missing_bars, facts.longest_gap_ns) == (2, 180 * 10**9)
+
+
+def test_a_cut_holds_whole_bars_and_facts_of_its_own(tmp_path):
+    rows = bars(8)
+    del rows[4]
+    market = read_market_file(write_csv(tmp_path / "a.csv", rows), DOGE)
+    minute, first = 60 * 10**9, market.facts.first_ns
+    part = cut(market, first + 2 * minute, first + 6 * minute)
+    assert part.columns.ts_ns[::4].tolist() == [first + place * minute for place in (2, 3, 5)]
+    assert len(part.columns) == 12
+    assert (part.facts.rows, part.facts.missing_bars, part.facts.bar_ns) == (3, 1, minute)
+    assert (part.facts.first_ns, part.facts.last_ns) == (first + 2 * minute, first + 5 * minute)
+    assert part.facts.digest == market.facts.digest
+    assert cut(market, first, market.facts.last_ns + minute).facts == market.facts
+    with pytest.raises(OperatorError, match=r"a\.csv: no bars from"):
+        cut(market, first + 100 * minute, first + 200 * minute)
 
 
 def test_trades_are_read_from_price_and_size_and_may_share_a_time(tmp_path):
