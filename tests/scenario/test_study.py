@@ -1,13 +1,16 @@
 """`millrace study slots`: the same table by one process, two, or a cluster, and a study that goes on where it was killed."""
 
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from command_line import bars, millrace, write_csv
+from command_line import bars, millrace, process, write_csv
 from millrace.core.failure import OperatorError, WorldError
 from millrace.world import study
 from millrace.world.study import CellTask, run_cell, run_study
@@ -107,6 +110,39 @@ def test_a_killed_study_goes_on_with_what_is_missing(asked, tmp_path, monkeypatc
     assert (again.runs, again.fresh) == (8, 5)
     assert msgspec.to_builtins(again.table) == whole["table"]
     assert run_study(plan, asked[1], results=results).fresh == 0
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that a process has started, and theirs."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    found = {int(word) for word in path.read_text().split()} if path.exists() else set()
+    return found.union(*map(children, found))
+
+
+def test_a_study_that_is_told_to_end_takes_its_workers_along_and_leaves_whole_outcomes(asked, tmp_path) -> None:
+    write_csv(tmp_path / "late.csv", bars(30_000, seed=2))
+    results = tmp_path / "results"
+    words = ("study", "slots", "--plan", asked[0], "--data", asked[1], "--results", results, "--jobs", 2)
+    with process(*words, folder=tmp_path) as started:
+        until(lambda: results.exists() and any(results.glob("*.json")), started)
+        workers = children(started.pid)
+        started.send_signal(signal.SIGTERM)
+        _, said = started.communicate(timeout=60)
+    assert started.returncode == 3, said
+    assert len(workers) >= 2
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    for path in results.iterdir():
+        msgspec.json.decode(path.read_bytes(), type=study.KeptCell)
+
+
+def until(held: Callable[[], bool], program: "subprocess.Popen[str] | None" = None) -> None:
+    """Wait until something holds; fail when it does not within a minute or the program ends before."""
+    for _ in range(600):
+        if held():
+            return
+        assert program is None or program.poll() is None, program.communicate()
+        time.sleep(0.1)
+    pytest.fail("it never came to hold")
 
 
 def test_other_settings_another_recording_and_other_code_are_run_again(asked, tmp_path, monkeypatch) -> None:

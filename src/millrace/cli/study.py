@@ -36,6 +36,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _slots(given: argparse.Namespace) -> int:
+    import signal
     from pathlib import Path
 
     from millrace.research.study_table import study_text
@@ -46,10 +47,14 @@ def _slots(given: argparse.Namespace) -> int:
         raise UsageError("--jobs is at least 1, and does not go with --cluster: all workers of a cluster are used")
     plan = read_plan(Path(given.plan))
     results = Path(given.results) if given.results else None
-    with progress_bar(given, "study") as progress:
-        found = run_study(
-            plan, Path(given.data), results=results, jobs=given.jobs, cluster=given.cluster, progress=progress
-        )
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # an interrupt ends the workers too
+    try:
+        with progress_bar(given, "study") as progress:
+            found = run_study(
+                plan, Path(given.data), results=results, jobs=given.jobs, cluster=given.cluster, progress=progress
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(json_text(found) if given.json else f"{study_text(found.table)}\n* {found.runs} runs by {found.code}.")
     print(f"millrace: {found.runs} runs, {found.fresh} of them made now", file=sys.stderr)
     return OK
