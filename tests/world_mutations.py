@@ -37,6 +37,10 @@ from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.reconciler import Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Unanswered
+from millrace.strategies.slots import writeoff
+from millrace.strategies.slots.model import Cycle, SlotConfig, SlotState
+from millrace.strategies.slots.residue import InventoryResidue
+from millrace.strategies.slots.retired import RetiredSlots
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.world.fault_premises import FaultPremises
 from millrace.world.line import NEVER_NS
@@ -309,6 +313,28 @@ def ignore_the_kill_file(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Executor, "_killed", lambda *_: False)
 
 
+def forget_what_a_release_left(patch: pytest.MonkeyPatch) -> None:
+    """What a write-off leaves in the account is counted by nobody."""
+    patch.setattr(InventoryResidue, "written_off", lambda self, _: setattr(self, "moves", self.moves + 1))
+
+
+def let_a_removed_slot_take_its_profit_along(patch: pytest.MonkeyPatch) -> None:
+    """A slot that is removed leaves its id behind and not what it realised (slots 23, P31)."""
+    patch.setattr(RetiredSlots, "take", lambda self, slot_id, _: self.slot_ids.append(slot_id))
+
+
+def book_a_release_without_its_fee(patch: pytest.MonkeyPatch) -> None:
+    """The running sum of fees leaves out what a release was charged."""
+    kept = writeoff.book
+
+    def book(state: SlotState, cycle: Cycle, cfg: SlotConfig, *, completes: bool = True) -> Any:
+        before, booked = state.total_fees, kept(state, cycle, cfg, completes=completes)
+        state.total_fees = before
+        return booked
+
+    patch.setattr(writeoff, "book", book)
+
+
 MUTATIONS: dict[Mutation, tuple[int, set[str]]] = {
     forget_a_fill: (0, {"position", "ledger"}),
     book_fills_twice: (0, {"fills"}),
@@ -333,5 +359,8 @@ MUTATIONS: dict[Mutation, tuple[int, set[str]]] = {
     depend_on_the_life: (0, {"replay", "liveness"}),
     ignore_retry_after: (5, {"pace"}),
     ignore_the_kill_file: (33, {"killed scope"}),
+    forget_what_a_release_left: (29, {"slots"}),
+    let_a_removed_slot_take_its_profit_along: (0, {"sums"}),
+    book_a_release_without_its_fee: (29, {"sums"}),
 }
 """Each with the seed that is known to find it in an hour, and the oracles that may speak first."""

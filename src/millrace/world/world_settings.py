@@ -58,6 +58,7 @@ _GROUPS: Final[dict[str, dict[str, tuple[Scalar, ...]]]] = {
         "release.min_age_sec": (60.0, 300.0),
         "release.min_distance_pct": (0.0, 0.3),
         "release.adx_threshold": (0.0,),
+        "regime.adx_period": (2,),
         "release.max_stuck_pct": (0.5, 5.0),
         "release.panic_stuck_pct": (3.0, 50.0),
         "release.recovery_target_pct": (1.0, 2.5),
