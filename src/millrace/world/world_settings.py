@@ -72,7 +72,11 @@ _GROUPS: Final[dict[str, dict[str, tuple[Scalar, ...]]]] = {
         "slots.b_side_account_sizing": (True, False),
     },
     "layers": {"slots.capital_layers": (1, 2)},
-    "reserve": {"slots.entry_cap_policy": ("entry_reserve",)},
+    "reserve": {
+        "slots.entry_cap_policy": ("entry_reserve",),
+        "slots.entry_reserve_orders": (2, 10),
+        "slots.open_order_safety_ratio": (0.1, 0.75),
+    },
     "timeouts": {
         "slots.sticky_mode_enabled": (False,),
         "slots.s1_orphan_after_sec": (120.0, 600.0),
@@ -136,7 +140,7 @@ def wish(draw: int, slot_ids: Sequence[int], now_ns: int) -> Operator:
         ("toggle_sticky", {"slot_id": slot_id, "sticky": yes, "confirm": True}),
         ("reconcile_drift", {"confirm": yes}),
         ("audit_pnl", {}),
-        ("soft_close", {"slot_id": slot_id}),
+        ("soft_close", {"slot_id": slot_id, "recovery_id": 1 + choice % 4}),
         ("soft_close_next", {}),
         ("cancel_stale_recoveries", {"min_distance_pct": 0.1}),
         ("add_layer", {"source": ("AUTO", "DOGE", "USD")[choice % 3]}),
