@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from command_line import millrace
 from demo_runs import LIVELY, MINUTE, SECOND, as_killed
 from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
@@ -28,6 +29,7 @@ from millrace.world.handover import demo_market, put_handover, rest_orders
 from millrace.world.premises import VENUE, FolderPremises
 from millrace.world.replay import replay
 from millrace.world.run_folder import Run
+from millrace.world.start_rule import StartRule, prepare
 from millrace.world.venue_store import VenueStore
 from old_bot import PRICE, order, recovery, slot_s0, slot_s1a, slot_s1b, slot_s2, slot_state, snapshot, txid
 
@@ -143,6 +145,7 @@ def kelly() -> dict[str, Any]:
     return document
 
 
+FIVE = {str(number): slot_s0(number) for number in range(3, 8)}
 SHAPES = {
     "the old bot's": snapshot,
     "kelly keys and numbers that are none": kelly,
@@ -288,19 +291,53 @@ def test_a_kill_at_any_byte_of_the_first_starts_journal_takes_over_once(tmp_path
     assert taken_over[-1]
 
 
+def print_while_down(folder: Path, prices: list[float], units: float) -> None:
+    """Let the venue see prints that pass resting orders, each of so many units, before any program runs."""
+    _, settings = premises_of(folder, {})
+    facts = build_program(settings).instrument
+    store = VenueStore(folder / VENUE, venue_settings(settings, facts))
+    for bar, price in enumerate(prices):
+        lots = facts.lots(units)
+        store.venue.on_print(facts.id, store.venue.now_ns + SECOND, facts.ticks(round(price, 6)), lots, bar, lots)
+    store.close()
+
+
+@pytest.mark.parametrize("role", ["entry", "exit"])
+def test_a_part_fill_that_the_old_bot_never_saw_is_seen_and_not_booked(role: str, tmp_path: Path) -> None:
+    """The old bot had no fields for part fills; the venue's cumulative figures tell (slots 4.6, 6.4)."""
+    lone = order(0, 10, "B", role, PRICE * (0.996 if role == "entry" else 1.004))
+    put(tmp_path / "run", snapshot(slots={"0": slot_state([lone])}))
+    print_while_down(tmp_path / "run", [PRICE * (0.99 if role == "entry" else 1.01)], units=250.0)
+    run = begin(tmp_path / "run")
+    (record,) = [each for each in run.slots[0].state.orders if each.txid == txid(0, 10)]
+    assert record.executed_volume == 25.0
+    run.ten_loops()
+    assert run.all(CancelOrder) == []
+    assert run.run.ledger.bookings("cycle") == []
+    (position,) = run.run.program.orders.positions().values()
+    assert position == (25 if role == "entry" else 60 - 25) * 10**8
+    run.close_and_audit()
+
+
+def test_a_slot_with_three_orders_is_quarantined_and_nothing_is_done_to_them(tmp_path: Path) -> None:
+    """P36: the old bot could put a second order on a leg; which of them is right is for a person to say."""
+    three = [*slot_s1b(0)["orders"], order(0, 15, "A", "entry", PRICE * 1.01)]
+    run = begun(tmp_path / "run", snapshot(slots={"0": slot_state(three), "1": slot_s0(1), "2": slot_s1a(2)} | FIVE))
+    assert [slot.quarantined for slot in run.slots.values()][:3] == [True, False, False]
+    run.ten_loops()
+    assert run.all(CancelOrder) == []
+    assert {each["txid"] for each in three} <= run.resting
+    run.run.close()
+
+
 @pytest.mark.parametrize("first_up", [True, False])
 def test_both_legs_that_filled_while_nobody_ran_are_booked_in_either_order(first_up: bool, tmp_path: Path) -> None:
     """P35: the venue worked on without a program; both exits of one slot filled, one after the other."""
     orders = [order(0, 12, "A", "exit", PRICE * 0.997), order(0, 13, "B", "exit", PRICE * 1.003)]
     document = snapshot(slots={"0": slot_state(orders)})
     put(tmp_path / "run", document)
-    _, settings = premises_of(tmp_path / "run", {})
-    facts = build_program(settings).instrument
-    store = VenueStore(tmp_path / "run" / VENUE, venue_settings(settings, facts))
-    ups = [facts.ticks(PRICE * 1.01), facts.ticks(PRICE * 0.99)]
-    for at, ticks in enumerate(ups if first_up else reversed(ups)):
-        store.venue.on_print(facts.id, store.venue.now_ns + SECOND, ticks, 10**13, at, 10**13)
-    store.close()
+    prices = [PRICE * 1.01, PRICE * 0.99]
+    print_while_down(tmp_path / "run", prices if first_up else prices[::-1], units=100_000.0)
     run = begin(tmp_path / "run")
     cycles = [each.values for each in run.all(Book) if each.kind == "cycle"]
     assert cycles == [], "the listener came after the start"
@@ -398,6 +435,29 @@ def test_a_snapshot_of_another_pair_and_one_that_the_account_cannot_hold_are_ref
         put(tmp_path / "run", snapshot(pair="XBTUSD"))
     with pytest.raises(OperatorError, match=r"venue\.base_balance"):
         put(tmp_path / "run", snapshot(), {"venue.base_balance": 100.0})
+
+
+def test_a_first_start_puts_the_snapshot_aside_with_the_run_that_began_from_it(tmp_path: Path) -> None:
+    """Else a run that a person called new would take over the old bot's orders once more."""
+    begun(tmp_path / "run", snapshot()).run.close()
+    settings = load_settings(profile="demo", overrides={**LIVELY, "run.installation": "new"})
+    prepare(tmp_path / "run", settings, StartRule.FIRST_START)
+    assert not (tmp_path / "run" / "handover.json").exists()
+    assert (tmp_path / "run" / "aside-1" / "handover.json").exists()
+    refused = millrace("demo", "--dir", tmp_path / "x", "--from-snapshot", tmp_path / "old-bot.json", "--first-start")
+    assert refused.code == 2
+    assert "--first-start" in refused.err
+
+
+def test_the_days_loss_of_the_stops_begins_with_the_handover(tmp_path: Path) -> None:
+    """What the old bot's positions had lost before is not a loss of the new program's day (runtime 2.17)."""
+    sunk = slot_state([order(0, 10, "B", "exit", PRICE * 3.0, entry_price=PRICE * 2.9, volume=600.0)])
+    run = begun(tmp_path / "run", snapshot(slots={"0": sunk}), {"stops.daily_loss_cap_usd": 150.0})
+    run.let(MINUTE)
+    day = run.run.status()["guards"]["loss_cap"]["global"]
+    assert abs(day["day_pnl_usd"]) < 1.0, "190 USD were lost before"
+    assert run.run.program.engine.board.active() == []
+    run.close_and_audit()
 
 
 def test_a_folder_with_a_run_takes_no_snapshot(tmp_path: Path) -> None:

@@ -73,11 +73,16 @@ def take_snapshot(given: argparse.Namespace, folder: "Path", settings: "Settings
     """Put the snapshot of --from-snapshot into the folder, and its orders onto the simulated venue's books."""
     from pathlib import Path
 
+    from millrace.core.failure import OperatorError
     from millrace.world.demo import FIRST_NS
     from millrace.world.handover import put_handover, rest_orders
 
     if given.from_snapshot is None:
         return
+    if getattr(given, "adopt", False) or getattr(given, "first_start", False):
+        raise OperatorError(
+            "--from-snapshot begins a run in a new folder; it goes with neither --adopt nor --first-start"
+        )
     for notice in put_handover(folder, Path(given.from_snapshot), settings, FIRST_NS):
         print(f"millrace: {notice}", file=sys.stderr)
     rest_orders(folder, settings)

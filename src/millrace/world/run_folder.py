@@ -203,10 +203,10 @@ class Run:
 
     def _take_over(self, now_ns: int) -> None:
         """Hand the core the snapshot that waits in the folder, unless it took over or has traded (slots 17)."""
-        if self.program.grid.grid.handover.source or self.ledger.orders():
+        if self.program.grid.grid.handover.source:
             return
         handover = waiting_handover(self.folder, self._disk, self.program.instrument, now_ns)
-        if handover is not None:
+        if handover is not None and not self.ledger.orders():
             self.simulation.feed_event(handover)
 
     def _await_recovery(self, began_ns: int) -> None:

@@ -26,7 +26,7 @@ from millrace.world.premises import LEDGER
 from millrace.world.simulation import Simulation
 
 _BATCH: Final = 1_000
-_OURS: Final = ("journal-*.mrj", "segments.json", "manifest.json", "snapshot-*.mrs", f"{LEDGER}*")
+_OURS: Final = ("journal-*.mrj", "segments.json", "manifest.json", "snapshot-*.mrs", "handover.json*", f"{LEDGER}*")
 
 
 class StartRule(StrEnum):
