@@ -24,8 +24,6 @@ REMOVED: Final = "slot_removed"
 """Cause of the residue booking of what a removed slot still held; its fee was paid and is in no cycle."""
 GIVEN_UP: Final = "stale_recovery"
 """The same for a recovery that an operator gave up as stale."""
-TRADED: Final = "fill_after_write_off"
-"""Cause of the residue booking of a real trade whose fee no slot counts."""
 _ACCOUNT: Final = "account"
 _SHOWN: Final = 10
 Sums = dict[str, dict[str, float]]
@@ -66,7 +64,8 @@ def _day_loss(record: Book) -> float:
 def _terms(kind: str, values: Mapping[str, Scalar]) -> dict[str, float]:
     """Return what one record adds to its slot's sums.
 
-    `booked`: entry and exit fees of cycles. `unpaid`: fees that the slot counts and the venue never charged.
+    `booked`: entry and exit fees of cycles. `unpaid`: fees that the slot counts and the venue never charged; negative
+    for a real trade of residue, whose fee no slot counts.
     """
     if kind == "cycle":
         net = _number(values["net"])
@@ -84,7 +83,7 @@ def _terms(kind: str, values: Mapping[str, Scalar]) -> dict[str, float]:
         fee = _number(values["fee"])
         if values["cause"] in (REMOVED, GIVEN_UP):
             return {"booked": -fee}
-        return {"unpaid": -fee if values["cause"] == TRADED else fee}
+        return {"unpaid": -fee if values["traded"] is True else fee}
     return {}
 
 

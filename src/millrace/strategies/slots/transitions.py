@@ -207,7 +207,7 @@ def move_residue(grid: Grid, turn: Turn, slot: Slot, cause: str, move: Move, *, 
     else:
         grid.residue.written_off(move)
     key = f"{grid.instrument.id}/residue/{grid.residue.moves}"
-    values = grid.residue.record(slot.slot_id, cause, move)
+    values = grid.residue.record(slot.slot_id, cause, move) | {"traded": traded}
     turn.out.append(Book(grid.name, "residue", key, values, turn.now_ns))
 
 

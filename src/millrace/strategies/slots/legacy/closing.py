@@ -48,6 +48,8 @@ def takes_over(grid: Grid, turn: Turn, slot: Slot, recovery: Recovery) -> bool:
 
     One that is being closed softly gets its price here, at each placement, because the market has moved since.
     """
+    if grid.releases.is_closing(slot.slot_id, -recovery.recovery_id):
+        return False
     if recovery.reason == GIVEN_UP:
         _give_up(grid, turn, slot, recovery)
         return True
