@@ -125,6 +125,14 @@ def test_an_unreadable_request_is_answered_and_removed(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["1.answer.json"]
 
 
+def test_a_number_that_the_journal_cannot_hold_does_not_come_in(tmp_path: Path) -> None:
+    folder = tmp_path / "control"
+    folder.mkdir()
+    (folder / "1.request.json").write_text(f'{{"name": "1", "action": "remove_slot", "args": {{"slot_id": {10**30}}}}}')
+    assert Mailbox(tmp_path).take() == []
+    assert [path.name for path in folder.iterdir()] == ["1.answer.json"]
+
+
 def test_nobody_there_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="nobody answers"):
         ask(tmp_path, "pause", {}, WallClock(), SECOND_NS // 10)

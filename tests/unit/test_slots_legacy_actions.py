@@ -64,6 +64,13 @@ def test_a_soft_close_places_the_recovery_again_near_the_market_and_books_what_t
     assert desk.audited().ok
 
 
+def test_without_an_id_the_slots_oldest_is_closed():
+    desk = recovering(1)
+    assert ask(desk, "soft_close", slot_id=1)[0].data["recovery_id"] == desk.slot().state.recovery_orders[0].recovery_id
+    desk.slot().state.recovery_orders.clear()
+    assert "has no recovery to close; it has none" in ask(desk, "soft_close", slot_id=1)[0].message
+
+
 def test_the_next_to_close_is_the_one_that_waited_longest():
     desk = recovering(2)
     desk.slot(2).state.recovery_orders[0].orphaned_at -= 60.0
@@ -143,7 +150,7 @@ def test_a_sticky_slot_in_a_grid_that_is_not_refuses_too():
 @pytest.mark.parametrize(
     ("action", "args", "text"),
     [
-        ("soft_close", {}, "soft_close needs slot_id=, recovery_id="),
+        ("soft_close", {}, "soft_close needs slot_id="),
         ("soft_close", {"slot_id": 1, "recovery_id": 99}, "slot 1 has no recovery 99"),
         ("soft_close", {"slot_id": 99, "recovery_id": 1}, "there is no slot 99"),
         ("soft_close", {"slot_id": 1.0, "recovery_id": 1}, "slot_id must be a whole number"),

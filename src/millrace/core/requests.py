@@ -23,6 +23,8 @@ _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+_MOST = 2**53
+"""Beyond it a float does not hold every whole number, and the journal soon holds none (a word of 64 bits)."""
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
@@ -86,7 +88,7 @@ def _read(name: str, value: Scalar, wanted: Type) -> Any:
 def _number(name: str, value: Scalar, wanted: IntType | FloatType) -> int | float:
     whole = isinstance(wanted, IntType)
     kind = int if whole else int | float
-    fits = isinstance(value, kind) and not isinstance(value, bool) and isfinite(value)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and isfinite(value) and abs(value) < _MOST
     low, high = wanted.ge, wanted.le
     if not fits or (low is not None and value < low) or (high is not None and value > high):  # type: ignore[operator]
         span = "" if low is None else f" of at least {low:g}" if high is None else f" from {low:g} to {high:g}"

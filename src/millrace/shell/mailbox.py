@@ -67,8 +67,9 @@ class Mailbox:
             name = path.name.removesuffix(_REQUEST)
             try:
                 request = msgspec.json.decode(path.read_bytes(), type=Request)
+                msgspec.msgpack.encode(request.args)  # what the journal cannot hold may not come in
                 path.unlink()
-            except (msgspec.DecodeError, OSError) as error:
+            except (msgspec.DecodeError, OSError, OverflowError) as error:
                 with suppress(OSError):
                     path.unlink()
                 self.answer(name, Answer(ok=False, message=f"the request cannot be read: {error}"))

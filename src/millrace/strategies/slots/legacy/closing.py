@@ -30,10 +30,10 @@ _INSTEAD = "release_slot slot_id=ID closes an exit there, with its gates"
 
 
 class SoftClose(msgspec.Struct, frozen=True):
-    """Which recovery of which slot."""
+    """Which recovery of which slot; without an id its oldest."""
 
     slot_id: Id
-    recovery_id: Id
+    recovery_id: Id | None = None
 
 
 class CancelStale(msgspec.Struct, frozen=True):
@@ -73,12 +73,14 @@ def _soft_close(grid: Grid, turn: Turn, asked: Operator, wanted: SoftClose) -> R
         return refused(asked, f"there is no slot {wanted.slot_id}")
     if _waits(grid, slot):
         return refused(asked, f"slot {slot.slot_id} is sticky: its exits wait; {_INSTEAD}")
-    recovery = slot.state.recovery(wanted.recovery_id)
-    if recovery is None or recovery.reason == PARTIAL_CANCEL:
-        open_ids = [row.recovery_id for row in slot.state.recovery_orders if row.reason != PARTIAL_CANCEL]
-        text = f"slot {slot.slot_id} has no recovery {wanted.recovery_id} to close; it has {open_ids or 'none'}"
+    rows = [row for row in slot.state.recovery_orders if row.reason not in (PARTIAL_CANCEL, GIVEN_UP)]
+    chosen = [row for row in rows if wanted.recovery_id in (None, row.recovery_id)]
+    if not chosen:
+        open_ids = [row.recovery_id for row in rows]
+        name = "recovery" if wanted.recovery_id is None else f"recovery {wanted.recovery_id}"
+        text = f"slot {slot.slot_id} has no {name} to close; it has {open_ids or 'none'}"
         return refused(asked, text, {"recovery_ids": open_ids})
-    return _close(grid, turn, asked, slot, recovery)
+    return _close(grid, turn, asked, slot, min(chosen, key=lambda row: (row.orphaned_at, row.recovery_id)))
 
 
 def _soft_close_next(grid: Grid, turn: Turn, asked: Operator, _none: NoArguments) -> Reply:
@@ -157,7 +159,7 @@ def _off_the_book(grid: Grid, turn: Turn, slot: Slot, recovery: Recovery) -> Non
 
 
 ACTIONS: Final[dict[str, OperatorAction]] = {
-    "soft_close": OperatorAction(SoftClose, _soft_close, "bring a recovery to the market: slot_id= recovery_id="),
+    "soft_close": OperatorAction(SoftClose, _soft_close, "bring a recovery to the market: slot_id= [recovery_id=]"),
     "soft_close_next": OperatorAction(NoArguments, _soft_close_next, "the same for the recovery that waited longest"),
     "cancel_stale_recoveries": OperatorAction(
         CancelStale, _cancel_stale, "give up recoveries far off: min_distance_pct=3 max_batch=8"
