@@ -32,7 +32,7 @@ def two_days(shared, settings, name, from_day=0):
         ("demo", grid.ACTING_SIZER, 4, 300),
         ("demo", grid.USD_STICKY | {"slots.count": 40}, 8, 200),
         ("demo", grid.ADAPTIVE | {"slots.refresh_pct": 0.3}, 4, 300),
-        ("demo", grid.REBALANCING, 4, 300),
+        ("demo", grid.REBALANCING | {"slots.count": 40}, 4, 200),
         ("demo", grid.MOMENTUM, 0, 300),
         ("demo", grid.STRICT | grid.ACTING_SIZER, 8, 300),
     ],

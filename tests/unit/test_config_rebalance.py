@@ -24,6 +24,13 @@ def test_an_old_bots_names_arrive_too():
     assert "trend.enabled is false" in notices(settings, "trend_off")[0], "the contract has no such switch"
 
 
+@pytest.mark.parametrize(("slots", "ratio", "held"), [(80, 0.75, True), (74, 0.75, False), (80, 0.90, False)])
+def test_13_a_grid_so_large_that_the_capacity_band_holds_the_rebalancer_is_told(slots, ratio, held):
+    asked = {"rebalance.enabled": True, "slots.count": slots, "slots.open_order_safety_ratio": ratio}
+    assert bool(notices(load_settings(overrides=asked), "rebalancer_held")) is held
+    assert not notices(load_settings(overrides=asked | {"rebalance.enabled": False}), "rebalancer_held")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "clamped"),
     [

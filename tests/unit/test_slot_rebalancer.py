@@ -133,6 +133,14 @@ def test_13_a_target_that_is_named_holds():
     assert governor().base_target("usd_only", 0.2, 0.15, 0.60) == 0.40
 
 
+def test_13_a_skew_of_a_run_with_wider_settings_is_cut_to_the_greatest_of_today():
+    before = governor()
+    shown(before, 0.9, 8)
+    narrow = governor(max_skew=0.10)
+    narrow.restore(before.snapshot())
+    assert narrow.skew == 0.10
+
+
 @pytest.mark.parametrize(
     ("free", "multiplier"), [(1_000.0, 1.3), (23.0, 1.3), (22.0, 1.2), (20.0, 1.0), (10.0, 1.0), (0.0, 1.0)]
 )

@@ -110,6 +110,15 @@ def test_18_a_new_layer_sizes_the_entries_from_then_on_and_survives_a_restart():
     assert shown(grid_desk.restarted()) == shown(grid_desk)
 
 
+def test_17_layers_of_the_operator_give_way_only_to_a_number_that_changed():
+    grid_desk = desk(capital_layers=2)
+    assert grid_desk.ask("add_layer").startswith("ok")
+    grid_desk.grid.reconfigured({"slots.entry_pct"})
+    assert shown(grid_desk)["target"] == 3
+    grid_desk.grid.reconfigured({"slots.capital_layers"})
+    assert shown(grid_desk)["target"] == 2
+
+
 def test_8_5_a_leg_below_the_minimum_is_opened_by_the_layer_that_lifts_it():
     grid_desk = desk(order_size_doge=48.0)
     grid_desk.loop()

@@ -14,6 +14,7 @@ from millrace.config.knobs import KNOBS
 from millrace.config.settings import Notice, Setting
 from millrace.core.events import Scalar
 from millrace.core.instrument import Instrument
+from millrace.strategies.slots.capacity_health import CAUTION_HEADROOM
 
 Values = dict[str, Setting]
 _ORDERS_PER_SLOT = 2
@@ -136,13 +137,29 @@ def _trend(values: Values) -> list[Notice]:
     return notices
 
 
+def _safe_cap(values: Values) -> int:
+    ratio = Decimal(str(_number(values, "slots.open_order_safety_ratio")))
+    return max(1, int(int(_number(values, "slots.open_orders_per_pair_limit")) * ratio))
+
+
+def _rebalancer(values: Values) -> list[Notice]:
+    """Say when the capacity band of a full grid will hold the rebalancer still (slots 13, 15.5)."""
+    wanted, cap = _ORDERS_PER_SLOT * int(_number(values, "slots.count")), _safe_cap(values)
+    if not values["rebalance.enabled"].value or cap - wanted >= CAUTION_HEADROOM:
+        return []
+    text = (
+        f"rebalance.enabled: {wanted} orders of a full grid come within {CAUTION_HEADROOM} of the safe cap {cap}; "
+        "there the capacity band takes the skew away; fewer slots or a higher slots.open_order_safety_ratio let it act"
+    )
+    return [Notice("warning", "rebalancer_held", "rebalance.enabled", text)]
+
+
 def _advice(values: Values) -> list[Notice]:
     """Say what is allowed but surprising, and sum up a sticky grid in one line (slots 8.1, 8.2, 9, 21)."""
     sticky = bool(values["slots.sticky_mode_enabled"].value)
     mode = values["slots.order_size_mode"].value
     count = int(_number(values, "slots.count"))
-    ratio = Decimal(str(_number(values, "slots.open_order_safety_ratio")))
-    cap = max(1, int(int(_number(values, "slots.open_orders_per_pair_limit")) * ratio))
+    cap = _safe_cap(values)
     size = values["slots.order_size_doge" if mode == "DOGE" and sticky else "slots.order_size_usd"].value
     found = []
     if sticky:
@@ -176,6 +193,7 @@ _RULES: tuple[Callable[[Values], list[Notice]], ...] = (
     _volatility,
     _release,
     _trend,
+    _rebalancer,
     _advice,
 )
 

@@ -144,7 +144,7 @@ class Grid:
         self._target_loop = -1
 
     def reconfigured(self, changed: Collection[str]) -> None:
-        """Take settings that changed at a start: a distance that the operator set by hand gives way to a new one.
+        """Take settings that changed at a start: what the operator set by hand gives way where they say otherwise.
 
         Nothing is cancelled for it (slots 10); what else the settings say is read when it is needed.
         """
@@ -153,6 +153,8 @@ class Grid:
             entry_pct=chosen.entry_pct if "slots.entry_pct" in changed else None,
             profit_pct=chosen.profit_pct if "slots.profit_pct" in changed else None,
         )
+        if "slots.capital_layers" in changed:
+            self.layers.begin()
         self.wake_all()
 
     @property

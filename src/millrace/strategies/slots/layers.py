@@ -45,7 +45,12 @@ class CapitalLayers:
     def __init__(self, settings: SlotsSettings) -> None:
         self._settings = settings
         self.units_per_order = settings.capital_layer_doge_per_order
-        self.sources: list[Source] = ["AUTO"] * settings.capital_layers
+        self.sources: list[Source] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """Start with as many layers as the settings say, whatever the operator added or took away."""
+        self.sources = ["AUTO"] * self._settings.capital_layers
 
     @property
     def target(self) -> int:

@@ -197,12 +197,14 @@ class Rebalancer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state that `snapshot` gave."""
+        """Take a state that `snapshot` gave, within the greatest skew of today's settings."""
         self.skew, self.smoothed, self.velocity = state["skew"], state["smoothed"], state["velocity"]
         self.ratio, self.target, self.opening_target = state["ratio"], state["target"], state["opening_target"]
         self.last_at, self.damped_until = state["last_at"], state["damped_until"]
         self.band_limited, self._side = state["band_limited"], state["side"]
         self._flips = deque(state["flips"])
+        most = self._settings.max_skew
+        self.skew = min(max(self.skew, -most), most)
 
 
 def favoured_multiplier(wanted: float, need: float, free: float) -> float:
