@@ -113,3 +113,15 @@ def test_a_backtests_journal_holds_the_same_records(tmp_path):
     after = millrace("gates", "slots", "--dir", tmp_path / "run", "--json").object
     assert after == before
     assert after["gates"]["A"]["checks"][0]["value"] is not None
+
+
+def test_20_3_a_cap_that_is_changed_at_a_restart_is_on_record_since_then(traded, tmp_path):
+    folder = Path(shutil.copytree(traded[0], tmp_path / "run"))
+    run = open_run(folder, {"slots.open_order_safety_ratio": 0.9})
+    began_ns = run.simulation.now_ns
+    checks = {check["name"]: check for check in run.status()["gates"]["C"]["checks"]}
+    run.close()
+    assert checks["cap_policy_changes"]["pass"]
+    assert (checks["safe_cap"]["value"], checks["safe_cap"]["pass"]) == (202, True)
+    assert 0.0 <= checks["cap_policy_changes"]["since"] - (began_ns - 10 * MINUTE) / 1e9 <= 600.0
+    assert "more entries before the change of the cap" in checks["entry_block_rate"]["reason"]
