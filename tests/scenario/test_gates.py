@@ -9,6 +9,7 @@ import pytest
 from command_line import QUICK_DEMO, millrace
 from demo_runs import MINUTE, open_run
 from millrace.core.commands import Book
+from millrace.core.events import Operator
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.world.gates_run import SLOT_GATES, judge
 from millrace.world.premises import LEDGER
@@ -125,3 +126,18 @@ def test_20_3_a_cap_that_is_changed_at_a_restart_is_on_record_since_then(traded,
     assert (checks["safe_cap"]["value"], checks["safe_cap"]["pass"]) == (202, True)
     assert 0.0 <= checks["cap_policy_changes"]["since"] - (began_ns - 10 * MINUTE) / 1e9 <= 600.0
     assert "more entries before the change of the cap" in checks["entry_block_rate"]["reason"]
+
+
+def test_20_3_a_manual_release_that_its_gates_refuse_is_the_exercise_that_gate_a_asks_for(traded, tmp_path):
+    run = open_run(Path(shutil.copytree(traded[0], tmp_path / "run")))
+    waiting = [
+        slot["slot_id"] for slot in run.status()["slots"] if any(order["role"] == "exit" for order in slot["orders"])
+    ]
+    for preview in (True, False):
+        found = {check["name"]: check for check in run.status()["gates"]["A"]["checks"]}["manual_releases"]
+        assert (found["value"], found["pass"]) == (0, False), "a preview is no exercise"
+        asked = {"slot_id": waiting[0], "preview": preview}
+        run.simulation.feed_event(Operator("release_slot", asked, run.simulation.now_ns))
+    found = {check["name"]: check for check in run.status()["gates"]["A"]["checks"]}["manual_releases"]
+    assert (found["value"], found["pass"]) == (1, True)
+    run.close()

@@ -15,6 +15,7 @@ def test_the_stage_is_booked_at_the_start_and_when_it_changes_and_only_then():
     desk = Desk(2).open()
     (first,) = values(desk, "stage")
     assert (first["slots"], first["sticky"], first["safe_cap"], first["safety_ratio"]) == (2, True, 168, 0.75)
+    assert (first["entry_cap_policy"], first["auto_release"]) == ("none", False)
     assert (first["momentum"], first["regime_adx"], first["rebalancer"]) == ("shadow", False, False)
     assert (first["sizer"], first["entries_sent"], first["entries_blocked"]) == ("off", 0, 0)
     desk.ask("pause")

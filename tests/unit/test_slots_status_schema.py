@@ -21,6 +21,12 @@ EVERYTHING = {
     "momentum": structs.replace(DEFAULTS.momentum, enabled=True),
     "regime": structs.replace(DEFAULTS.regime, adx_enabled=True),
     "rebalance": structs.replace(DEFAULTS.rebalance, enabled=True),
+    "trend": structs.replace(DEFAULTS.trend, enabled=True, min_samples=1),
+    "release": structs.replace(
+        DEFAULTS.release, auto_enabled=True, min_age_sec=60.0, panic_min_age_sec=60.0, max_stuck_pct=0.0
+    ),
+    "capital_layers": 1,
+    "entry_cap_policy": "entry_reserve",
     "daily_loss_limit_usd": 0.01,
 }
 

@@ -27,10 +27,12 @@ def stage_values(grid: Grid) -> dict[str, Scalar]:
         "open_order_limit": chosen.open_orders_per_pair_limit,
         "safety_ratio": chosen.open_order_safety_ratio,
         "safe_cap": grid.safe_cap,
+        "entry_cap_policy": chosen.entry_cap_policy,
         "order_size_mode": chosen.order_size_mode,
         "compounding_mode": chosen.sticky_compounding_mode,
         "sizer": "shadow" if sizer.shadow else "on" if sizer.enabled else "off",
         "momentum": "on" if chosen.momentum.enabled else "shadow",
         "regime_adx": chosen.regime.adx_enabled,
         "rebalancer": chosen.rebalance.enabled,
+        "auto_release": chosen.release.auto_enabled,
     }

@@ -76,6 +76,7 @@ def _sticky_mode(grid: Grid, turn: Turn) -> dict[str, Any]:
         "target_slots": chosen.sticky_target_slots,
         "max_target_slots": chosen.sticky_max_target_slots,
         "compounding_mode": chosen.sticky_compounding_mode,
+        "auto_release_enabled": chosen.release.auto_enabled,
         "slots_remaining_projected": grid.safe_cap // 2 - len(grid.slots),
         "headroom_safe": grid.safe_cap - turn.open_orders >= _SECURE_HEADROOM,
     }
