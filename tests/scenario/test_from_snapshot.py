@@ -180,6 +180,20 @@ def test_every_slot_that_holds_an_exit_loads_sticky_when_nothing_says_so(tmp_pat
     run.run.close()
 
 
+def test_the_age_of_exits_that_may_time_out_begins_with_the_handover(tmp_path: Path) -> None:
+    """Slots 10: nobody's exits are orphaned for the hours in which no program ran."""
+    document = snapshot(slots={"0": slot_s1b(0)}, slot_sticky={"0": False})
+    changes = {"slots.sticky_mode_enabled": False, "slots.s1_orphan_after_sec": 1800.0}
+    run = begun(tmp_path / "run", document, changes)
+    run.let(29 * MINUTE)
+    state = run.slots[0].state
+    assert state.recovery_orders == []
+    assert txid(0, 10) in {each.txid for each in state.orders}
+    run.let(6 * MINUTE)
+    assert [each.txid for each in run.slots[0].state.recovery_orders] == [txid(0, 10)]
+    run.close_and_audit()
+
+
 def test_drifted_entries_stay_for_ten_loops_and_move_after_them(tmp_path: Path) -> None:
     """Ten loops hold still, whatever the market did meanwhile; the eleventh may refresh what it left behind."""
     far = slot_state([order(0, 8, "B", "entry", PRICE * 0.9), order(0, 9, "A", "entry", PRICE * 1.1)])

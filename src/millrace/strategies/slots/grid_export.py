@@ -80,6 +80,9 @@ def _record(slot: Slot, name_of: Callable[[str], str]) -> SlotRecord:
         quarantined=slot.quarantined,
         residue_base=slot.residue_base,
         compound_units=slot.compound_units,
+        exits_wait_from=slot.exits_wait_from,
+        gate_bypassed=slot.gate_bypassed,
+        plain=set(slot.plain),
         attempts=dict(slot.attempts),
     )
 

@@ -47,7 +47,11 @@ class TooNew(ValueError):  # noqa: N818  it says what the snapshot is
 
 @dataclass(slots=True)
 class SlotRecord:
-    """One slot; `damaged` when a record of it could not be read, `attempts` counts placements of unfinished ids."""
+    """One slot; `damaged` when a record of it could not be read, `attempts` counts placements of unfinished ids.
+
+    `plain` are entries that the rebalancer leaves their size; `exits_wait_from` is when the age of exits began anew,
+    None where nothing says so.
+    """
 
     slot_id: int
     state: SlotState
@@ -56,6 +60,9 @@ class SlotRecord:
     damaged: bool = False
     residue_base: float = 0.0
     compound_units: float = 0.0
+    exits_wait_from: float | None = None
+    gate_bypassed: bool = False
+    plain: set[int] = field(default_factory=set)
     attempts: dict[int, int] = field(default_factory=dict)
 
 
@@ -168,6 +175,9 @@ def document_of(snapshot: GridSnapshot) -> dict[str, Any]:
                 "quarantined": slot.quarantined or slot.damaged,
                 "residue_base": slot.residue_base,
                 "compound_units": slot.compound_units,
+                "exits_wait_from": slot.exits_wait_from,
+                "gate_bypassed": slot.gate_bypassed,
+                "plain": sorted(slot.plain),
                 "attempts": [[local_id, count] for local_id, count in sorted(slot.attempts.items())],
             }
             for slot in snapshot.slots
@@ -264,7 +274,8 @@ def _slot(
     lost = any(problem.startswith(_POSITIONS) and _LOST.match(problem) for problem in problems)
     if "profit_pct_runtime" not in state_row and profit_pct is not None and profit_pct > 0.0:
         state.profit_pct_runtime = profit_pct
-    attempts = row.get("attempts")
+    attempts, plain = row.get("attempts"), row.get("plain")
+    waits_from = given.number("exits_wait_from")
     record = SlotRecord(
         slot_id,
         state,
@@ -272,6 +283,9 @@ def _slot(
         damaged=lost or bool(unsound),
         residue_base=given.number("residue_base") or 0.0,
         compound_units=given.number("compound_units") or 0.0,
+        exits_wait_from=None if waits_from is None or not 0.0 <= waits_from <= _LATEST else waits_from,
+        gate_bypassed=given.flag("gate_bypassed") or False,
+        plain={each for each in plain if type(each) is int} if isinstance(plain, list) else set(),
         attempts=_attempts(attempts) if isinstance(attempts, list) else {},
     )
     if str(slot_id) in sticky or "sticky" in row:

@@ -169,7 +169,7 @@ def take_over(grid: Grid, turn: Turn, event: HandedOver) -> None:
     grid.keys.clear()
     grid.sides = SideWatch()
     for record in snapshot.slots:
-        _take_slot(grid, record, adopted)
+        _take_slot(grid, turn, record, adopted)
     grid.next_slot_id = snapshot.next_slot_id
     grid.bookings = max(grid.bookings, snapshot.next_event_id - 1)
     _take_history(grid, snapshot)
@@ -221,10 +221,17 @@ def _take_tunables(grid: Grid, snapshot: GridSnapshot, told: list[str]) -> None:
         told.append(f"profit_pct {profit_pct:g} is below {least:g}")
 
 
-def _take_slot(grid: Grid, record: SlotRecord, adopted: set[str]) -> None:
+def _take_slot(grid: Grid, turn: Turn, record: SlotRecord, adopted: set[str]) -> None:
+    """Make the slot, its orders bound to those that were adopted; the age of exits begins anew where nobody said when.
+
+    Else exits of a slot that is not sticky would time out for the time in which nobody ran, all at once (slots 10).
+    """
     slot = Slot(record.slot_id, record.state, sticky=record.sticky)
     slot.quarantined = record.quarantined or record.damaged
     slot.residue_base, slot.compound_units = record.residue_base, record.compound_units
+    slot.exits_wait_from = turn.now if record.exits_wait_from is None else record.exits_wait_from
+    slot.gate_bypassed = record.gate_bypassed
+    slot.plain = record.plain & {order.local_id for order in record.state.orders}
     grid.slots[slot.slot_id] = slot
     known = _records(record)
     slot.attempts = {local_id: record.attempts[local_id] for local_id, _ in known if local_id in record.attempts}
