@@ -9,9 +9,10 @@ import pytest
 from command_line import QUICK_DEMO, millrace
 from demo_runs import MINUTE, open_run
 from millrace.core.commands import Book
-from millrace.core.events import Operator
+from millrace.core.events import Operator, Timer
+from millrace.core.failure import WorldError
 from millrace.shell.ledger_sqlite import SqliteLedger
-from millrace.world.gates_run import SLOT_GATES, judge
+from millrace.world.gates_run import SLOT_GATES, GateWatch, judge
 from millrace.world.premises import LEDGER
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -141,3 +142,45 @@ def test_20_3_a_manual_release_that_its_gates_refuse_is_the_exercise_that_gate_a
     found = {check["name"]: check for check in run.status()["gates"]["A"]["checks"]}["manual_releases"]
     assert (found["value"], found["pass"]) == (1, True)
     run.close()
+
+
+class _Ledger:
+    """A ledger that can be read or not."""
+
+    def __init__(self, *books: Book) -> None:
+        self.books, self.reads, self.broken = books, list[str](), False
+
+    def bookings(self, kind: str) -> list[Book]:
+        if self.broken:
+            raise WorldError("the ledger is locked")
+        self.reads.append(kind)
+        return [book for book in self.books if book.kind == kind]
+
+
+def test_a_running_program_reads_its_records_again_when_one_came_in_or_a_minute_has_passed():
+    ledger = _Ledger(*good(DAY_NS))
+    watch = GateWatch(ledger, tuple)
+    assert watch.status(2 * DAY_NS)["A"]["pass"] is True
+    assert "cycle" in ledger.reads
+    ledger.reads.clear()
+    watch.status(2 * DAY_NS + MINUTE - 1)
+    assert ledger.reads == []
+    watch.status(2 * DAY_NS + MINUTE)
+    assert ledger.reads, "a stretch without headroom grows although nothing is written"
+    assert "cycle" not in ledger.reads, "cycles are judged with a day's record"
+    for kind, again in (("cycle", False), ("stage", True), ("vintage_day", True)):
+        ledger.reads.clear()
+        watch.listen(Timer(0), [Book("slots", kind, "x", {}, 0)])
+        watch.status(2 * DAY_NS + MINUTE)
+        assert (bool(ledger.reads), "cycle" in ledger.reads) == (again, kind == "vintage_day")
+
+
+def test_while_the_records_cannot_be_read_no_gate_is_shown():
+    ledger = _Ledger(*good(DAY_NS))
+    watch = GateWatch(ledger, tuple)
+    ledger.broken = True
+    assert watch.status(2 * DAY_NS) == {}
+    ledger.broken = False
+    assert watch.status(2 * DAY_NS + 1).keys() == SLOT_GATES.keys()
+    ledger.broken = True
+    assert watch.status(2 * DAY_NS + 2 * MINUTE) == {}

@@ -69,12 +69,15 @@ class GateWatch:
                 self._new_day = self._new_day or command.kind == DAY
 
     def status(self, now_ns: int) -> dict[str, Any]:
-        """Return each gate by its name; what is not in the ledger yet is not judged."""
+        """Return each gate by its name; what is not in the ledger yet is not judged.
+
+        There is none while the records cannot be read: an old verdict would be taken for one that stands.
+        """
         if now_ns >= self._due_ns:
             try:
                 self._judge(now_ns)
-            except WorldError as error:
-                return {"error": str(error)}
+            except WorldError:
+                self._block, self._new_day = {}, True
         return self._block
 
     def _judge(self, now_ns: int) -> None:
