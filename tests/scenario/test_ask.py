@@ -82,6 +82,25 @@ def test_an_answer_has_a_code_and_data_and_an_unknown_action_is_told_what_there_
     assert answers[2].message.startswith("nothing here answers to fly; there are pause, resume, ")
 
 
+def test_an_audit_and_a_removal_are_answered_when_ledger_and_venue_have_spoken(tmp_path: Path) -> None:
+    demo, answers = play(
+        tmp_path / "run",
+        ("remove_slot", {"slot_id": 4, "confirm": True}),
+        ("audit_pnl", {"now": True}),
+        ("pause", {}),
+        ("audit_pnl", {}),
+        ("resume", {}),
+    )
+    removed, wrong, _, audited = answers
+    assert (removed.ok, removed.final, removed.data) == (True, True, {"removed": [4], "slot_count": 3})
+    assert (wrong.code, wrong.message) == (400, "audit_pnl knows no argument now; it takes none")
+    assert (audited.ok, audited.final, audited.data["ok"]) == (True, True, True), audited.message
+    assert audited.data["compared"] == 3 * 6 + 6 + 1
+    assert list(demo.run.program.grid.grid.slots) == [1, 2, 3]
+    assert demo.run.status()["pnl_audit"]["ok"] is True
+    assert replay(tmp_path / "run").divergence is None
+
+
 def test_a_later_answer_replaces_the_first_while_somebody_waits(tmp_path: Path) -> None:
     box, begun = Mailbox(tmp_path), Answer(ok=True, message="begun", code=200, final=False)
     patience_ns = SECOND_NS // 2
