@@ -44,6 +44,22 @@ REBALANCING = {
 MOMENTUM = {"momentum.enabled": True, "momentum.max_defer_sec": 900.0}
 STRICT = MOMENTUM | ADAPTIVE | {"momentum.neutral_pct": 0.15, "regime.adx_trending_min": 22.0, "slots.refresh_pct": 0.3}
 """Adaptive, with a dead band so wide that the strict gate of a trend has something to say."""
+RELEASING = {
+    "slots.refresh_pct": 0.1,
+    "slots.entry_pct": 0.05,
+    "slots.profit_pct": 3.0,
+    "slots.volatility_auto_profit": False,
+    "slots.daily_loss_limit_usd": 0.0,
+    "release.auto_enabled": True,
+    "release.min_age_sec": 7_200.0,
+    "release.panic_min_age_sec": 3_600.0,
+    "release.min_distance_pct": 1.0,
+    "release.adx_threshold": 20.0,
+    "release.max_stuck_pct": 5.0,
+    "release.panic_stuck_pct": 13.0,
+    "release.recovery_target_pct": 10.0,
+    "release.batch_max": 2,
+}
 USD_STICKY = {"slots.sticky_mode_enabled": True, "slots.order_size_mode": "USD", "slots.order_size_usd": 12.0}
 
 

@@ -149,30 +149,14 @@ HARD = {
 }
 
 
-RELEASED_BY_RULE = {
-    "slots.refresh_pct": 0.1,
-    "slots.entry_pct": 0.05,
-    "slots.profit_pct": 3.0,
-    "slots.volatility_auto_profit": False,
-    "slots.daily_loss_limit_usd": 0.0,
-    "release.auto_enabled": True,
-    "release.min_age_sec": 7_200.0,
-    "release.panic_min_age_sec": 3_600.0,
-    "release.min_distance_pct": 1.0,
-    "release.adx_threshold": 20.0,
-    "release.max_stuck_pct": 5.0,
-    "release.panic_stuck_pct": 13.0,
-    "release.recovery_target_pct": 10.0,
-    "release.batch_max": 2,
-}
 SLOW_CANCELS = {"slots.private_api_wave_calls": 1, "slots.private_api_wave_sec": 15.0}
 HARD |= {
-    "released by rule": RELEASED_BY_RULE
+    "released by rule": grid.RELEASING
     | {"release.panic_stuck_pct": 90.0, "release.min_distance_pct": 0.5, "regime.adx_enabled": True},
-    "released in a panic": RELEASED_BY_RULE,
-    "released at the market": RELEASED_BY_RULE | {"release.close_mode": "market"},
-    "released over a slow line": RELEASED_BY_RULE | SLOW_CANCELS,
-    "released up to a day's losses": RELEASED_BY_RULE | {"slots.daily_loss_limit_usd": 1.5},
+    "released in a panic": grid.RELEASING,
+    "released at the market": grid.RELEASING | {"release.close_mode": "market"},
+    "released over a slow line": grid.RELEASING | SLOW_CANCELS,
+    "released up to a day's losses": grid.RELEASING | {"slots.daily_loss_limit_usd": 1.5},
 }
 
 

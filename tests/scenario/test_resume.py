@@ -21,6 +21,7 @@ LEGACY = {
     "slots.recovery_evict_books": True,
     "slots.daily_loss_limit_usd": 0.05,
 }
+SOON_STUCK = {"release.max_stuck_pct": 0.3, "release.panic_stuck_pct": 0.8, "release.recovery_target_pct": 0.5}
 PART_FILLS = {
     "venue.participation": 1e-3,
     "venue.request_latency_ms": 1_500,
@@ -87,6 +88,8 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
         (SMALL | OFTEN_FILLED | grid.USD_STICKY | grid.REBALANCING | {"slots.capital_layers": 5}, 3, 12),
         (SMALL | OFTEN_FILLED | grid.MOMENTUM, 2, 12),
         (SMALL | OFTEN_FILLED | grid.STRICT, 3, 12),
+        (SMALL | grid.RELEASING | SOON_STUCK, 11, 6),
+        (SMALL | grid.RELEASING | SOON_STUCK | {"release.close_mode": "market"}, 11, 6),
     ],
     ids=[
         "every event",
@@ -99,6 +102,8 @@ def resumed(settings, columns, requests=(), *, every: int, lazy: bool = True) ->
         "shared",
         "momentum",
         "strict",
+        "releasing",
+        "releasing at the market",
     ],
 )
 def test_from_many_cuts(changes, every, hours):

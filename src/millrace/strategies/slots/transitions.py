@@ -180,6 +180,7 @@ def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
                 "trade_id": cycle.trade_id,
                 "cycle": cycle.cycle,
                 "cause": cycle.cause,
+                "released": cycle.released,
                 "completes": cycle.completes,
                 "entry_price": cycle.entry_price,
                 "exit_price": cycle.exit_price,
