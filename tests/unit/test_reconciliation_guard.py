@@ -7,7 +7,19 @@ import msgspec
 import pytest
 
 from faulty_line import ASK, DOGE, LOTS
-from millrace.core.commands import Alert, Book, Lift, OrderState, OrderUpdate, Place, Post, Reply, Side, Style
+from millrace.core.commands import (
+    Alert,
+    Book,
+    CancelOrder,
+    Lift,
+    OrderState,
+    OrderUpdate,
+    Place,
+    Post,
+    Reply,
+    Side,
+    Style,
+)
 from millrace.core.events import Operator, Reconciled, RecoveryBegan
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, ReasonCode
@@ -172,3 +184,32 @@ def test_the_guard_goes_on_where_its_snapshot_stands(desk):
     desk.guard.restore(state)
     desk.compared(500 * DOLLAR, orphans=("x1",))
     assert desk.standing() == {"drift/toy": (Level.HALT, ReasonCode.BALANCE_DRIFT)}
+
+
+# ---- reconcile_drift (slots 18)
+
+
+def test_orders_at_the_venue_alone_are_listed_and_cancelled_only_when_that_is_confirmed(desk):
+    desk.compared(100 * DOLLAR, orphans=("x1", "x2"))
+    for args in ({}, {"confirm": False}, {"confirm": "maybe"}, {"force": True}):
+        assert not any(isinstance(verdict, CancelOrder) for verdict in asked(desk, **args))
+    listed = asked(desk)[-1]
+    assert listed.data["orders"] == {"toy": ["x1", "x2"]}
+    assert listed.data["drift"]["toy"] == {"DOGE": 0, "USD": 0}
+    *cancels, reply = asked(desk, confirm="yes")
+    assert [(cancel.instrument, cancel.client_id) for cancel in cancels] == [(DOGE.id, "x1"), (DOGE.id, "x2")]
+    assert (reply.ok, reply.data["cancelling"]) == (True, 2)
+
+
+def test_what_the_last_comparison_found_survives_a_snapshot_and_goes_with_the_next(desk):
+    desk.compared(None, orphans=("x1",), weak=("w1",))
+    again = ReconciliationGuard((DOGE,))
+    again.restore(desk.guard.snapshot())
+    desk.guard = again
+    assert len(asked(desk, confirm=True)) == 2, "one that is ours by its terms is not touched"
+    desk.compared(None)
+    assert len(asked(desk, confirm=True)) == 1
+
+
+def asked(desk, **args):
+    return desk.guard.observe(Operator("reconcile_drift", args, 2), desk)

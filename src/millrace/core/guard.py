@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from millrace.core.commands import Alert, Book, Lift, OrderUpdate, Place, Post, Reply
+from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Reply
 from millrace.core.events import Event
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots
@@ -28,7 +28,7 @@ class CancelScope(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Verdict = Post | Lift | Alert | Reply | Book | CancelScope
+Verdict = Post | Lift | Alert | Reply | Book | CancelScope | CancelOrder
 Seen = Event | OrderUpdate
 
 

@@ -10,18 +10,22 @@ from typing import Any, Final
 
 import msgspec
 
-from millrace.core.commands import Alert, Book, Lift, OrderUpdate, Place, Post, Severity, Side
+from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Severity, Side
 from millrace.core.events import Operator, Reconciled, RecoveryBegan
+from millrace.core.failure import OperatorError
 from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.instrument import Instrument, Money
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
-from millrace.core.requests import accepted, refused
+from millrace.core.requests import accepted, read_arguments, refused
 from millrace.core.strategy import Interest
 
 ACCEPT: Final = "accept_order"
 ADJUST: Final = "book_adjustment"
 """The operator's words: args `order`, or `venue`, `asset`, `amount`; both with `operator` and `reason`."""
+RECONCILE: Final = "reconcile_drift"
+"""The operator's word that lists what is at the venue alone and, with `confirm`, takes what is ours off its book."""
 ACTIONS: Final = {
+    RECONCILE: "list drift and orders that only the venue has; confirm=true cancels those of them with our tag",
     ACCEPT: "leave an order alone that the program does not know: order= operator= reason=",
     ADJUST: "explain money that came or went: venue= asset= amount= operator= reason=",
 }
@@ -42,6 +46,13 @@ class _Books(msgspec.Struct, gc=False):
 class _Saved(msgspec.Struct):
     books: dict[str, _Books]
     accepted: list[str]
+    orphans: dict[str, tuple[str, ...]]
+
+
+class ReconcileDrift(msgspec.Struct, frozen=True):
+    """`confirm` cancels the orders that the last comparison found at the venue alone."""
+
+    confirm: bool = False
 
 
 class ReconciliationGuard:
@@ -54,6 +65,7 @@ class ReconciliationGuard:
         self._instruments = instruments
         self._books: dict[str, _Books] = {}
         self._accepted: dict[str, None] = {}
+        self._orphans: dict[str, tuple[str, ...]] = {}
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Return what a start, a comparison, a fill or a person's word asks for."""
@@ -80,6 +92,7 @@ class ReconciliationGuard:
     # Orders
 
     def _strangers(self, seen: Reconciled, view: GuardView) -> list[Verdict]:
+        self._orphans[seen.venue] = seen.orphans
         strangers = [name for name in (*seen.orphans, *seen.weak) if name not in self._accepted]
         if not strangers:
             return _lifted("strangers", seen, view)
@@ -141,6 +154,8 @@ class ReconciliationGuard:
     # A person
 
     def _operator(self, seen: Operator) -> list[Verdict]:
+        if seen.action == RECONCILE:
+            return self._reconcile(seen)
         if seen.action not in {ACCEPT, ADJUST}:
             return []
         who, why = str(seen.args.get("operator", "")), str(seen.args.get("reason", ""))
@@ -149,6 +164,33 @@ class ReconciliationGuard:
         if seen.action == ACCEPT:
             return self._accept(str(seen.args.get("order", "")), who, why, seen)
         return self._adjust(seen, who, why)
+
+    def _reconcile(self, seen: Operator) -> list[Verdict]:
+        """List what the last comparison left unexplained; cancel what is ours at the venue alone, if confirmed.
+
+        Orphans carry this installation's tag by definition; other people's orders are never touched (slots 18).
+        """
+        given = {name: value for name, value in seen.args.items() if name != "strategy"}
+        try:
+            wanted = read_arguments(ReconcileDrift, seen.action, given)
+        except OperatorError as error:
+            return [refused(seen, str(error))]
+        found = {venue: names for venue, names in self._orphans.items() if names}
+        cancels: list[Verdict] = [
+            CancelOrder(instrument.id, name, RECONCILE)
+            for instrument in self._instruments
+            for name in found.get(instrument.id.venue, ())
+            if wanted.confirm
+        ]
+        count = sum(len(names) for names in found.values())
+        data = {
+            "orders": {venue: list(names) for venue, names in found.items()},
+            "drift": {venue: dict(books.drift) for venue, books in self._books.items()},
+            "cancelling": count if cancels else 0,
+        }
+        done = "being cancelled" if cancels else "left alone" if wanted.confirm else "confirm=true cancels them"
+        text = f"{count} orders with our tag are at the venue alone" + (f"; {done}" if count else "")
+        return [*cancels, accepted(seen, text, data)]
 
     def _accept(self, order: str, who: str, why: str, seen: Operator) -> list[Verdict]:
         self._accepted[order] = None
@@ -190,7 +232,7 @@ class ReconciliationGuard:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        builtins: dict[str, Any] = msgspec.to_builtins(_Saved(self._books, list(self._accepted)))
+        builtins: dict[str, Any] = msgspec.to_builtins(_Saved(self._books, list(self._accepted), self._orphans))
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -198,6 +240,7 @@ class ReconciliationGuard:
         saved = msgspec.convert(state, _Saved)
         self._books = saved.books
         self._accepted = dict.fromkeys(saved.accepted)
+        self._orphans = saved.orphans
 
 
 def _restriction(

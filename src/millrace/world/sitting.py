@@ -136,7 +136,7 @@ class Sitting:
         own = [reply for reply in replies if reply.request == request.name]
         self._replies += [reply for reply in replies if reply.request != request.name]
         if own:
-            return own[-1]
+            return _joined(own)
         known = ", ".join(actions())
         return refused(asked, f"nothing here answers to {request.action}; there are {known}")
 
@@ -219,6 +219,16 @@ class Sitting:
                     self._replies.append(command)
             elif isinstance(command, Alert):
                 self._alerts.append(f"{clock_text(command.ts_ns)}  {command.severity.value}: {command.text}")
+
+
+def _joined(replies: list[Reply]) -> Reply:
+    """Return one reply of all that a single request got in one step: a guard's, then the strategy's."""
+    last = replies[-1]
+    if len(replies) == 1:
+        return last
+    data = {name: value for reply in replies for name, value in reply.data.items()}
+    texts, code = "; ".join(reply.message for reply in replies), max(reply.code for reply in replies)
+    return msgspec.structs.replace(last, code=code, message=texts, data=data)
 
 
 def clock_text(ts_ns: int) -> str:

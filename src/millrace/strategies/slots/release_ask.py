@@ -13,6 +13,8 @@ from millrace.core.commands import Reply
 from millrace.core.events import Operator
 from millrace.core.permission import Level
 from millrace.core.requests import Id, NoArguments, accepted, refused
+from millrace.risk.reconciliation import ACTIONS as COMPARISON_ACTIONS
+from millrace.risk.reconciliation import RECONCILE, ReconcileDrift
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.operator_action import OperatorAction
 from millrace.strategies.slots.release_flow import begin, book_outcome
@@ -146,6 +148,13 @@ def _release_ack(grid: Grid, turn: Turn, asked: Operator, _: NoArguments) -> Rep
     return accepted(asked, f"the trip of the reconciliation gate is acknowledged{still}", {"recon": gate.as_data()})
 
 
+def _reconcile_drift(grid: Grid, turn: Turn, asked: Operator, _: ReconcileDrift) -> Reply:
+    """Say how the gate stands; the guard that compares with the venue has answered for orders and totals."""
+    gate = recon_gate(grid, turn)
+    verdict = gate.reason or ("clear" if gate.available else f"the balances cannot be compared ({gate.status})")
+    return accepted(asked, f"gate of releases: {verdict}", {"recon": gate.as_data()})
+
+
 RELEASE_ACTIONS: dict[str, OperatorAction] = {
     "release_slot": OperatorAction(
         ReleaseSlot, _release_slot, "close a waiting exit: slot_id= [local_id= | trade_id=A|B] [preview=true]"
@@ -153,6 +162,7 @@ RELEASE_ACTIONS: dict[str, OperatorAction] = {
     "release_oldest_eligible": OperatorAction(
         ReleaseOldest, _release_oldest, "close the slot's oldest exit that passes all gates: slot_id= [preview=true]"
     ),
+    RECONCILE: OperatorAction(ReconcileDrift, _reconcile_drift, COMPARISON_ACTIONS[RECONCILE]),
     "release_ack": OperatorAction(
         NoArguments, _release_ack, "acknowledge that a release tripped the reconciliation gate"
     ),
