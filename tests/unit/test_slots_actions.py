@@ -13,6 +13,7 @@ from millrace.strategies.slots.operate import ACTIONS
 from slots_desk import Desk
 
 GOOD: dict[str, list[dict[str, Any]]] = {
+    "reconcile_drift": [{}, {"confirm": True}],
     "pause": [{}, {"reason": "tea"}],
     "resume": [{}],
     "add_slot": [{}, {"force": "yes"}],
@@ -50,6 +51,7 @@ BAD: dict[str, list[dict[str, Any]]] = {
     ],
     "release_oldest_eligible": [{}, {"slot_id": 99}, {"slot_id": -1}, {"slot_id": 2}],
     "release_ack": [{}],
+    "reconcile_drift": [{"confirm": "maybe"}],
     "toggle_sticky": [{}, {"slot_id": 99}, {"slot_id": 1, "sticky": "often"}, {"slot_id": 1, "sticky": 0}],
     "add_layer": [{"source": "EUR"}],
     "remove_layer": [{"source": 1}],
