@@ -86,9 +86,12 @@ def run_tiers(grid: Grid, turn: Turn) -> None:
     loop = turn.now_ns // grid.loop_ns
     if loop != releases.loop:
         releases.loop, releases.begun = loop, 0
+    stuck = stuck_pct(grid, turn)
+    if not releases.latched and stuck <= min(chosen.max_stuck_pct, chosen.panic_stuck_pct):
+        return  # whatever else holds: the costly questions are only for when something is to be released
     if not _may_begin(grid, turn) or releases.begun >= chosen.batch_max:
         return
-    picked = _pick(grid, turn, adx)
+    picked = _pick(grid, turn, stuck, adx)
     if picked is None:
         return
     tier, waiting = picked
@@ -119,10 +122,9 @@ def _may_begin(grid: Grid, turn: Turn) -> bool:
     return not held and not recon_gate(grid, turn).blocks_tiers
 
 
-def _pick(grid: Grid, turn: Turn, adx: float | None) -> tuple[int, Waiting] | None:
+def _pick(grid: Grid, turn: Turn, stuck: float, adx: float | None) -> tuple[int, Waiting] | None:
     """Return the tier and the exit that it releases next; moves the latch of tier 2."""
     releases, chosen = grid.releases, grid.settings.release
-    stuck = stuck_pct(grid, turn)
     exits = sorted(_sticky_exits(grid), key=lambda row: row[:3])
     if stuck > chosen.panic_stuck_pct:
         releases.latched = True
@@ -155,7 +157,33 @@ def _sticky_exits(grid: Grid) -> Iterator[Waiting]:
 
 
 def _stuck_units(grid: Grid) -> float:
-    return sum(abs(record.volume) for slot in grid.slots.values() for record in slot.state.waiting_exits())
+    """Return the base units of all waiting exits; written out, because it is asked for after every event."""
+    total = 0.0
+    for slot in grid.slots.values():
+        for order in slot.state.orders:
+            if order.entry_filled_at > 0.0:
+                total += abs(order.volume)
+        for row in slot.state.recovery_orders:
+            if row.entry_filled_at > 0.0:
+                total += abs(row.volume)
+    return total
+
+
+def _oldest_since(grid: Grid) -> float | None:
+    """Return since when the oldest exit of a sticky slot waits on the book, None without any; written out likewise."""
+    oldest: float | None = None
+    for slot in grid.slots.values():
+        if not grid.is_sticky(slot):
+            continue
+        for order in slot.state.orders:
+            if order.role == "exit" and order.state == "live" and order.local_id in slot.sent:
+                since = waiting_since(order)
+                oldest = since if oldest is None else min(oldest, since)
+        for row in slot.state.recovery_orders:
+            if row.state == "live" and -row.recovery_id in slot.sent:
+                since = waiting_since(row)
+                oldest = since if oldest is None else min(oldest, since)
+    return oldest
 
 
 # ---- when to look
@@ -184,11 +212,11 @@ def _outlook(grid: Grid, turn: Turn) -> tuple[int, int]:
         return NO_HIGH, max(next_loop_ns, grid.loop_at_ns(grid.releases.hold_until_ns))
     if grid.releases.latched:
         return NO_HIGH, next_loop_ns
-    since = [row.since for row in _sticky_exits(grid)]
-    if not since:
+    oldest = _oldest_since(grid)
+    if oldest is None:
         return NO_HIGH, NEVER_NS
     # A hair early: the age is compared in float seconds, and waking for nothing does no harm.
-    aged_ns = floor((min(since) + chosen.panic_min_age_sec) * _SECOND_NS) - _HAIR_NS
+    aged_ns = floor((oldest + chosen.panic_min_age_sec) * _SECOND_NS) - _HAIR_NS
     if aged_ns > turn.now_ns:
         return NO_HIGH, max(next_loop_ns, grid.loop_at_ns(aged_ns))
     if stuck_pct(grid, turn) > chosen.max_stuck_pct:
