@@ -162,6 +162,7 @@ def test_an_old_snapshot_cancels_and_books_nothing_in_its_first_ten_loops(shape:
     run = begun(tmp_path / "run", document)
     run.ten_loops()
     assert run.run.program.engine.fault is None
+    assert run.run.startup.tracked_orders == len(txids(document))
     assert run.all(CancelOrder) == []
     assert [each for each in run.all(Book) if each.kind in {"cycle", "dust", "release"}] == []
     assert txids(document) <= run.resting, "an order of the old bot left the book"

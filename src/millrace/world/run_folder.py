@@ -158,10 +158,10 @@ class Run:
         now_ns, engine = simulation.now_ns, self.program.engine
         self._start.part(now_ns)
         self._fills = self.ledger.fills()
-        self.startup = StartupTimings(tracked_orders=engine.live_orders(self.program.instrument.id))
         if self._changed or not self.restart:
             simulation.feed_event(config_event(self.settings, now_ns, self._changed))
         self._take_over(now_ns)
+        self.startup = StartupTimings(tracked_orders=engine.live_orders(self.program.instrument.id))
         unknown: list[str] = []
         for restriction in engine.board.active():
             if restriction.id.startswith(STORAGE_ID):
