@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from millrace.config.load import load_settings
 from millrace.core.failure import OperatorError
 from millrace.world.study_plan import Recording, months, read_plan
 from source_tree import REPOSITORY
@@ -91,6 +92,9 @@ def test_since_and_until_bound_a_recording() -> None:
 
 def test_the_plan_of_the_house_is_sound_and_covers_what_the_issue_asked_for() -> None:
     found = read_plan(REPOSITORY / "docs" / "studies" / "slots.toml")
-    assert {"mode", "sizer", "fee"} <= set(found.axis)
+    assert set(found.axis) == {"mode", "sizer", "momentum", "fee"}
     assert len(found.axis["fee"]) == 3
+    for _, chosen in found.variants():
+        loaded = load_settings(None, chosen, {}, profile=found.profile)
+        assert {key: loaded.flat()[key] for key in chosen} == chosen, "nothing is clamped or adjusted"
     assert {recording.sample for recording in found.recording} == {"choose", "report"}
