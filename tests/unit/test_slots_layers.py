@@ -123,9 +123,11 @@ def test_8_5_a_leg_below_the_minimum_is_opened_by_the_layer_that_lifts_it():
     grid_desk = desk(order_size_doge=48.0)
     grid_desk.loop()
     assert grid_desk.waits() == {"A": "min_size_wait", "B": "min_size_wait"}
-    for _ in range(2):
-        assert grid_desk.ask("add_layer").startswith("ok")
+    assert grid_desk.ask("add_layer").startswith("ok")
+    assert grid_desk.status()["slots"][0]["too_small"]["A"]["target"] == 49.0
+    assert grid_desk.ask("add_layer").startswith("ok")
     grid_desk.loop()
+    assert grid_desk.status()["slot_vintage"]["median_slot_size_usd"] == pytest.approx(50.0 * 0.2)
     assert [grid_desk.volume(grid_desk.one(leg)) for leg in "AB"] == [50.0, 50.0]
 
 

@@ -139,7 +139,8 @@ def vintage(grid: Grid, turn: Turn) -> SlotVintage:
         for record in slot.state.waiting_exits()
     ]
     held = holdings(turn)
-    sizes = [_order_size_usd(grid, slot, turn.price) for slot in grid.slots.values()]
+    layers_usd = grid.layers.units(turn, len(grid.slots)) * turn.price
+    sizes = [_order_size_usd(grid, slot, turn.price) + layers_usd for slot in grid.slots.values()]
     return slot_vintage(
         exits,
         sizes,
@@ -240,6 +241,6 @@ BLOCKS: Final[dict[str, Callable[[Grid, Turn], Any]]] = {
     "trend": lambda grid, turn: grid.idle.trend.status(turn.now),
     "release_health": release_health,
     "handover": lambda grid, _: grid.handover.status(),
-    "slots": lambda grid, _: [slot_row(grid, slot) for slot in grid.slots.values()],
+    "slots": lambda grid, turn: [slot_row(grid, turn, slot) for slot in grid.slots.values()],
 }
 """Each block of the payload by its key (slots 18): a new block is one line here and a function of its own module."""

@@ -10,10 +10,11 @@ from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legs import fresh_entry_price
 from millrace.strategies.slots.model import TradeId, WaitReason, phase
 from millrace.strategies.slots.slot import Slot
+from millrace.strategies.slots.turn import Turn
 from millrace.strategies.slots.under_water import under_water
 
 
-def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
+def slot_row(grid: Grid, turn: Turn, slot: Slot) -> dict[str, Any]:
     """Return the row of one slot; prices in quote, volumes in base units."""
     state = slot.state
     return {
@@ -24,7 +25,7 @@ def slot_row(grid: Grid, slot: Slot) -> dict[str, Any]:
         "quarantined": slot.quarantined,
         "wait_reason": {leg: reason.value for leg, reason in sorted(slot.wait.items())},
         "too_small": {
-            leg: _too_small(grid, slot, leg)
+            leg: _too_small(grid, turn, slot, leg)
             for leg, reason in sorted(slot.wait.items())
             if reason is WaitReason.MIN_SIZE_WAIT
         },
@@ -75,10 +76,14 @@ def _base_usd(grid: Grid, slot: Slot, leg: TradeId) -> float:
     return grid.settings.b_side_cap_usd() if shares else grid.base_usd(slot)
 
 
-def _too_small(grid: Grid, slot: Slot, leg: TradeId) -> dict[str, float]:
+def _too_small(grid: Grid, turn: Turn, slot: Slot, leg: TradeId) -> dict[str, float]:
     """Return what a leg below the minimum wants, what the venue asks for (base units), and the price (slots 8.5)."""
     cfg, price = grid.cfg(slot), fresh_entry_price(slot.state, leg, grid.cfg(slot))
     in_units = grid.size_mode(slot) == "DOGE"
-    target = grid.settings.order_size_doge if in_units else _base_usd(grid, slot, leg) / price if price > 0.0 else 0.0
+    layer_units = grid.layers.units(turn, len(grid.slots))
+    if in_units:
+        target = grid.settings.order_size_doge + layer_units
+    else:
+        target = (_base_usd(grid, slot, leg) + layer_units * turn.price) / price if price > 0.0 else 0.0
     required = max(cfg.min_volume, cfg.min_cost_usd / price) if price > 0.0 else cfg.min_volume
     return {"target": target, "required": required, "price": price}
