@@ -115,6 +115,8 @@ def test_with_the_legacy_path_switched_off_exits_wait_and_nothing_can_be_turned_
     off = {"sticky_mode_enabled": False, "order_size_mode": "USD", "order_size_usd": 25.0, "legacy_recovery": False}
     desk = aged(**off)
     assert desk.slot().state.recovery_orders == []
+    assert desk.status()["sticky_mode"]["legacy_recovery"] is False
+    assert Desk().status()["sticky_mode"]["legacy_recovery"] is True
     desk = holding(legacy_recovery=False)
     assert "LEGACY_RECOVERY is off" in desk.ask("toggle_sticky", slot_id=1, sticky=False, confirm=True)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from millrace.sizing.throughput import ThroughputSizer
+from millrace.strategies.slots import legacy_path
 from millrace.strategies.slots.advice import Seen, advise
 from millrace.strategies.slots.balance_health import balance_health
 from millrace.strategies.slots.balance_recon import unrealised_usd
@@ -77,6 +78,7 @@ def _sticky_mode(grid: Grid, turn: Turn) -> dict[str, Any]:
         "max_target_slots": chosen.sticky_max_target_slots,
         "compounding_mode": chosen.sticky_compounding_mode,
         "auto_release_enabled": chosen.release.auto_enabled,
+        "legacy_recovery": legacy_path.is_there() and chosen.legacy_recovery,
         "slots_remaining_projected": grid.safe_cap // 2 - len(grid.slots),
         "headroom_safe": grid.safe_cap - turn.open_orders >= _SECURE_HEADROOM,
     }
