@@ -11,7 +11,7 @@ import pytest
 from millrace.core.events import BalanceReport
 from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH
-from slots_desk import DAY_NS, LOOP_NS, SECOND_NS, Desk, books, cancels
+from slots_desk import DAY_NS, LOOP_NS, SECOND_NS, Desk, books, cancels, changed
 
 GATES = {"min_age_sec": 7_200.0, "min_distance_pct": 10.0, "adx_threshold": 0.0, "panic_min_age_sec": 3_600.0}
 LEVELS = {"max_stuck_pct": 5.0, "panic_stuck_pct": 12.0, "recovery_target_pct": 8.0}
@@ -301,6 +301,18 @@ def test_the_tiers_wake_when_the_oldest_exit_comes_of_age_and_then_by_price():
     desk.print(at + 2e-7)
     assert share(desk) > LEVELS["max_stuck_pct"]
     assert desk.grid.loop_wanted
+
+
+def test_tiers_that_a_start_switched_off_forget_when_they_wanted_to_look():
+    desk = stuck(10, 3_700.0, min_distance_pct=90.0)
+    drain(desk, 1)
+    assert desk.grid.releases.latched
+    desk.grid.settings = changed(desk.grid.settings, release=ReleaseSettings())
+    other = desk.restarted()
+    other.commands = []
+    assert drain(other, 3) == []
+    releases = other.grid.releases
+    assert (releases.latched, releases.high_ticks, releases.due_ns) == (False, NO_HIGH, NEVER_NS)
 
 
 def test_switched_off_the_tiers_never_wake_anybody():

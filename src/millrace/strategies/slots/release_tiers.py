@@ -191,10 +191,9 @@ def _oldest_since(grid: Grid) -> float | None:
 
 def watch_tiers(grid: Grid, turn: Turn) -> None:
     """Work out by which price and time the tiers may have something to do; nothing while they are off."""
-    if not (grid.settings.release.auto_enabled and grid.settings.sticky_mode_enabled):
-        return
     releases = grid.releases
-    found = _outlook(grid, turn)
+    on = grid.settings.release.auto_enabled and grid.settings.sticky_mode_enabled
+    found = _outlook(grid, turn) if on else (NO_HIGH, NEVER_NS)
     if found != (releases.high_ticks, releases.due_ns):
         releases.high_ticks, releases.due_ns = found
         grid.rescheduled()
