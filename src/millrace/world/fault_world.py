@@ -20,6 +20,7 @@ from millrace.core.events import EndStatus, KillSource, Operator, Scalar, Timer
 from millrace.core.failure import WorldError
 from millrace.core.kill import GLOBAL, KillOrder, kill_id
 from millrace.shell.journal import read_journal
+from millrace.shell.manifest import read_manifest
 from millrace.sim.candles import PrintColumns
 from millrace.sim.dice import Dice
 from millrace.sim.faults import Faults
@@ -32,7 +33,7 @@ from millrace.world.assemble import Program, build_program, venue_settings
 from millrace.world.demo import FIRST_NS
 from millrace.world.fault_plan import PLACES, Deed, FaultPlan, Kind, fault_plan
 from millrace.world.fault_premises import FOLDER, FaultPremises
-from millrace.world.journaled_program import JournaledProgram
+from millrace.world.journaled_program import JournaledProgram, settings_of
 from millrace.world.ledger_sums import ledger_sums
 from millrace.world.line import NEVER_NS
 from millrace.world.oracles import Oracles, Violation
@@ -404,8 +405,12 @@ class FaultWorld:
             self._replay(run.program.engine.command_hash)
 
     def _replay(self, live: bytes) -> None:
-        """Step the whole journal through a fresh engine (runtime 2.21 rule 2)."""
-        core = JournaledProgram(self.settings)
+        """Step the whole journal through a fresh engine, begun as its manifest says (runtime 2.21 rule 2).
+
+        A life that died before its first event may have had other settings than the one that began the journal.
+        """
+        manifest = read_manifest(FOLDER, self.premises.disk)
+        core = JournaledProgram(self.settings if manifest is None else settings_of(manifest.config))
         for step in read_journal(FOLDER, self.premises.disk):
             if encode_commands(core.step(step.event)) != encode_commands(step.commands or []):
                 self.oracles.broken("replay", f"event {step.seq} gives other commands: {step.event!r}")

@@ -17,6 +17,7 @@ from millrace.core.commands import (
     Place,
     Post,
     RecordFill,
+    RecordOpening,
     RecordOrder,
     Side,
 )
@@ -29,7 +30,7 @@ from millrace.core.permission import Level, ReasonCode, Restriction, Scope, Scop
 from millrace.sim.balances import need
 from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.venue import SimVenue
-from millrace.sim.venue_log import Accepted, Executed, Rejected, VenueRecord
+from millrace.sim.venue_log import Accepted, Executed, Rejected, Rested, VenueRecord
 from millrace.strategies.slots.model import tracked_position
 from millrace.world.assemble import Program
 from millrace.world.simulation import Simulation
@@ -83,6 +84,7 @@ class Oracles:
         self._costs: dict[str, tuple[Money, Money]] = {}
         self._in_flight: dict[str, tuple[str, Money]] = {}
         self._fills: Counter[SubPosition] = Counter()
+        self._openings: dict[SubPosition, Lots] = {}
         self._posted: dict[str, Restriction] = {}
         self._hashes: dict[int, bytes] = {}
         self._last_seq = 0
@@ -117,7 +119,7 @@ class Oracles:
         for lost in range(seq + 1, self._last_seq + 1):
             self._hashes.pop(lost, None)
         self._last_seq = seq
-        self._fills = Counter()
+        self._fills = Counter(self._openings)
         for order in self._ledger.orders():
             self._fills[order.place.position] += order.place.side.sign * order.cum_lots
         self._posted = {restriction.id: restriction for restriction in self._ledger.restrictions()}
@@ -168,6 +170,8 @@ class Oracles:
         for command in commands:
             if isinstance(command, RecordFill):
                 self._fill(command, life.program)
+            elif isinstance(command, RecordOpening):
+                self._fills[command.position] += command.side.sign * command.lots
             elif isinstance(command, RecordOrder):
                 self._order(command)
             elif isinstance(command, Post):
@@ -202,6 +206,9 @@ class Oracles:
 
     def committing(self, commands: list[Command], disk: MemoryDisk, folder: object) -> None:
         """The ledger takes facts: the journal must hold them durably before (design section 5.6)."""
+        for command in commands:
+            if isinstance(command, RecordOpening):
+                self._openings[command.position] = command.side.sign * command.lots
         if not commands or not disk.unsafe_bytes(folder):
             return
         durable = disk.durable(folder)
@@ -260,6 +267,9 @@ class Oracles:
             self._accepted(record)
         elif isinstance(record, Executed):
             self._executed(record)
+        elif isinstance(record, Rested):
+            self._sides[record.venue_order_id] = record.side
+            self._costs[record.venue_order_id] = (record.cum_cost, record.cum_fee)
         elif isinstance(record, Rejected) and record.client_id not in self._sides:
             self._in_flight.pop(record.client_id, None)
 
