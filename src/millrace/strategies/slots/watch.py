@@ -98,8 +98,9 @@ def recon(grid: Grid, turn: Turn) -> BalanceRecon:
 
 
 def _earned_usd(grid: Grid, turn: Turn) -> float:
-    open_usd = sum(unrealised_usd(slot.state, turn.price) for slot in grid.slots.values())
-    return grid.totals().profit_usd + open_usd
+    states = [slot.state for slot in grid.slots.values()]
+    earned_usd = sum(state.total_profit + unrealised_usd(state, turn.price) for state in states)
+    return grid.retired.totals.profit_usd + earned_usd
 
 
 def _tell(turn: Turn, code: str, text: str) -> None:
