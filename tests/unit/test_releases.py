@@ -10,6 +10,7 @@ import pytest
 
 from millrace.core.commands import Reply, Style
 from millrace.core.events import RejectReason, Timer
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.strategies.slots.release_gates import ReleaseSettings
 from millrace.strategies.slots.status import grid_status
 from slots_desk import RICH, SECOND_NS, Desk, books, cancels, submits
@@ -180,14 +181,42 @@ def test_11_3_a_refused_cancel_is_sent_again_and_nothing_is_lost():
 def test_11_3_without_a_fresh_price_nothing_is_booked():
     desk = desk_with()
     exit_ = waiting(desk)
+    desk.wait(55.0)
     asked(desk, "release_slot", slot_id=1)
-    desk.now_ns += 61 * SECOND_NS
+    desk.wait(6.0)
     made = desk.end(exit_)
     assert books(made) == []
     assert "no fresh price" in final(made).message
     desk.print(0.17)
     desk.loop()
     assert [desk.sent[key].reduces for key in desk.find("B")] == [True]
+
+
+def test_11_3_an_end_that_is_heard_after_the_patience_books_nothing():
+    """A program that was away for an hour hears of the end before its clock has spoken."""
+    desk = desk_with()
+    exit_ = waiting(desk)
+    asked(desk, "release_slot", slot_id=1)
+    desk.wait(3_600.0)
+    desk.print(0.12)
+    made = desk.end(exit_)
+    assert books(made) == []
+    assert "after its 10 s" in final(made).message
+    assert [place.reduces for place in submits(made)] == [True], "the exit goes back on the book"
+
+
+@pytest.mark.parametrize("mode", ["synthetic", "market"])
+def test_11_3_a_halt_while_the_cancel_is_on_its_way_books_nothing(mode):
+    desk = desk_with(close_mode=mode)
+    exit_ = waiting(desk)
+    asked(desk, "release_slot", slot_id=1)
+    scope = Scope(ScopeKind.GLOBAL)
+    desk.board.post(Restriction("test", scope, Level.HALT, ReasonCode.OPERATOR_PAUSE, "", "test", desk.now_ns))
+    made = desk.end(exit_)
+    assert (books(made), submits(made)) == ([], [])
+    assert "halted" in final(made).message
+    desk.board.lift("test")
+    assert [place.reduces for place in submits(desk.loops(2)) if place.position.leg == "B"] == [True]
 
 
 def test_11_3_a_release_under_way_survives_a_restart():

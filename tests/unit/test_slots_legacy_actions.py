@@ -2,9 +2,10 @@
 
 import pytest
 
-from millrace.core.commands import Reply
+from millrace.core.commands import Reply, Style
 from millrace.core.events import Operator
-from slots_desk import Desk, books, cancels, submits
+from millrace.strategies.slots.release_gates import ReleaseSettings
+from slots_desk import Desk, books, cancels, saw, submits
 
 LEGACY = {
     "sticky_mode_enabled": False,
@@ -176,3 +177,29 @@ def test_carve_outs_belong_to_every_grid_and_are_left_alone():
     assert "has no recovery" in desk.ask("soft_close", slot_id=1, recovery_id=row.recovery_id)
     assert desk.ask("soft_close_next").startswith("refused")
     assert desk.ask("cancel_stale_recoveries").startswith("refused")
+
+
+@pytest.mark.parametrize("mode", ["synthetic", "market"])
+def test_a_recovery_under_release_is_left_to_the_release(mode):
+    release = ReleaseSettings(min_age_sec=0.0, min_distance_pct=0.0, adx_threshold=0.0, close_mode=mode)
+    desk = recovering(1, release=release)
+    (row,) = desk.slot().state.recovery_orders
+    saw(desk, 40)
+    order = order_of(desk, 1, row.recovery_id)
+    answer, _ = ask(desk, "release_slot", slot_id=1, local_id=-row.recovery_id)
+    assert answer.ok, answer.message
+
+    def others():
+        wanted = {"slot_id": 1, "recovery_id": desk.slot().state.recovery_orders[0].recovery_id}
+        yield ask(desk, "soft_close", **wanted)
+        yield ask(desk, "soft_close_next")
+        yield ask(desk, "cancel_stale_recoveries", min_distance_pct=0.0)
+
+    assert [(answer.ok, cancels(made)) for answer, made in others()] == [(False, [])] * 3
+    made = desk.end(order)
+    if mode == "market":
+        assert [(answer.ok, cancels(made)) for answer, made in others()] == [(False, [])] * 3
+        (closing,) = [client_id for client_id, place in desk.sent.items() if place.style is Style.IOC]
+        made = desk.fill(closing, price=desk.price)
+    assert [row.values["cause"] for row in books(made)] == ["release" if mode == "synthetic" else "market_release"]
+    assert desk.audited().ok

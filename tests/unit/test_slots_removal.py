@@ -5,7 +5,8 @@ import pytest
 from millrace.core.commands import Reply, Severity
 from millrace.core.events import Operator
 from millrace.strategies.slots.balance_recon import unrealised_usd
-from slots_desk import Desk, books, cancels, submits
+from millrace.strategies.slots.release_gates import ReleaseSettings
+from slots_desk import Desk, books, cancels, saw, submits
 
 QUIET = {"reentry_base_cooldown_sec": 0.0, "daily_loss_limit_usd": 0.0}
 
@@ -234,3 +235,41 @@ def test_the_side_watch_forgets_a_slot_that_went():
         desk.end(order)
     assert desk.grid.sides.starved is None
     assert desk.grid.sides.snapshot()["rows"] == [[2, [1, 1, 0, 0]]]
+
+
+def test_what_a_removed_slot_executed_after_all_is_residue():
+    desk = Desk(2).open()
+    entry, other = desk.one("A", 1), desk.one("B", 1)
+    late, limit = desk.progress(entry, 60.0), desk.limit(entry)
+    ask(desk, "remove_slot", slot_id=1)
+    desk.end(entry)
+    desk.end(other)
+    assert list(desk.grid.slots) == [2]
+    desk.step(late)
+    assert len(desk.alerts("unclaimed_fill")) == 1
+    assert desk.grid.residue.base == -60.0
+    assert desk.grid.residue.cost_usd == pytest.approx(-60.0 * limit)
+    assert desk.audited().ok, desk.audited().message
+
+
+@pytest.mark.parametrize("taken", [60.0, 5.0, 0.0])
+def test_a_release_that_closes_at_the_market_stays_one_when_its_slot_is_removed(taken):
+    release = ReleaseSettings(min_age_sec=0.0, min_distance_pct=0.0, adx_threshold=0.0, close_mode="market")
+    desk = Desk(1, release=release, refresh_pct=90.0, **QUIET).open()
+    saw(desk, 40)
+    desk.fill(desk.one("B"))
+    desk.accept()
+    desk.print(0.17)
+    exit_ = desk.one("B")
+    ask(desk, "release_slot", slot_id=1)
+    desk.end(exit_)
+    closing, entry = desk.one("B"), desk.one("A")
+    _, made = ask(desk, "remove_slot", slot_id=1, confirm=True)
+    assert [command.client_id for command in cancels(made)] == [entry], "it takes what is there and ends by itself"
+    desk.end(entry)
+    made = desk.fill(closing, price=0.17) if taken == 60.0 else desk.end(closing, taken)
+    assert [row.values["cause"] for row in books(made)] == (["market_release"] if taken else [])
+    assert desk.alerts("partial_cancel") == []
+    assert desk.grid.slots == {}
+    assert desk.grid.residue.base == 60.0 - taken
+    assert desk.audited().ok, desk.audited().message

@@ -85,9 +85,10 @@ def _unclaimed(grid: Grid, turn: Turn, update: OrderUpdate) -> None:
     turn.out.append(Alert(Severity.PAGE, "unclaimed_fill", text, turn.now_ns))
     if update.state in _ENDS:
         _tell_partial_cancel(grid, turn, update, handled=False)
-    slot = grid.slots.get(int(place.position.group.removeprefix("slot")))
+    slot_id = int(place.position.group.removeprefix("slot"))
+    _to_residue(grid, turn, slot_id, "unclaimed_fill", update)
+    slot = grid.slots.get(slot_id)
     if slot is not None:
-        _to_residue(grid, turn, slot, "unclaimed_fill", update)
         check(grid, turn, slot)
         slot.quarantined = True
 
@@ -128,18 +129,18 @@ def refused(grid: Grid, turn: Turn, news: Refused) -> None:
 
 def _filled_after_write_off(grid: Grid, turn: Turn, slot: Slot, update: OrderUpdate) -> None:
     """Take what an evicted recovery traded after all out of the inventory residue that its booking left."""
-    _to_residue(grid, turn, slot, "fill_after_write_off", update)
+    _to_residue(grid, turn, slot.slot_id, "fill_after_write_off", update)
     text = f"{update.place.key} executed {update.d_lots} lots after it had been booked at the market"
     turn.out.append(Alert(Severity.WARN, "fill_after_write_off", text, turn.now_ns))
 
 
-def _to_residue(grid: Grid, turn: Turn, slot: Slot, cause: str, update: OrderUpdate) -> None:
+def _to_residue(grid: Grid, turn: Turn, slot_id: int, cause: str, update: OrderUpdate) -> None:
     """Take an execution into the inventory residue, as it happened."""
     facts = grid.instrument
     volume = facts.volume(update.d_lots)
     price = facts.quote_float(update.d_cost) / volume
     move = Move(update.place.side.sign * volume, price, facts.quote_float(update.d_fee))
-    move_residue(grid, turn, slot, cause, move, traded=True)
+    move_residue(grid, turn, slot_id, cause, move, traded=True)
 
 
 def balance_news(grid: Grid, turn: Turn) -> None:

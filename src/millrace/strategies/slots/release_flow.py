@@ -3,9 +3,9 @@
 * The cancel is confirmed: what had executed is booked as it traded, and the rest at the mark without a trade (residue,
   `CLOSE_MODE=synthetic`), or by an order that takes what is there within `CLOSE_SLIP_PCT` (`market`).
 * The order had filled instead: that is a normal fill, and the release says so.
-* No word within ten seconds, no fresh price, a loss that would close the day's lock on a tier's release, a refused
-  closing order, or one that found nobody: the release has failed. Its exit, or what is left of it, goes back on the
-  book at its price when its order has ended, by the same rule as any exit that the venue ended (slots 6.3).
+* No word within ten seconds, no fresh price, a halt, a loss that would close the day's lock on a tier's release, a
+  closing order that was refused or found nobody: the release has failed. Its exit, or what is left of it, goes back on
+  the book at its price when its order has ended, by the same rule as any exit that the venue ended (slots 6.3).
 
 In market mode what the closing order does not fill is never written off: who chose it wants books that are trades.
 """
@@ -113,8 +113,13 @@ def fail(grid: Grid, turn: Turn, running: Running, why: str) -> None:
 
 def _obstacle(grid: Grid, turn: Turn, slot: Slot, running: Running) -> str:
     """Return why nothing may be booked although the exit is off the book; empty when it may."""
+    if turn.now_ns > running.until_ns:
+        # After a restart the venue's answer may come before the clock's word that its time is up.
+        return "the end of its order came after its 10 s"
     if turn.stale:
         return "there is no fresh price to book at"
+    if turn.standing.level >= Level.HALT:
+        return "trading was halted meanwhile"
     if running.tier == MANUAL:
         return ""
     if turn.standing.level >= Level.REDUCE_ONLY:

@@ -145,10 +145,13 @@ def _held(state: SlotState) -> list[tuple[TradeId, Move]]:
 
 
 def _take_off(grid: Grid, turn: Turn, slot: Slot) -> None:
-    """Ask for the cancel of every order of the slot that is at the venue and not on its way off the book."""
+    """Ask for the cancel of every order of the slot that is at the venue and not on its way off the book.
+
+    An order that takes what is there ends by itself, and what it trades is the release's that sent it.
+    """
     for local_id, key in slot.sent.items():
         record = slot.record(local_id)
-        if record is None or record.state != "cancelling":
+        if record is None or record.state not in ("cancelling", "closing"):
             if record is not None:
                 record.state = "cancelling"
             turn.out.append(Cancel(grid.name, key, REMOVED))
@@ -158,7 +161,7 @@ def _take_off(grid: Grid, turn: Turn, slot: Slot) -> None:
 def _let_go(grid: Grid, turn: Turn, slot: Slot) -> None:
     """Move what the slot holds to the residue and what it realised to the bucket, and forget the slot."""
     for _, move in _held(slot.state):
-        move_residue(grid, turn, slot, REMOVED, move, traded=False)
+        move_residue(grid, turn, slot.slot_id, REMOVED, move, traded=False)
     totals = totals_of(slot.state)
     values: dict[str, Scalar] = {"slot": slot.slot_id, **msgspec.to_builtins(totals)}
     turn.out.append(Book(grid.name, "slot_retired", f"{grid.instrument.id}/slot{slot.slot_id}", values, turn.now_ns))

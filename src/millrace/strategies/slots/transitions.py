@@ -167,7 +167,7 @@ def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
         _cancel_strays(grid, turn, slot)
     if cycle.cause in ("eviction", "release"):
         left = cycle.volume if cycle.trade_id == "B" else -cycle.volume
-        move_residue(grid, turn, slot, cycle.cause, Move(left, cycle.exit_price, cycle.exit_fee), traded=False)
+        move_residue(grid, turn, slot.slot_id, cycle.cause, Move(left, cycle.exit_price, cycle.exit_fee), traded=False)
     slot.compound_units += compound_units(cycle.net_profit, cycle.exit_price)
     grid.note_cycle(cycle)
     turn.out.append(
@@ -200,15 +200,20 @@ def _book(grid: Grid, turn: Turn, slot: Slot, cycle: Cycle) -> None:
     grid.check_loss_lock(turn)
 
 
-def move_residue(grid: Grid, turn: Turn, slot: Slot, cause: str, move: Move, *, traded: bool) -> None:
-    """Book what a write-off left in the account, or what a real trade took of it (slots 11.3)."""
-    slot.residue_base += move.base
+def move_residue(grid: Grid, turn: Turn, slot_id: int, cause: str, move: Move, *, traded: bool) -> None:
+    """Book what a write-off left in the account, or what a real trade took of it (slots 11.3).
+
+    The slot may be gone by then: what it held is the account's all the same.
+    """
+    slot = grid.slots.get(slot_id)
+    if slot is not None:
+        slot.residue_base += move.base
     if traded:
         grid.residue.traded(move)
     else:
         grid.residue.written_off(move)
     key = f"{grid.instrument.id}/residue/{grid.residue.moves}"
-    values = grid.residue.record(slot.slot_id, cause, move) | {"traded": traded}
+    values = grid.residue.record(slot_id, cause, move) | {"traded": traded}
     turn.out.append(Book(grid.name, "residue", key, values, turn.now_ns))
 
 

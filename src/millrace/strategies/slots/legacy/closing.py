@@ -26,6 +26,8 @@ from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import move_residue
 from millrace.strategies.slots.turn import Turn
 
+_LEAVING = ("cancelling", "closing")
+"""States of a recovery that leaves the book already, perhaps because a release closes it."""
 _INSTEAD = "release_slot slot_id=ID closes an exit there, with its gates"
 
 
@@ -64,7 +66,9 @@ def _give_up(grid: Grid, turn: Turn, slot: Slot, recovery: Recovery) -> None:
     cancelled = RecoveryCancel(recovery.recovery_id, recovery.txid, turn.now)
     apply(slot.state, cancelled, grid.cfg(slot), grid.sizes(slot, turn))
     slot.forget(-recovery.recovery_id)
-    move_residue(grid, turn, slot, GIVEN_UP, Move(signed, recovery.entry_price, -recovery.entry_fee), traded=False)
+    move_residue(
+        grid, turn, slot.slot_id, GIVEN_UP, Move(signed, recovery.entry_price, -recovery.entry_fee), traded=False
+    )
 
 
 def _soft_close(grid: Grid, turn: Turn, asked: Operator, wanted: SoftClose) -> Reply:
@@ -73,7 +77,8 @@ def _soft_close(grid: Grid, turn: Turn, asked: Operator, wanted: SoftClose) -> R
         return refused(asked, f"there is no slot {wanted.slot_id}")
     if _waits(grid, slot):
         return refused(asked, f"slot {slot.slot_id} is sticky: its exits wait; {_INSTEAD}")
-    rows = [row for row in slot.state.recovery_orders if row.reason not in (PARTIAL_CANCEL, GIVEN_UP)]
+    detached = [row for row in slot.state.recovery_orders if row.reason not in (PARTIAL_CANCEL, GIVEN_UP)]
+    rows = [row for row in detached if row.state not in _LEAVING]
     chosen = [row for row in rows if wanted.recovery_id in (None, row.recovery_id)]
     if not chosen:
         open_ids = [row.recovery_id for row in rows]
@@ -134,7 +139,7 @@ def _closable(grid: Grid) -> list[tuple[Slot, Recovery]]:
         for slot in grid.slots.values()
         if not _waits(grid, slot)
         for row in slot.state.recovery_orders
-        if row.reason not in (PARTIAL_CANCEL, SOFT_CLOSE, GIVEN_UP)
+        if row.reason not in (PARTIAL_CANCEL, SOFT_CLOSE, GIVEN_UP) and row.state not in _LEAVING
     ]
 
 
