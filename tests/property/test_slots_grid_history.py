@@ -6,15 +6,17 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from millrace.core.commands import Alert, Refuse, Severity
 from millrace.core.events import EndStatus, RejectReason
-from slots_desk import Desk, doge, submits
+from millrace.strategies.slots.release_gates import ReleaseSettings
+from slots_desk import Desk, books, doge, submits
 
 KINDS = [
     "loop", "loop", "loop", "wait", "accept", "fill", "fill", "part", "end", "reject", "lose", "stale", "pause",
     "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "clear", "remove", "remove", "add",
-    "toggle", "soft_close", "stale",
+    "toggle", "soft_close", "stale", "confirm", "confirm", "confirm",
 ]  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 200)), max_size=60)
 REFUSALS = [reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_CLIENT_ID]
@@ -58,6 +60,9 @@ class Story:
             desk.money(number, number / 10.0)
         elif what == "restart":
             self.desk = desk.restarted()
+        elif what == "confirm":
+            for leaving in [name for name in ids if desk.orders._orders[name].cancel_out][:1]:
+                self._order("end", number, leaving)
         elif chosen is not None:
             self._order(what, number, chosen)
 
@@ -121,6 +126,12 @@ def assert_promises(desk):
     json.dumps(desk.status(), allow_nan=False)
 
 
+RELEASED = ReleaseSettings(
+    auto_enabled=True, max_stuck_pct=0.0, panic_stuck_pct=0.0, recovery_target_pct=0.0, panic_min_age_sec=0.0,
+    recon_hard_gate_enabled=False, batch_max=3,
+)  # fmt: skip
+AT_MARKET = structs.replace(RELEASED, close_mode="market")
+"""Tier 2 at any share and age: whatever stands is released as soon as it can be."""
 GRIDS = pytest.mark.parametrize(
     ("decimals", "changes"),
     [
@@ -132,8 +143,10 @@ GRIDS = pytest.mark.parametrize(
         (2, {"sticky_mode_enabled": False, "order_size_usd": 25.0, "s1_orphan_after_sec": 60.0,
              "s2_orphan_after_sec": 60.0, "recovery_evict_books": True, "max_recovery_slots": 1,
              "reentry_base_cooldown_sec": 0.0, "daily_loss_limit_usd": 0.0}),
+        (2, {"order_size_doge": 120.0, "daily_loss_limit_usd": 0.0, "release": RELEASED}),
+        (2, {"order_size_doge": 120.0, "daily_loss_limit_usd": 0.0, "release": AT_MARKET}),
     ],
-    ids=["whole units", "no cooldown", "USD", "timeouts", "evictions"],
+    ids=["whole units", "no cooldown", "USD", "timeouts", "evictions", "releases", "releases at the market"],
 )  # fmt: skip
 
 
@@ -160,6 +173,22 @@ def test_a_long_history_does_too(decimals, changes, seed):
         assert_promises(story.desk)
     assert_exits_go(story.desk)
     assert len(submits(story.desk.commands)) > 8
+
+
+@pytest.mark.parametrize(("release", "cause"), [(RELEASED, "release"), (AT_MARKET, "market_release")])
+def test_long_histories_do_release(release, cause):
+    causes = set()
+    for seed in range(6):
+        chance = Random(seed)
+        facts, changes = doge(2), {"order_size_doge": 120.0, "daily_loss_limit_usd": 0.0, "release": release}
+        story = Story(Desk(3, facts=facts, **changes).open())
+        for _ in range(200):
+            story.play(
+                chance.choice([*KINDS, "loop", "accept", "accept", "confirm", "confirm", "fill", "fill"]),
+                chance.randrange(201),
+            )
+        causes |= {row.values["cause"] for row in books(story.desk.commands)}
+    assert cause in causes
 
 
 def assert_exits_go(desk):
