@@ -47,6 +47,8 @@ _AGAIN_NS: Final = 30 * _SECOND
 _LOOK_NS: Final = 60 * _SECOND
 _CLOSED_NS: Final = 120 * _SECOND
 """How long after its market has closed a world is given to settle."""
+_ANSWERED_NS: Final = 30 * _SECOND
+"""How long what leaves at that very moment may take to be answered."""
 _DOWNTIMES_NS: Final = (0, _SECOND // 10, _SECOND, 5 * _SECOND, 60 * _SECOND, 900 * _SECOND)
 _SHORT: Final = 4
 """So many of them are seconds."""
@@ -167,9 +169,19 @@ class FaultWorld:
         self._advance(self.plan.end_ns + _CLOSED_NS)
         if self._run is None:  # it was killed within the last seconds, and comes back as ever
             self._advance(self.now_ns + _CLOSED_NS)
+        patience_ns = self.now_ns + _ANSWERED_NS
+        while self._awaits_answers() and self.now_ns < patience_ns and not self.oracles.found:
+            self._advance(self.now_ns + _SECOND)  # what left in the very last instant has not been answered yet
         if not self.oracles.found:
             self._judge()
         return self._verdict()
+
+    def _awaits_answers(self) -> bool:
+        """Tell whether a request is under way, or waits for its call."""
+        if self._run is None:
+            return False
+        executor = self._run.simulation.executor
+        return bool(executor.unanswered or executor.waiting)
 
     # Time
 
