@@ -45,8 +45,8 @@ def write_grid_file(path: Path, document: dict[str, Any], disk: Disk | None = No
 def encode_document(document: dict[str, Any]) -> bytes:
     """Return the document's bytes, strict JSON with its checksum; raises ValueError for what is not of strict JSON."""
     told = {name: value for name, value in document.items() if name != _CHECK}
-    sealed = told | {_CHECK: _checksum(json.loads(json.dumps(told, allow_nan=False)))}
-    return msgspec.json.format(json.dumps(sealed, allow_nan=False).encode()) + b"\n"
+    plain = json.loads(json.dumps(told, allow_nan=False))
+    return msgspec.json.format(msgspec.json.encode(plain | {_CHECK: _checksum(plain)})) + b"\n"
 
 
 def read_grid_file(path: Path, disk: Disk | None = None) -> GridFile:
@@ -93,8 +93,11 @@ def _parsed(data: bytes) -> tuple[dict[str, Any] | None, bool, str]:
 
 
 def _checksum(document: dict[str, Any]) -> str:
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    """Return a hash of the values, however a program wrote them down; "" for what no program of ours writes."""
+    try:
+        return blake2b(msgspec.json.encode(document, order="sorted"), digest_size=16).hexdigest()
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        return ""
 
 
 def _generation(path: Path, number: int) -> Path:

@@ -100,6 +100,10 @@ def _records(rows: Any, kind: type, name: str, problems: list[str]) -> list[Any]
         return []
     found = []
     for index, row in enumerate(rows):
+        whole = _whole(row, kind)
+        if whole is not None:
+            found.append(whole)
+            continue
         essentials = {}
         try:
             for field in fields(kind):
@@ -112,6 +116,15 @@ def _records(rows: Any, kind: type, name: str, problems: list[str]) -> list[Any]
         _fill_plain(record, row, problems, suffix=f" of {name}[{index}]")
         found.append(record)
     return found
+
+
+def _whole(row: Any, kind: type) -> Any:
+    """Return the record of a row in which nothing is wrong, at once; None for one to be read field by field."""
+    try:
+        record: Any = msgspec.convert(row, kind)
+    except msgspec.ValidationError:
+        return None
+    return record if all(isfinite(value) for value in row.values() if isinstance(value, float)) else None
 
 
 def _is_essential(field: Field[Any]) -> bool:

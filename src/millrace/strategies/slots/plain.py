@@ -19,17 +19,20 @@ def strict(value: object, depth: int = 0) -> Any:
     """Return the value as strict JSON would hold it; what has no such form becomes None."""
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, float | int):
         return value if isfinite(value) and abs(value) <= MOST else None
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return _text(value)
     if depth >= _DEEPEST:
         return None
-    if isinstance(value, list | tuple):
-        return [strict(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {strict(str(name)): strict(item, depth + 1) for name, item in value.items()}
-    return None
+        return {_text(str(name)): strict(item, depth + 1) for name, item in value.items()}
+    return [strict(item, depth + 1) for item in value] if isinstance(value, list | tuple) else None
+
+
+def _text(value: str) -> str:
+    """Return the text as UTF-8 can hold it."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 class Fields:
