@@ -16,7 +16,7 @@ from slots_desk import Desk, books, doge, submits
 KINDS = [
     "loop", "loop", "loop", "wait", "accept", "fill", "fill", "part", "end", "reject", "lose", "stale", "pause",
     "resume", "money", "broke", "cancel_refused", "late", "restart", "halt", "clear", "remove", "remove", "add",
-    "toggle", "soft_close", "stale", "confirm", "confirm", "confirm",
+    "toggle", "soft_close", "give_up", "confirm", "confirm", "confirm",
 ]  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 200)), max_size=60)
 REFUSALS = [reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_CLIENT_ID]
@@ -48,7 +48,7 @@ class Story:
             desk.ask("toggle_sticky", slot_id=number % 4 + 1, confirm=number % 3 > 0)
         elif what == "soft_close":
             desk.ask("soft_close_next")
-        elif what == "stale":
+        elif what == "give_up":
             desk.ask("cancel_stale_recoveries", min_distance_pct=number / 100.0)
         elif what == "add":
             desk.ask("add_slot", force=True)
