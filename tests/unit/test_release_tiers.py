@@ -230,6 +230,12 @@ def test_11_5_only_sticky_slots():
     assert drain(desk, 1) == [4]
 
 
+def test_3_slots_in_quarantine_are_passed_over():
+    desk = stuck(10, 3_700.0, min_distance_pct=90.0)
+    desk.grid.slots[1].quarantined = True
+    assert drain(desk, 1) == [2]
+
+
 def test_11_5_a_booking_that_would_hit_the_daily_loss_limit_is_skipped_and_told_once_a_day():
     desk = stuck(10, 3_700.0, min_distance_pct=90.0, daily_loss_limit_usd=1.0)
     assert drain(desk, 10) == []

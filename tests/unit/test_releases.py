@@ -501,6 +501,15 @@ def test_11_3_halted_trading_refuses_and_paused_trading_does_not():
     assert "halted" in asked(desk, "release_slot", slot_id=1).message
 
 
+def test_3_what_a_slot_in_quarantine_holds_is_not_released():
+    desk = desk_with()
+    waiting(desk)
+    desk.slot().quarantined = True
+    reply = asked(desk, "release_slot", slot_id=1)
+    assert (reply.ok, "quarantine" in reply.message) == (False, True)
+    assert cancels(desk.commands) == []
+
+
 def test_7_5_the_daily_lock_is_told_in_advance_and_counts_a_release():
     desk = desk_with()
     desk.grid.lock.set_limit(1.0)

@@ -79,7 +79,7 @@ def _judged(grid: Grid, turn: Turn, asked: Operator, chosen: Waiting, *, preview
     """Begin the release, or answer with every gate that stands against it."""
     gates, gate = gates_now(grid, turn, chosen.record, grid.read_bars(turn).adx), recon_gate(grid, turn)
     data, name = _data(grid, turn, chosen, gates, gate), f"slot {chosen.slot_id} exit {chosen.local_id}"
-    against = _against(turn, gates, gate)
+    against = _against(turn, chosen, gates, gate)
     warning = f"; warning: {', '.join(data['warnings'])}" if data["warnings"] else ""
     if preview:
         may = f"may not be released: {against}" if against else "may be released"
@@ -93,10 +93,12 @@ def _judged(grid: Grid, turn: Turn, asked: Operator, chosen: Waiting, *, preview
     return accepted(asked, f"{name} is being cancelled; what comes of it follows{warning}", data, final=False)
 
 
-def _against(turn: Turn, gates: Gates, gate: ReconGate) -> str:
+def _against(turn: Turn, chosen: Waiting, gates: Gates, gate: ReconGate) -> str:
     """Return what stands against a release by hand; empty when nothing does."""
     if turn.standing.level >= Level.HALT:
         return "trading is halted; exits stay as they are"
+    if chosen.slot.quarantined:
+        return "its slot is in quarantine: what it holds is not certain; resume says what is wrong"
     parts = [] if gates.ok else [f"gates: {gates.as_text()}"]
     if gate.blocks_all:
         parts.append(f"recon: {gate.reason}")

@@ -151,8 +151,9 @@ def _tell_lock(grid: Grid, turn: Turn, tier: int, waiting: Waiting) -> None:
 
 
 def _sticky_exits(grid: Grid) -> Iterator[Waiting]:
+    """Yield what a tier may release; what a slot in quarantine holds is for a person to find out first (slots 3)."""
     for slot in grid.slots.values():
-        if grid.is_sticky(slot):
+        if grid.is_sticky(slot) and not slot.quarantined:
             yield from live_exits(slot)
 
 
