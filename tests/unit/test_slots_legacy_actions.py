@@ -4,6 +4,7 @@ import pytest
 
 from millrace.core.commands import Reply, Style
 from millrace.core.events import Operator
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.strategies.slots.release_gates import ReleaseSettings
 from slots_desk import Desk, books, cancels, saw, submits
 
@@ -203,3 +204,16 @@ def test_a_recovery_under_release_is_left_to_the_release(mode):
         made = desk.fill(closing, price=desk.price)
     assert [row.values["cause"] for row in books(made)] == ["release" if mode == "synthetic" else "market_release"]
     assert desk.audited().ok
+
+
+@pytest.mark.parametrize(("action", "named"), [("soft_close", {"slot_id": 1}), ("soft_close_next", {})])
+def test_a_halt_leaves_recoveries_on_the_book(action, named):
+    desk = recovering(1)
+    scope = Scope(ScopeKind.GLOBAL)
+    desk.board.post(Restriction("test", scope, Level.HALT, ReasonCode.OPERATOR_PAUSE, "", "test", desk.now_ns))
+    answer, made = ask(desk, action, **named)
+    assert not answer.ok
+    assert answer.message.startswith("trading is halted")
+    assert cancels(made) == []
+    desk.board.lift("test")
+    assert ask(desk, action, **named)[0].ok

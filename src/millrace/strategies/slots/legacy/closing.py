@@ -13,6 +13,7 @@ import msgspec
 
 from millrace.core.commands import Cancel, Reply
 from millrace.core.events import Operator
+from millrace.core.permission import Level
 from millrace.core.requests import Id, NoArguments, accepted, refused
 from millrace.strategies.slots.events import RecoveryCancel
 from millrace.strategies.slots.grid import Grid
@@ -100,6 +101,8 @@ def _soft_close_next(grid: Grid, turn: Turn, asked: Operator, _none: NoArguments
 
 
 def _close(grid: Grid, turn: Turn, asked: Operator, slot: Slot, recovery: Recovery) -> Reply:
+    if turn.standing.level >= Level.HALT:
+        return refused(asked, "trading is halted: what leaves the book now could not be placed again")
     if turn.stale:
         return refused(asked, "there is no fresh price to close at")
     was = recovery.price
