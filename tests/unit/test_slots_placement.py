@@ -170,13 +170,15 @@ def test_rule_7_every_attempt_has_a_key_of_its_own():
     assert not [command for command in desk.commands if isinstance(command, Refuse)]
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("lot_decimals", [0, 2, 8])
-def test_the_size_in_the_state_is_the_size_that_leaves(lot_decimals):
+def test_the_size_in_the_state_is_the_size_that_leaves(lot_decimals, shared):
     desk = Desk(
-        facts=doge(lot_decimals), order_size_mode="USD", order_size_usd=13.37, b_side_account_sizing=False
+        facts=doge(lot_decimals), order_size_mode="USD", order_size_usd=13.37, b_side_account_sizing=shared
     ).open()
     for order in desk.slot().state.orders:
         place = desk.sent[desk.one(order.trade_id)]
         assert desk.facts.volume(place.lots) == order.volume
         assert desk.facts.price(place.limit_ticks) == order.price
-        assert order.volume == round(13.37 / order.price, lot_decimals)
+        usd = 40.11 if shared and order.trade_id == "B" else 13.37
+        assert order.volume == round(usd / order.price, lot_decimals)
