@@ -306,6 +306,31 @@ def test_an_operator_of_slots_that_time_out():
     assert outcome.assembled.program.grid.grid.violations == 0
 
 
+def test_an_operator_beside_tiers_that_close_at_the_market():
+    """Slots lose their stickiness, their exits and themselves while releases are under way."""
+    columns = grid.generated(seed=5, hours=8)
+    first_ns = int(columns.ts_ns[0]) + grid.HOUR_NS
+    asked: list[tuple[str, dict[str, object]]] = []
+    for slot_id in range(1, 9):
+        asked.append(("toggle_sticky", {"slot_id": slot_id, "sticky": slot_id % 2 == 0, "confirm": True}))
+        asked.append(("release_slot", {"slot_id": slot_id}))
+        asked.append(("cancel_stale_recoveries", {"min_distance_pct": 0.0}))
+        asked.append(("remove_slot", {"slot_id": slot_id, "confirm": True}))
+        asked.append(("add_layer", {}))
+    requests = [
+        grid.Request(first_ns + place * 11 * grid.MINUTE_NS + place * 3_000_000_000, name, args)
+        for place, (name, args) in enumerate(asked)
+    ]
+    changes = grid.RELEASING | {"release.close_mode": "market", "slots.count": 30, "slots.s1_orphan_after_sec": 300.0}
+    changes |= {"release.min_age_sec": 600.0, "release.panic_min_age_sec": 300.0, "release.min_distance_pct": 0.1}
+    changes |= {"release.adx_threshold": 0.0, "regime.adx_period": 3, "slots.s2_orphan_after_sec": 300.0}
+    outcome = grid.assert_lazy_is_exact(grid.settings_for("demo", changes, bar_ns=0), columns, requests)
+    done = outcome.assembled.program.grid.grid
+    assert min(done.releases.totals[kind] for kind in ("manual", "tier1", "tier2")) > 0, done.releases.totals
+    assert len(done.retired.slot_ids) > 3
+    assert done.violations == 0
+
+
 def test_a_print_at_midnight_does_not_hide_the_moment_at_which_the_loss_lock_opens():
     """Found on a real month: a fill's print at 00:00:00 sharp put the opening off by a day where loops are skipped."""
     settings = grid.settings_for("demo", {"slots.count": 30} | HARD["a loss ends the day"], bar_ns=0)
