@@ -32,7 +32,7 @@ from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.stops import KillSwitch
 from millrace.shell.ledger_memory import MemoryLedger
-from millrace.strategies.slots.pnl_audit import rebuild
+from millrace.strategies.slots.books.pnl_audit import rebuild
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.strategy import SlotGrid

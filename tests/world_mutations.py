@@ -37,12 +37,12 @@ from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.reconciler import Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Unanswered
-from millrace.strategies.slots import writeoff
-from millrace.strategies.slots.model import Cycle, SlotConfig, SlotState
-from millrace.strategies.slots.residue import InventoryResidue
-from millrace.strategies.slots.retired import RetiredSlots
+from millrace.strategies.slots.books.residue import InventoryResidue
+from millrace.strategies.slots.books.retired import RetiredSlots
+from millrace.strategies.slots.reducer import writeoff
+from millrace.strategies.slots.reducer.model import Cycle, SlotConfig, SlotState
 from millrace.strategies.slots.strategy import SlotGrid
-from millrace.world.fault_premises import FaultPremises
+from millrace.world.faults.fault_premises import FaultPremises
 from millrace.world.line import NEVER_NS
 
 Mutation = Callable[[pytest.MonkeyPatch], None]

@@ -3,10 +3,10 @@
 from typing import Any
 
 from millrace.strategies.slots.bootstrap import bootstrap
-from millrace.strategies.slots.events import Fill, PriceTick
-from millrace.strategies.slots.model import SlotConfig, SlotState
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.volume import UsdSizes
+from millrace.strategies.slots.reducer.events import Fill, PriceTick
+from millrace.strategies.slots.reducer.model import SlotConfig, SlotState
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.reducer.volume import UsdSizes
 
 BATCH = 10_000
 LEAST_TICKS_PER_SEC = 100_000

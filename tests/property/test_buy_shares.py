@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.strategies.slots.b_side import payable, split
-from millrace.strategies.slots.layers import ORDERS_PER_SLOT, carried
+from millrace.strategies.slots.entry_size.b_side import payable, split
+from millrace.strategies.slots.entry_size.layers import ORDERS_PER_SLOT, carried
 
 MONEY = st.integers(0, 10**18)
 CENT = 10**7

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from millrace.core.codec import decode_event, encode_event
 from millrace.core.events import HandedOver
-from millrace.strategies.slots.codec import to_dict
-from millrace.strategies.slots.grid_snapshot import VERSION, TooNew, document_of, read_snapshot
-from millrace.strategies.slots.handover import handed_over
-from millrace.strategies.slots.plain import as_day
+from millrace.strategies.slots.handover.grid_snapshot import VERSION, TooNew, document_of, read_snapshot
+from millrace.strategies.slots.handover.plain_values import as_day
+from millrace.strategies.slots.handover.take_over import handed_over
+from millrace.strategies.slots.reducer.codec import to_dict
 from old_bot import slot_s0, slot_s1a, slot_s1b, slot_s2, snapshot
 from slots_desk import Desk, doge
 

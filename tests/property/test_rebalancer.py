@@ -5,13 +5,13 @@ from math import isfinite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.strategies.slots.rebalancer import (
+from millrace.strategies.slots.entry_size.rebalancer import (
     Rebalancer,
     RebalanceSettings,
     favoured_multiplier,
     idle_money,
 )
-from millrace.strategies.slots.trend import Trend, TrendSettings, alpha
+from millrace.strategies.slots.entry_size.trend import Trend, TrendSettings, alpha
 
 RATIOS = st.floats(0.0, 1.0)
 STEPS = st.floats(0.0, 100_000.0)

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.strategies.slots.actions import Action, Book, Cancel, Orphan, Place
 from millrace.strategies.slots.bootstrap import add_entry, bootstrap, repair_legs
-from millrace.strategies.slots.codec import from_dict, to_dict
-from millrace.strategies.slots.events import (
+from millrace.strategies.slots.reducer.actions import Action, Book, Cancel, Orphan, Place
+from millrace.strategies.slots.reducer.codec import from_dict, to_dict
+from millrace.strategies.slots.reducer.events import (
     Event,
     Fill,
     OrderEnded,
@@ -22,11 +22,11 @@ from millrace.strategies.slots.events import (
     Release,
     TimerTick,
 )
-from millrace.strategies.slots.invariants import normalise_flags, violations
-from millrace.strategies.slots.model import Order, SlotConfig, SlotState, WaitReason, bind
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.refresh import refresh_bounds
-from millrace.strategies.slots.volume import UsdSizes, whole_lots
+from millrace.strategies.slots.reducer.invariants import normalise_flags, violations
+from millrace.strategies.slots.reducer.model import Order, SlotConfig, SlotState, WaitReason, bind
+from millrace.strategies.slots.reducer.refresh import refresh_bounds
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.reducer.volume import UsdSizes, whole_lots
 
 START = 1_700_000_000.0
 MONTH_SEC = 30 * 86_400.0

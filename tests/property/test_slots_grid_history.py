@@ -10,7 +10,7 @@ from msgspec import structs
 
 from millrace.core.commands import Alert, Refuse, Severity
 from millrace.core.events import EndStatus, RejectReason
-from millrace.strategies.slots.release_gates import ReleaseSettings
+from millrace.strategies.slots.release.gates import ReleaseSettings
 from slots_desk import Desk, books, doge, submits
 
 KINDS = [

@@ -11,9 +11,9 @@ import pytest
 from command_line import millrace
 from millrace.sim.dice import Dice
 from millrace.world.demo import FIRST_NS
-from millrace.world.every_kill import every_kill
-from millrace.world.fault_plan import Kind, fault_plan
-from millrace.world.simtest import live
+from millrace.world.faults.every_kill import every_kill
+from millrace.world.faults.fault_plan import Kind, fault_plan
+from millrace.world.faults.simtest import live
 from simtest_regressions import REGRESSIONS
 
 HOUR = 3_600_000_000_000

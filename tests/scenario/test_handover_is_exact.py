@@ -8,8 +8,8 @@ import grid_runs as grid
 from millrace.core.commands import Book, CancelOrder, Command, RecordAdoption, Submit
 from millrace.core.events import Event, Started
 from millrace.sim.candles import PrintColumns
-from millrace.strategies.slots.grid_snapshot import read_snapshot
-from millrace.strategies.slots.handover import handed_over
+from millrace.strategies.slots.handover.grid_snapshot import read_snapshot
+from millrace.strategies.slots.handover.take_over import handed_over
 from millrace.world.assemble import balance_event, config_event
 from millrace.world.backtest import assemble_backtest
 from old_bot import PRICE, order, slot_s0, slot_s1a, slot_s1b, slot_s2, slot_state, snapshot

@@ -16,7 +16,7 @@ from command_line import millrace, process
 from demo_runs import venue_records
 from millrace.core.failure import WorldError
 from millrace.sim.venue_log import Accepted
-from millrace.world.rehearsal import Rehearsal
+from millrace.world.rehearsing.rehearsal import Rehearsal
 from old_bot import snapshot
 
 KILLS = int(os.environ.get("MILLRACE_REHEARSAL_KILLS", "5"))

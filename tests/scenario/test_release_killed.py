@@ -7,8 +7,8 @@ import pytest
 
 from millrace.strategies.slots.grid import Grid
 from millrace.world.demo import FIRST_NS
-from millrace.world.fault_plan import Deed, FaultPlan, Kind
-from millrace.world.fault_world import FaultWorld, Verdict
+from millrace.world.faults.fault_plan import Deed, FaultPlan, Kind
+from millrace.world.faults.fault_world import FaultWorld, Verdict
 
 MINUTE_NS = 60 * 1_000_000_000
 LIVED_NS, QUIET_NS = 12 * MINUTE_NS, 4 * MINUTE_NS

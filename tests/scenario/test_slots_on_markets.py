@@ -7,7 +7,7 @@ import grid_runs as grid
 from millrace.core.commands import Alert, Book, CancelOrder, Refuse, Severity, Submit
 from millrace.risk.breakers import Breaker
 from millrace.sim.candles import PrintColumns
-from millrace.strategies.slots.vintage import DAY_SEC
+from millrace.strategies.slots.telemetry.vintage import DAY_SEC
 
 START_NS = grid.FIRST_DAY * 24 * grid.HOUR_NS
 STEP_NS = 10_000_000_000

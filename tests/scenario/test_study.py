@@ -12,9 +12,9 @@ import pytest
 
 from command_line import bars, millrace, process, write_csv
 from millrace.core.failure import OperatorError, WorldError
-from millrace.world import study
-from millrace.world.study import CellTask, run_cell, run_study
-from millrace.world.study_plan import StudyPlan, read_plan
+from millrace.world.studies import study
+from millrace.world.studies.plan import StudyPlan, read_plan
+from millrace.world.studies.study import CellTask, run_cell, run_study
 
 PLAN = """
 within = ["fee"]
@@ -198,14 +198,14 @@ def test_what_cannot_be_done_is_refused_in_words(asked, tmp_path, monkeypatch) -
     with pytest.raises(OperatorError, match=r"slots\.cuont"):
         run_study(msgspec.structs.replace(plan, settings={"slots.cuont": 3}), asked[1])
     monkeypatch.setitem(sys.modules, "joblib", None)
-    monkeypatch.delitem(sys.modules, "millrace.world.study_workers", raising=False)
+    monkeypatch.delitem(sys.modules, "millrace.world.studies.workers", raising=False)
     with pytest.raises(OperatorError, match=r"install millrace\[study\]"):
         run_study(plan, asked[1], jobs=2)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_does_not_answer_is_named(asked, monkeypatch) -> None:
-    from millrace.world import study_workers
+    from millrace.world.studies import workers as study_workers
 
     monkeypatch.setattr(study_workers, "_CONNECT_SEC", 1)
     said = millrace("study", "slots", "--plan", asked[0], "--data", asked[1], "--cluster", "tcp://127.0.0.1:9")

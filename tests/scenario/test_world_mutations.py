@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from millrace.world.simtest import live
+from millrace.world.faults.simtest import live
 from world_mutations import MUTATIONS, Mutation
 
 SEEDS = int(os.environ.get("MILLRACE_MUTATION_SEEDS", "200"))

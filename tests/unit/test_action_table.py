@@ -11,7 +11,7 @@ from msgspec.inspect import BoolType, FloatType, IntType, LiteralType, NoneType,
 
 from millrace.core.commands import Reply
 from millrace.core.events import Operator
-from millrace.strategies.slots.operate import ACTIONS
+from millrace.strategies.slots.operator.actions import ACTIONS
 from slots_desk import Desk
 
 WRONG = {

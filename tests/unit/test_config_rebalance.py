@@ -3,8 +3,8 @@
 import pytest
 
 from millrace.config.load import load_settings
-from millrace.strategies.slots.rebalancer import RebalanceSettings
-from millrace.strategies.slots.trend import TrendSettings
+from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
+from millrace.strategies.slots.entry_size.trend import TrendSettings
 
 
 def notices(settings, code):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from millrace.strategies.slots.pnl_audit import opening_records
-from millrace.strategies.slots.retired import Totals
+from millrace.strategies.slots.books.pnl_audit import opening_records
+from millrace.strategies.slots.books.retired import Totals
 from slots_desk import DAY_NS, Desk, books
 
 CYCLES = {"reentry_base_cooldown_sec": 0.0, "daily_loss_limit_usd": 0.0}

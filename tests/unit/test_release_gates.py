@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.config.load import load_settings
-from millrace.strategies.slots.release_gates import ReleaseSettings, gates_of
+from millrace.strategies.slots.release.gates import ReleaseSettings, gates_of
 
 SETTINGS = ReleaseSettings()
 WEEK, FAR, TREND = 604_800.0, 2.2, 30.0

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.strategies.slots.balance_recon import Baseline, Holdings, balance_recon
-from millrace.strategies.slots.residue import InventoryResidue, Move
+from millrace.strategies.slots.books.balance_recon import Baseline, Holdings, balance_recon
+from millrace.strategies.slots.books.residue import InventoryResidue, Move
 
 PRICES = st.floats(0.05, 1.0)
 

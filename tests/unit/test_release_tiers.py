@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.core.events import BalanceReport
-from millrace.strategies.slots.release_gates import ReleaseSettings
+from millrace.strategies.slots.release.gates import ReleaseSettings
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH
 from slots_desk import DAY_NS, LOOP_NS, SECOND_NS, Desk, books, cancels, changed
 

@@ -11,8 +11,8 @@ import pytest
 from millrace.core.commands import Reply, Style
 from millrace.core.events import RejectReason, Timer
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.strategies.slots.release_gates import ReleaseSettings
-from millrace.strategies.slots.status import grid_status
+from millrace.strategies.slots.release.gates import ReleaseSettings
+from millrace.strategies.slots.telemetry.status import grid_status
 from slots_desk import RICH, SECOND_NS, Desk, books, cancels, submits
 
 OPEN_GATES = {"min_age_sec": 0.0, "min_distance_pct": 0.0, "adx_threshold": 0.0, "panic_min_age_sec": 0.0}

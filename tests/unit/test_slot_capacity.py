@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.strategies.slots.capacity_health import (
+from millrace.strategies.slots.telemetry.capacity_health import (
     Band,
     BandClock,
     CapacityFillHealth,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from millrace.market.candles import Bar, BarBuilder
 from millrace.sizing.regime import BEARISH, BULLISH, RANGING
-from millrace.strategies.slots.direction import BAR_NS, BarSignals
-from millrace.strategies.slots.momentum import MomentumSettings
-from millrace.strategies.slots.regime_bands import RegimeSettings, next_band
+from millrace.strategies.slots.signals.direction import BAR_NS, BarSignals
+from millrace.strategies.slots.signals.momentum import MomentumSettings
+from millrace.strategies.slots.signals.regime_bands import RegimeSettings, next_band
 
 AVERAGES, REGIME = MomentumSettings(), RegimeSettings()
 RISE = [1_000 + 10 * index for index in range(80)]

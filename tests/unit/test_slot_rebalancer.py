@@ -4,14 +4,14 @@ from math import exp
 
 import pytest
 
-from millrace.strategies.slots.rebalancer import (
+from millrace.strategies.slots.entry_size.rebalancer import (
     Rebalancer,
     RebalanceSettings,
     favoured_multiplier,
     idle_basis,
     idle_money,
 )
-from millrace.strategies.slots.trend import Trend, TrendSettings
+from millrace.strategies.slots.entry_size.trend import Trend, TrendSettings
 
 NOW = 1.8e9
 STEP = 300.0

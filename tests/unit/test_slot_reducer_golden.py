@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from millrace.strategies.slots.actions import Action, Book, Cancel, Orphan
 from millrace.strategies.slots.bootstrap import add_entry
-from millrace.strategies.slots.codec import from_dict, to_dict
-from millrace.strategies.slots.events import Fill, PriceTick, RecoveryCancel, RecoveryFill, TimerTick
-from millrace.strategies.slots.invariants import violations
-from millrace.strategies.slots.model import SlotConfig, SlotState, bind, phase, set_regime
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.volume import UsdSizes, usd_volume
+from millrace.strategies.slots.reducer.actions import Action, Book, Cancel, Orphan
+from millrace.strategies.slots.reducer.codec import from_dict, to_dict
+from millrace.strategies.slots.reducer.events import Fill, PriceTick, RecoveryCancel, RecoveryFill, TimerTick
+from millrace.strategies.slots.reducer.invariants import violations
+from millrace.strategies.slots.reducer.model import SlotConfig, SlotState, bind, phase, set_regime
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.reducer.volume import UsdSizes, usd_volume
 
 DECIMALS = 9
 

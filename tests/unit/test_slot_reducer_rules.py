@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from millrace.strategies.slots.actions import Action, Book, Cancel, Place
 from millrace.strategies.slots.bootstrap import add_entry, bootstrap, repair_legs
-from millrace.strategies.slots.codec import from_dict, load, to_dict, transition
-from millrace.strategies.slots.events import (
+from millrace.strategies.slots.reducer.actions import Action, Book, Cancel, Place
+from millrace.strategies.slots.reducer.codec import from_dict, load, to_dict, transition
+from millrace.strategies.slots.reducer.events import (
     Fill,
     OrderEnded,
     PartFill,
@@ -20,8 +20,8 @@ from millrace.strategies.slots.events import (
     Release,
     TimerTick,
 )
-from millrace.strategies.slots.invariants import duplicate_txids, heal, normalise_flags, violations
-from millrace.strategies.slots.model import (
+from millrace.strategies.slots.reducer.invariants import duplicate_txids, heal, normalise_flags, violations
+from millrace.strategies.slots.reducer.model import (
     MAX_CYCLES,
     Cycle,
     Order,
@@ -34,11 +34,11 @@ from millrace.strategies.slots.model import (
     set_regime,
     tracked_position,
 )
-from millrace.strategies.slots.pricing import backoff_multiplier, entry_price, exit_price
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.refresh import refresh_bounds
-from millrace.strategies.slots.volatility import VolatilityTarget, profit_target_pct
-from millrace.strategies.slots.volume import UsdSizes, lots_up, tradeable, whole_lots
+from millrace.strategies.slots.reducer.pricing import backoff_multiplier, entry_price, exit_price
+from millrace.strategies.slots.reducer.refresh import refresh_bounds
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.reducer.volume import UsdSizes, lots_up, tradeable, whole_lots
+from millrace.strategies.slots.signals.volatility import VolatilityTarget, profit_target_pct
 
 CFG = SlotConfig(sticky_mode_enabled=True, reentry_base_cooldown_sec=0.0, min_cost_usd=0.5)
 BIG = UsdSizes(10.0, None, CFG)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.strategies.slots.release_gates import ReleaseSettings
-from millrace.strategies.slots.vintage import (
+from millrace.strategies.slots.release.gates import ReleaseSettings
+from millrace.strategies.slots.telemetry.vintage import (
     DAY_SEC,
     HOUR_SEC,
     Holdings,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.core.commands import OK, REFUSED, Reply
-from millrace.strategies.slots.operate import ACTIONS
+from millrace.strategies.slots.operator.actions import ACTIONS
 from slots_desk import Desk
 
 GOOD: dict[str, list[dict[str, Any]]] = {

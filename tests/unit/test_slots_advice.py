@@ -4,8 +4,13 @@ from typing import Any
 
 import pytest
 
-from millrace.strategies.slots.advice import Seen, advise
-from millrace.strategies.slots.capacity_health import BandClock, CapacityInputs, FillHealth, capacity_fill_health
+from millrace.strategies.slots.stages.advice import Seen, advise
+from millrace.strategies.slots.telemetry.capacity_health import (
+    BandClock,
+    CapacityInputs,
+    FillHealth,
+    capacity_fill_health,
+)
 from slots_desk import DAY_NS, Desk
 
 HOUR = 3_600.0

@@ -4,7 +4,7 @@ import pytest
 
 from millrace.core.events import RejectReason
 from millrace.sizing.throughput import ThroughputConfig
-from millrace.strategies.slots.rebalancer import RebalanceSettings
+from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
 from slots_desk import Desk, doge
 
 DECIMALS = [0, 2, 8]

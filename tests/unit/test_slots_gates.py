@@ -5,9 +5,18 @@ import json
 import pytest
 
 from millrace.core.commands import Book
-from millrace.strategies.slots.gate_check import Check, Evidence, Gate, StartRecord, at_least, at_most, gate_of, unknown
-from millrace.strategies.slots.gate_momentum import change, gate_b
-from millrace.strategies.slots.gates import gate_a, gate_c
+from millrace.strategies.slots.stages.gate_check import (
+    Check,
+    Evidence,
+    Gate,
+    StartRecord,
+    at_least,
+    at_most,
+    gate_of,
+    unknown,
+)
+from millrace.strategies.slots.stages.gate_momentum import change, gate_b
+from millrace.strategies.slots.stages.gates import gate_a, gate_c
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND

@@ -3,8 +3,8 @@
 import pytest
 
 from millrace.core.events import RejectReason
-from millrace.strategies.slots.rebalancer import RebalanceSettings
-from millrace.strategies.slots.trend import TrendSettings
+from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
+from millrace.strategies.slots.entry_size.trend import TrendSettings
 from slots_desk import LOOP_NS, Desk, doge
 
 LOOPS_A_LOOK = 10

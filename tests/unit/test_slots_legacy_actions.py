@@ -5,7 +5,7 @@ import pytest
 from millrace.core.commands import Reply, Style
 from millrace.core.events import Operator
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.strategies.slots.release_gates import ReleaseSettings
+from millrace.strategies.slots.release.gates import ReleaseSettings
 from slots_desk import Desk, books, cancels, saw, submits
 
 LEGACY = {

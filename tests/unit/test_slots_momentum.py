@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from millrace.core.events import RejectReason
 from millrace.strategies.slots.bootstrap import bootstrap, repair_legs
-from millrace.strategies.slots.model import SlotConfig, SlotState, WaitReason
-from millrace.strategies.slots.momentum import MomentumSettings, kept_back
-from millrace.strategies.slots.regime_bands import RegimeSettings
+from millrace.strategies.slots.reducer.model import SlotConfig, SlotState, WaitReason
+from millrace.strategies.slots.reducer.volume import UsdSizes
+from millrace.strategies.slots.signals.momentum import MomentumSettings, kept_back
+from millrace.strategies.slots.signals.regime_bands import RegimeSettings
 from millrace.strategies.slots.slot import NEVER_NS
-from millrace.strategies.slots.volume import UsdSizes
 from slots_desk import FIVE_MINUTES, LOOP_NS, RICH, SECOND_NS, Desk, books, cancels, changed, submits, trend
 
 ON = MomentumSettings(enabled=True)

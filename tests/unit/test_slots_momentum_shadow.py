@@ -3,8 +3,8 @@
 import pytest
 
 from millrace.core.commands import Book
-from millrace.strategies.slots.momentum import MomentumSettings
-from millrace.strategies.slots.momentum_shadow import momentum_evidence
+from millrace.strategies.slots.signals.momentum import MomentumSettings
+from millrace.strategies.slots.stages.momentum_shadow import momentum_evidence
 from slots_desk import DAY_NS, SECOND_NS, Desk, books, trend
 
 SHADOW = {"volatility_auto_profit": False, "refresh_pct": 50.0, "reentry_base_cooldown_sec": 0.0}

@@ -5,7 +5,7 @@ import pytest
 from millrace.core.commands import Refuse, Severity
 from millrace.core.events import NOT_SENT, EndStatus, RejectReason
 from millrace.core.permission import Level
-from millrace.strategies.slots.model import Order, tracked_position
+from millrace.strategies.slots.reducer.model import Order, tracked_position
 from slots_desk import Desk, books, cancels, doge, submits
 
 LEGACY = {"sticky_mode_enabled": False, "order_size_mode": "USD", "order_size_usd": 20.0}

@@ -208,6 +208,6 @@ def test_an_empty_leg_without_a_reason_is_a_violation():
     state = desk.slot(1).state
     state.orders[:] = [order for order in state.orders if order.trade_id == "B"]
     desk.slot(1).wait.clear()
-    from millrace.strategies.slots.invariants import violations
+    from millrace.strategies.slots.reducer.invariants import violations
 
     assert violations(state, desk.grid.cfg(desk.slot(1)), {}) != []

@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.core.events import EndStatus, OrderEnded, RejectReason
-from millrace.strategies.slots.model import tracked_position
+from millrace.strategies.slots.reducer.model import tracked_position
 from slots_desk import Desk, books, cancels, submits
 
 SIZES = {"order_size_doge": 120.0}

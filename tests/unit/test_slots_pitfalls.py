@@ -10,10 +10,10 @@ import pytest
 
 from millrace.config.load import load_settings
 from millrace.core.events import OrderProgress
-from millrace.strategies.slots.events import Fill, Release, TimerTick
-from millrace.strategies.slots.model import Order, Recovery, SlotConfig, SlotState
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.volume import UsdSizes
+from millrace.strategies.slots.reducer.events import Fill, Release, TimerTick
+from millrace.strategies.slots.reducer.model import Order, Recovery, SlotConfig, SlotState
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.reducer.volume import UsdSizes
 from slots_desk import Desk, books, doge, submits
 from source_tree import read_tree
 

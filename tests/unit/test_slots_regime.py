@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from millrace.strategies.slots.codec import from_dict, to_dict
-from millrace.strategies.slots.events import PriceTick
-from millrace.strategies.slots.legs import new_entry
-from millrace.strategies.slots.model import SlotConfig, SlotState
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.refresh import refresh_bounds
-from millrace.strategies.slots.regime_bands import Adapted, RegimeSettings, adapted, gate_mode, tier1_allowed
-from millrace.strategies.slots.volume import UsdSizes
+from millrace.strategies.slots.reducer.codec import from_dict, to_dict
+from millrace.strategies.slots.reducer.events import PriceTick
+from millrace.strategies.slots.reducer.legs import new_entry
+from millrace.strategies.slots.reducer.model import SlotConfig, SlotState
+from millrace.strategies.slots.reducer.refresh import refresh_bounds
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.reducer.volume import UsdSizes
+from millrace.strategies.slots.signals.regime_bands import Adapted, RegimeSettings, adapted, gate_mode, tier1_allowed
 from slots_desk import FIVE_MINUTES, Desk, saw, trend
 
 ON, OFF = RegimeSettings(adx_enabled=True), RegimeSettings()

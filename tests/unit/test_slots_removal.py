@@ -4,8 +4,8 @@ import pytest
 
 from millrace.core.commands import Reply, Severity
 from millrace.core.events import Operator
-from millrace.strategies.slots.balance_recon import unrealised_usd
-from millrace.strategies.slots.release_gates import ReleaseSettings
+from millrace.strategies.slots.books.balance_recon import unrealised_usd
+from millrace.strategies.slots.release.gates import ReleaseSettings
 from slots_desk import Desk, books, cancels, saw, submits
 
 QUIET = {"reentry_base_cooldown_sec": 0.0, "daily_loss_limit_usd": 0.0}

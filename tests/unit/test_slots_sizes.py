@@ -5,9 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.sizing.throughput import ThroughputConfig
-from millrace.strategies.slots.model import SlotConfig
-from millrace.strategies.slots.order_size import EntrySizes, FloorCount, base_usd, compound_units, whole_units
-from millrace.strategies.slots.volume import tradeable
+from millrace.strategies.slots.entry_size.order_size import (
+    EntrySizes,
+    FloorCount,
+    base_usd,
+    compound_units,
+    whole_units,
+)
+from millrace.strategies.slots.reducer.model import SlotConfig
+from millrace.strategies.slots.reducer.volume import tradeable
 from slots_desk import Desk, books, doge
 
 DECIMALS = [0, 2, 8]

@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.core.events import OpenOrdersReport
-from millrace.strategies.slots.balance_recon import Baseline, Holdings, balance_recon
+from millrace.strategies.slots.books.balance_recon import Baseline, Holdings, balance_recon
 from slots_desk import DAY_NS, LOOP_NS, Desk, books
 
 PLAIN = {"volatility_auto_profit": False, "reentry_base_cooldown_sec": 0.0}

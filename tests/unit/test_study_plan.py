@@ -7,7 +7,7 @@ import pytest
 
 from millrace.config.load import load_settings
 from millrace.core.failure import OperatorError
-from millrace.world.study_plan import Recording, months, read_plan
+from millrace.world.studies.plan import Recording, months, read_plan
 from source_tree import REPOSITORY
 
 PLAN = """

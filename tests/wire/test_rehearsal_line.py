@@ -29,11 +29,11 @@ from millrace.venues.rehearsal.messages import (
     encode,
     from_venue,
 )
-from millrace.world import rehearsal_line
 from millrace.world.assemble import venue_settings
 from millrace.world.demo import FIRST_NS
-from millrace.world.rehearsal_line import RehearsalLine
-from millrace.world.rehearsal_venue import RehearsalVenue
+from millrace.world.rehearsing import line as rehearsal_line
+from millrace.world.rehearsing.line import RehearsalLine
+from millrace.world.rehearsing.venue import RehearsalVenue
 
 DOGE = instrument_facts("kraken:DOGE/USD")
 LOTS = 60 * 10**8

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from millrace.cli.terms import FAILED, OK, Grammar, json_text
 
 if TYPE_CHECKING:
-    from millrace.strategies.slots.gate_check import Gate
+    from millrace.strategies.slots.stages.gate_check import Gate
 
 GATES = ("A", "B", "C")
 SECOND_NS = 1_000_000_000

@@ -64,8 +64,8 @@ def _watch(given: argparse.Namespace, folder: "Path") -> int:
     """Start both sides and keep them running, or kill them again and again."""
     from millrace.shell.clock import WallClock
     from millrace.world.demo import put_aside, refuse_foreign
-    from millrace.world.rehearsal import Rehearsal
-    from millrace.world.rehearsal_kills import kill_often
+    from millrace.world.rehearsing.kills import kill_often
+    from millrace.world.rehearsing.rehearsal import Rehearsal
 
     settings = load(given, "demo")  # what is wrong with the settings is said once, and here
     refuse_foreign(folder)
@@ -96,7 +96,7 @@ def _venue(given: argparse.Namespace, folder: "Path") -> int:
     from millrace.world.demo import FIRST_NS
     from millrace.world.handover import demo_market
     from millrace.world.premises import VENUE
-    from millrace.world.rehearsal_venue import RehearsalVenue
+    from millrace.world.rehearsing.venue import RehearsalVenue
 
     settings = _quietly_loaded(given)
     venue = RehearsalVenue(
@@ -127,7 +127,7 @@ def _program(given: argparse.Namespace, folder: "Path") -> int:
     from millrace.shell.lease import state_folder
     from millrace.world.demo_view import farewell, line
     from millrace.world.premises import VENUE
-    from millrace.world.rehearsal_program import RehearsalProgram
+    from millrace.world.rehearsing.program import RehearsalProgram
 
     def show(frame: "Frame") -> None:
         if not given.json and frame.number % FRAMES_PER_LINE == 1:

@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from millrace.shell.clock import WallClock
-    from millrace.world.simtest import live, sit, told
+    from millrace.world.faults.simtest import live, sit, told
     from millrace.world.sitting import clock_text
 
     if given.seeds < 1 or given.jobs < 1 or not SHORTEST_HOURS <= given.hours <= LONGEST_HOURS:
@@ -66,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _every_kill(given: argparse.Namespace) -> int:
     """Kill one world's program at every place."""
-    from millrace.world.every_kill import every_kill
+    from millrace.world.faults.every_kill import every_kill
 
     sweep = every_kill(given.seed or 0, given.every_kill, jobs=given.jobs, stride=given.stride)
     for line in sweep.broken:

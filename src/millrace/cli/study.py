@@ -40,8 +40,8 @@ def _slots(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from millrace.research.study_table import study_text
-    from millrace.world.study import run_study
-    from millrace.world.study_plan import read_plan
+    from millrace.world.studies.plan import read_plan
+    from millrace.world.studies.study import run_study
 
     if given.jobs < 1 or (given.cluster and given.jobs > 1):
         raise UsageError("--jobs is at least 1, and does not go with --cluster: all workers of a cluster are used")

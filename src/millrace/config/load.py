@@ -26,12 +26,12 @@ from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
-from millrace.strategies.slots.momentum import MomentumSettings
-from millrace.strategies.slots.rebalancer import RebalanceSettings
-from millrace.strategies.slots.regime_bands import RegimeSettings
-from millrace.strategies.slots.release_gates import ReleaseSettings
+from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
+from millrace.strategies.slots.entry_size.trend import TrendSettings
+from millrace.strategies.slots.release.gates import ReleaseSettings
 from millrace.strategies.slots.settings import SlotsSettings
-from millrace.strategies.slots.trend import TrendSettings
+from millrace.strategies.slots.signals.momentum import MomentumSettings
+from millrace.strategies.slots.signals.regime_bands import RegimeSettings
 
 _PREFIX = "MILLRACE__"
 _PROFILE = "profile"

@@ -14,7 +14,7 @@ from millrace.config.knobs import KNOBS
 from millrace.config.settings import Notice, Setting
 from millrace.core.events import Scalar
 from millrace.core.instrument import Instrument
-from millrace.strategies.slots.capacity_health import CAUTION_HEADROOM
+from millrace.strategies.slots.telemetry.capacity_health import CAUTION_HEADROOM
 
 Values = dict[str, Setting]
 _ORDERS_PER_SLOT = 2

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from millrace.core.events import Scalar
-from millrace.strategies.slots.momentum_shadow import MomentumEvidence
+from millrace.strategies.slots.stages.momentum_shadow import MomentumEvidence
 
 _NS = 1e9
 _PCT = 100.0

@@ -17,7 +17,7 @@ from numpy.random import default_rng
 from millrace.core.failure import OperatorError
 from millrace.research.block_bootstrap import Interval, Matrix, mean_intervals
 from millrace.research.slots_report import SlotsRunReport, hold_equity, worst_drawdown
-from millrace.strategies.slots.momentum_shadow import MomentumEvidence
+from millrace.strategies.slots.stages.momentum_shadow import MomentumEvidence
 
 Sample = Literal["choose", "report"]
 Levels = dict[str, str]

@@ -20,8 +20,8 @@ from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.manifest import read_manifest
 from millrace.sim.venue import SimVenue
 from millrace.sim.venue_log import Accepted, Rested, decode_record
-from millrace.strategies.slots.invariants import duplicate_txids, violations
-from millrace.strategies.slots.pnl_audit import PnlAudit
+from millrace.strategies.slots.books.pnl_audit import PnlAudit
+from millrace.strategies.slots.reducer.invariants import duplicate_txids, violations
 from millrace.strategies.slots.slot import Slot
 from millrace.world.assemble import Program, venue_settings
 from millrace.world.journaled_program import JournaledProgram, settings_of

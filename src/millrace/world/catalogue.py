@@ -5,7 +5,7 @@ The command line prints it and refuses what is not in it; the program itself ans
 
 from millrace.risk import reconciliation, stops
 from millrace.shell.mailbox import RESTRICTIONS, STATUS
-from millrace.strategies.slots import operate
+from millrace.strategies.slots.operator import actions as operate
 
 
 def actions() -> dict[str, str]:

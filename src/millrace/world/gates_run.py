@@ -15,11 +15,11 @@ from millrace.core.failure import WorldError
 from millrace.core.ledger import LedgerStore
 from millrace.shell.manifest import RunStart
 from millrace.shell.run_records import read_run
-from millrace.strategies.slots.gate_check import Evidence, Gate, StartRecord
-from millrace.strategies.slots.gate_momentum import CYCLE, gate_b
-from millrace.strategies.slots.gate_records import INVARIANT, LOW_HEADROOM, STAGE
-from millrace.strategies.slots.gates import RELEASE, gate_a, gate_c
-from millrace.strategies.slots.vintage_day import KIND as DAY
+from millrace.strategies.slots.stages.gate_check import Evidence, Gate, StartRecord
+from millrace.strategies.slots.stages.gate_momentum import CYCLE, gate_b
+from millrace.strategies.slots.stages.gate_records import INVARIANT, LOW_HEADROOM, STAGE
+from millrace.strategies.slots.stages.gates import RELEASE, gate_a, gate_c
+from millrace.strategies.slots.telemetry.vintage_day import KIND as DAY
 from millrace.world.premises import LEDGER
 
 SLOT_GATES: Final[dict[str, Callable[[Evidence], Gate]]] = {"A": gate_a, "B": gate_b, "C": gate_c}

@@ -16,10 +16,10 @@ from millrace.shell.journal import read_journal
 from millrace.shell.ledger_extract import ledger_extract
 from millrace.shell.manifest import read_manifest
 from millrace.shell.snapshots import Snapshots
-from millrace.strategies.slots.grid_export import snapshot_of
-from millrace.strategies.slots.grid_snapshot import TooNew, document_of, read_snapshot
-from millrace.strategies.slots.model import Order, Recovery
-from millrace.strategies.slots.vintage_day import KIND
+from millrace.strategies.slots.handover.export import snapshot_of
+from millrace.strategies.slots.handover.grid_snapshot import TooNew, document_of, read_snapshot
+from millrace.strategies.slots.reducer.model import Order, Recovery
+from millrace.strategies.slots.telemetry.vintage_day import KIND
 from millrace.world.assemble import Program
 from millrace.world.journaled_program import JournaledProgram, settings_of
 from millrace.world.premises import LEDGER

@@ -22,8 +22,8 @@ from millrace.shell.journal import has_segments
 from millrace.sim.balances import need
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import DOGE_USD, prints_from
-from millrace.strategies.slots.grid_snapshot import GridSnapshot, TooNew, document_of, read_snapshot
-from millrace.strategies.slots.handover import handed_over
+from millrace.strategies.slots.handover.grid_snapshot import GridSnapshot, TooNew, document_of, read_snapshot
+from millrace.strategies.slots.handover.take_over import handed_over
 from millrace.venues.kraken.facts import is_pair
 from millrace.world.assemble import SLOTS, traded_instrument, venue_settings
 from millrace.world.premises import VENUE

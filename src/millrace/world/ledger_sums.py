@@ -6,7 +6,7 @@ program's business, what a record means is the strategy's.
 
 from millrace.core.events import LedgerSummed
 from millrace.core.ledger import LedgerStore
-from millrace.strategies.slots.pnl_audit import rebuild
+from millrace.strategies.slots.books.pnl_audit import rebuild
 from millrace.world.assemble import Program
 
 

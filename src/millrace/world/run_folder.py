@@ -25,7 +25,7 @@ from millrace.shell.manifest import Manifest, RunStart, read_manifest, with_star
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
 from millrace.strategies.slots.schedule import bootstrap_backlog
-from millrace.strategies.slots.vintage import StartupTimings, backlog_eta_sec
+from millrace.strategies.slots.telemetry.vintage import StartupTimings, backlog_eta_sec
 from millrace.world.assemble import (
     Program,
     build_executor,

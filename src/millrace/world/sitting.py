@@ -15,7 +15,7 @@ from millrace.core.commands import OK, Alert, Command, RecordFill, Reply
 from millrace.core.events import Event, Operator
 from millrace.core.requests import refused
 from millrace.shell.mailbox import RESTRICTIONS, STATUS, Answer, Mailbox, Request
-from millrace.strategies.slots.audit_action import AUDIT
+from millrace.strategies.slots.books.audit_action import AUDIT
 from millrace.world.catalogue import actions
 from millrace.world.incidents import Incidents
 from millrace.world.ledger_sums import ledger_sums

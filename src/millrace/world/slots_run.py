@@ -25,7 +25,7 @@ from millrace.research.slots_report import (
 from millrace.shell.journal import Journal
 from millrace.shell.manifest import write_manifest
 from millrace.sim.candles import PrintColumns
-from millrace.strategies.slots.momentum_shadow import momentum_evidence
+from millrace.strategies.slots.stages.momentum_shadow import momentum_evidence
 from millrace.world.assemble import manifest, traded_instrument, with_bars
 from millrace.world.backtest import Assembled, assemble_backtest, start
 from millrace.world.run_record import RunRecord

@@ -6,7 +6,7 @@ are those of a real one, and a start that waits for them is not over.
 """
 
 from millrace.core.clock import Clock
-from millrace.strategies.slots.vintage import StartupTimings, started
+from millrace.strategies.slots.telemetry.vintage import StartupTimings, started
 
 
 class StartWatch:

@@ -6,10 +6,10 @@ A slot that cannot open waits with a stated reason and is asked again later; tha
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from millrace.strategies.slots.actions import Action
-from millrace.strategies.slots.legs import fresh_entry_price, leg_wait, new_entry
-from millrace.strategies.slots.model import SlotConfig, SlotState, TradeId, WaitReason
-from millrace.strategies.slots.volume import Sizes, lots_up, tradeable
+from millrace.strategies.slots.reducer.actions import Action
+from millrace.strategies.slots.reducer.legs import fresh_entry_price, leg_wait, new_entry
+from millrace.strategies.slots.reducer.model import SlotConfig, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.reducer.volume import Sizes, lots_up, tradeable
 
 OWNED_SOURCES = ("regime", "momentum", "capacity")
 """Sources of one-sidedness that repair leaves to their owner (slots 5.3)."""

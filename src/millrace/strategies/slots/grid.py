@@ -18,30 +18,30 @@ from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.risk.loss_lock import LossLock, LossLockChange
 from millrace.sizing.throughput import ThroughputSizer
-from millrace.strategies.slots.b_side import BuyShares
-from millrace.strategies.slots.balance_recon import BalanceWatch
-from millrace.strategies.slots.capacity_health import BandClock, FillHealthWindows, safe_cap
-from millrace.strategies.slots.direction import BAR_NS, BarsRead, Reading
-from millrace.strategies.slots.gate_records import GateRecords
-from millrace.strategies.slots.handover_state import Handover
-from millrace.strategies.slots.idle_control import IdleControl
-from millrace.strategies.slots.layers import CapitalLayers
-from millrace.strategies.slots.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
-from millrace.strategies.slots.momentum import MomentumGate
-from millrace.strategies.slots.open_drift import OpenOrderDrift
-from millrace.strategies.slots.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
-from millrace.strategies.slots.pnl_audit import PnlAudit
-from millrace.strategies.slots.regime_bands import tier1_allowed
-from millrace.strategies.slots.releases import Releases
-from millrace.strategies.slots.removal_state import Removal
-from millrace.strategies.slots.residue import InventoryResidue
-from millrace.strategies.slots.retired import RetiredSlots, Totals, summed, totals_of
+from millrace.strategies.slots.books.balance_recon import BalanceWatch
+from millrace.strategies.slots.books.pnl_audit import PnlAudit
+from millrace.strategies.slots.books.residue import InventoryResidue
+from millrace.strategies.slots.books.retired import RetiredSlots, Totals, summed, totals_of
+from millrace.strategies.slots.entry_size.b_side import BuyShares
+from millrace.strategies.slots.entry_size.idle_control import IdleControl
+from millrace.strategies.slots.entry_size.layers import CapitalLayers
+from millrace.strategies.slots.entry_size.order_size import EntrySizes, FloorCount, SizeMode, base_usd, whole_units
+from millrace.strategies.slots.handover.state import Handover
+from millrace.strategies.slots.operator.removal_state import Removal
+from millrace.strategies.slots.reducer.model import Cycle, Side, SlotConfig, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.release.releases import Releases
 from millrace.strategies.slots.scheduler import EntryScheduler
 from millrace.strategies.slots.settings import SlotsSettings
-from millrace.strategies.slots.side_watch import SideWatch
+from millrace.strategies.slots.signals.direction import BAR_NS, BarsRead, Reading
+from millrace.strategies.slots.signals.momentum import MomentumGate
+from millrace.strategies.slots.signals.regime_bands import tier1_allowed
+from millrace.strategies.slots.signals.volatility import profit_target_pct
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
+from millrace.strategies.slots.stages.gate_records import GateRecords
+from millrace.strategies.slots.telemetry.capacity_health import BandClock, FillHealthWindows, safe_cap
+from millrace.strategies.slots.telemetry.open_drift import OpenOrderDrift
+from millrace.strategies.slots.telemetry.side_watch import SideWatch
 from millrace.strategies.slots.turn import Turn
-from millrace.strategies.slots.volatility import profit_target_pct
 
 _SECOND_NS = 1_000_000_000
 _PPM_PER_PCT = 1e4

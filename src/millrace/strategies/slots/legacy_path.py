@@ -9,13 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from millrace.strategies.slots.actions import Action
     from millrace.strategies.slots.grid import Grid
-    from millrace.strategies.slots.model import Recovery, SlotConfig, SlotState
-    from millrace.strategies.slots.operator_action import OperatorAction
+    from millrace.strategies.slots.operator.action import OperatorAction
+    from millrace.strategies.slots.reducer.actions import Action
+    from millrace.strategies.slots.reducer.model import Recovery, SlotConfig, SlotState
+    from millrace.strategies.slots.reducer.volume import Sizes
     from millrace.strategies.slots.slot import Slot
     from millrace.strategies.slots.turn import Turn
-    from millrace.strategies.slots.volume import Sizes
 
 _FOLDER = "millrace.strategies.slots.legacy"
 _NEVER_NS = 2**63 - 1

@@ -7,13 +7,8 @@ depend on anything but the state. A stale price skips the cycle and pauses nothi
 from math import inf
 
 from millrace.core.commands import Alert, Cancel, Severity
-from millrace.strategies.slots.actions import Place
 from millrace.strategies.slots.bootstrap import Opening, add_entry, bootstrap, repair_legs
-from millrace.strategies.slots.events import PriceTick, TimerTick
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.legs import fresh_entry_price
-from millrace.strategies.slots.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
-from millrace.strategies.slots.momentum_gate import held_leg, is_kept_back, let_go_dark
 from millrace.strategies.slots.placement import (
     drop_entry,
     entry_block,
@@ -24,12 +19,17 @@ from millrace.strategies.slots.placement import (
     reprice_entry,
     size_wait,
 )
-from millrace.strategies.slots.refresh import has_drifted, is_stale_partial
+from millrace.strategies.slots.reducer.actions import Place
+from millrace.strategies.slots.reducer.events import PriceTick, TimerTick
+from millrace.strategies.slots.reducer.legs import fresh_entry_price
+from millrace.strategies.slots.reducer.model import ENTRY_SIDE, Order, Side, TradeId, WaitReason
+from millrace.strategies.slots.reducer.refresh import has_drifted, is_stale_partial
 from millrace.strategies.slots.schedule import reschedule
+from millrace.strategies.slots.signals.momentum_gate import held_leg, is_kept_back, let_go_dark
 from millrace.strategies.slots.slot import Slot
+from millrace.strategies.slots.telemetry.watch import take_baseline, watch_loop
 from millrace.strategies.slots.transitions import carry_out, reduce, sync
 from millrace.strategies.slots.turn import Turn
-from millrace.strategies.slots.watch import take_baseline, watch_loop
 
 _MIN_DRAIN_DRIFT_PCT = 0.05
 _ON_ITS_WAY_SEC = 300.0

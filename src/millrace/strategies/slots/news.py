@@ -12,14 +12,14 @@ from typing import Literal
 from millrace.core.commands import Alert, OrderState, OrderUpdate, Post, Refused, Severity
 from millrace.core.events import NOT_SENT, RejectReason
 from millrace.core.permission import ReasonCode
-from millrace.strategies.slots import release_flow
-from millrace.strategies.slots.events import Fill, OrderEnded, PartFill, RecoveryFill
+from millrace.strategies.slots.books.residue import Move
 from millrace.strategies.slots.grid import RETRY_NS, Grid
-from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
 from millrace.strategies.slots.placement import drop_entry, is_entry, place, place_exits, reprice_entry
-from millrace.strategies.slots.pricing import clear_of_market
-from millrace.strategies.slots.release_tiers import run_tiers
-from millrace.strategies.slots.residue import Move
+from millrace.strategies.slots.reducer.events import Fill, OrderEnded, PartFill, RecoveryFill
+from millrace.strategies.slots.reducer.model import PARTIAL_CANCEL, Order, Recovery, WaitReason, bind, set_regime
+from millrace.strategies.slots.reducer.pricing import clear_of_market
+from millrace.strategies.slots.release import flow as release_flow
+from millrace.strategies.slots.release.tiers import run_tiers
 from millrace.strategies.slots.schedule import reschedule
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import check, check_txid, knows_its_position, move_residue, reduce, sync

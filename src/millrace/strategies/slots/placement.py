@@ -9,12 +9,12 @@ from millrace.core.commands import Place, Side, Style
 from millrace.core.instrument import Ticks
 from millrace.core.permission import Level, ReasonCode
 from millrace.strategies.slots import legacy_path
+from millrace.strategies.slots.entry_size.order_size import EntrySizes
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.invariants import normalise_flags
-from millrace.strategies.slots.legs import fresh_entry_price
-from millrace.strategies.slots.model import Order, Recovery, TradeId, WaitReason
-from millrace.strategies.slots.order_size import EntrySizes
-from millrace.strategies.slots.pricing import clear_of_market, kept_distance_pct
+from millrace.strategies.slots.reducer.invariants import normalise_flags
+from millrace.strategies.slots.reducer.legs import fresh_entry_price
+from millrace.strategies.slots.reducer.model import Order, Recovery, TradeId, WaitReason
+from millrace.strategies.slots.reducer.pricing import clear_of_market, kept_distance_pct
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 

@@ -11,12 +11,12 @@ from math import ceil, floor, inf
 
 from millrace.core.permission import Level
 from millrace.strategies.slots import legacy_path
+from millrace.strategies.slots.entry_size.order_size import EntrySizes, FloorCount
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.model import Order, TradeId, WaitReason
-from millrace.strategies.slots.momentum_gate import note_waits
-from millrace.strategies.slots.order_size import EntrySizes, FloorCount
-from millrace.strategies.slots.pricing import entry_price
-from millrace.strategies.slots.refresh import drift_bounds, is_part_filled, refresh_bounds
+from millrace.strategies.slots.reducer.model import Order, TradeId, WaitReason
+from millrace.strategies.slots.reducer.pricing import entry_price
+from millrace.strategies.slots.reducer.refresh import drift_bounds, is_part_filled, refresh_bounds
+from millrace.strategies.slots.signals.momentum_gate import note_waits
 from millrace.strategies.slots.slot import NEVER_NS, NO_HIGH, NO_LOW, Slot
 from millrace.strategies.slots.turn import Turn
 

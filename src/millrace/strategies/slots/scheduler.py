@@ -9,7 +9,7 @@ entries of equal age the side that filled less in the last hour goes first, so t
 from collections import deque
 from typing import Any
 
-from millrace.strategies.slots.model import Side
+from millrace.strategies.slots.reducer.model import Side
 
 _WINDOW_SEC = 3600.0
 _TIGHT, _NARROW, _MODERATE = 5, 10, 20

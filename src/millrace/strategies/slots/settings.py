@@ -11,15 +11,15 @@ import msgspec
 
 from millrace.core.instrument import Instrument
 from millrace.sizing.throughput import ThroughputConfig
-from millrace.strategies.slots.model import SlotConfig
-from millrace.strategies.slots.momentum import MomentumSettings
-from millrace.strategies.slots.open_drift import DriftLimits
-from millrace.strategies.slots.order_size import FloorMode, SizeMode
-from millrace.strategies.slots.rebalancer import RebalanceSettings
-from millrace.strategies.slots.regime_bands import RegimeSettings
-from millrace.strategies.slots.release_gates import ReleaseSettings
-from millrace.strategies.slots.trend import TrendSettings
-from millrace.strategies.slots.volatility import VolatilityTarget
+from millrace.strategies.slots.entry_size.order_size import FloorMode, SizeMode
+from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
+from millrace.strategies.slots.entry_size.trend import TrendSettings
+from millrace.strategies.slots.reducer.model import SlotConfig
+from millrace.strategies.slots.release.gates import ReleaseSettings
+from millrace.strategies.slots.signals.momentum import MomentumSettings
+from millrace.strategies.slots.signals.regime_bands import RegimeSettings
+from millrace.strategies.slots.signals.volatility import VolatilityTarget
+from millrace.strategies.slots.telemetry.open_drift import DriftLimits
 
 CompoundingMode = Literal["legacy_profit", "fixed"]
 EntryCapPolicy = Literal["none", "entry_reserve"]

@@ -7,8 +7,8 @@ is empty, and when the slot must be looked at again: by price (a refresh may be 
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace.strategies.slots.codec import from_dict, to_dict
-from millrace.strategies.slots.model import Order, Recovery, SlotState, TradeId, WaitReason
+from millrace.strategies.slots.reducer.codec import from_dict, to_dict
+from millrace.strategies.slots.reducer.model import Order, Recovery, SlotState, TradeId, WaitReason
 
 NEVER_NS = 2**63 - 1
 """A time that does not come."""

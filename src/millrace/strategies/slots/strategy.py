@@ -23,28 +23,28 @@ from millrace.core.events import (
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
-from millrace.strategies.slots import removal
-from millrace.strategies.slots.audit_action import audited
-from millrace.strategies.slots.direction import BAR_NS
+from millrace.strategies.slots.books.audit_action import audited
+from millrace.strategies.slots.entry_size.idle_money import rebalance
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.grid_state import restore_grid, snapshot_grid
-from millrace.strategies.slots.handover import take_over
-from millrace.strategies.slots.idle_money import rebalance
+from millrace.strategies.slots.handover.take_over import take_over
 from millrace.strategies.slots.loop import run_loop
-from millrace.strategies.slots.momentum_gate import look_at_waits
 from millrace.strategies.slots.news import balance_news, order_news, refused
-from millrace.strategies.slots.operate import operate
-from millrace.strategies.slots.release_flow import time_out
-from millrace.strategies.slots.release_tiers import run_tiers, watch_tiers
+from millrace.strategies.slots.operator import removal
+from millrace.strategies.slots.operator.actions import operate
+from millrace.strategies.slots.operator.stickiness import follow_settings
+from millrace.strategies.slots.release.flow import time_out
+from millrace.strategies.slots.release.tiers import run_tiers, watch_tiers
 from millrace.strategies.slots.settings import SlotsSettings
+from millrace.strategies.slots.signals.direction import BAR_NS
+from millrace.strategies.slots.signals.momentum_gate import look_at_waits
+from millrace.strategies.slots.signals.volatility import SAMPLES_USED
 from millrace.strategies.slots.slot import NEVER_NS
-from millrace.strategies.slots.stage_record import note_stage
-from millrace.strategies.slots.status import grid_status
-from millrace.strategies.slots.stickiness import follow_settings
+from millrace.strategies.slots.stages.stage_record import note_stage
+from millrace.strategies.slots.telemetry.status import grid_status
+from millrace.strategies.slots.telemetry.vintage_day import book_day, day_due_ns
+from millrace.strategies.slots.telemetry.watch import note_band, watch_balances, watch_open_orders
 from millrace.strategies.slots.turn import Turn
-from millrace.strategies.slots.vintage_day import book_day, day_due_ns
-from millrace.strategies.slots.volatility import SAMPLES_USED
-from millrace.strategies.slots.watch import note_band, watch_balances, watch_open_orders
 
 _BARS_KEPT = 600
 

@@ -8,10 +8,13 @@ cancels and placements carried out in causal order after it, and the invariants 
 from millrace.core.commands import Alert, Book, Cancel, Post, Severity
 from millrace.core.events import Scalar
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.strategies.slots import actions as act
-from millrace.strategies.slots import events as ev
+from millrace.strategies.slots.books.residue import Move
+from millrace.strategies.slots.entry_size.order_size import compound_units
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.invariants import (
+from millrace.strategies.slots.placement import drop_entry, place, reprice_entry
+from millrace.strategies.slots.reducer import actions as act
+from millrace.strategies.slots.reducer import events as ev
+from millrace.strategies.slots.reducer.invariants import (
     HALT_NUMBERS,
     POSITION_NUMBER,
     Violation,
@@ -20,13 +23,10 @@ from millrace.strategies.slots.invariants import (
     normalise_flags,
     violations,
 )
-from millrace.strategies.slots.model import Cycle, Order, TradeId, WaitReason
-from millrace.strategies.slots.momentum_gate import is_kept_back
-from millrace.strategies.slots.order_size import compound_units
-from millrace.strategies.slots.placement import drop_entry, place, reprice_entry
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.refresh import REFRESH
-from millrace.strategies.slots.residue import Move
+from millrace.strategies.slots.reducer.model import Cycle, Order, TradeId, WaitReason
+from millrace.strategies.slots.reducer.refresh import REFRESH
+from millrace.strategies.slots.reducer.transition import apply
+from millrace.strategies.slots.signals.momentum_gate import is_kept_back
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.turn import Turn
 

@@ -15,14 +15,14 @@ from millrace.core.commands import Cancel, Reply
 from millrace.core.events import Operator
 from millrace.core.permission import Level
 from millrace.core.requests import Id, NoArguments, accepted, refused
-from millrace.strategies.slots.events import RecoveryCancel
+from millrace.strategies.slots.books.pnl_audit import GIVEN_UP
+from millrace.strategies.slots.books.residue import Move
 from millrace.strategies.slots.grid import Grid
-from millrace.strategies.slots.model import PARTIAL_CANCEL, SOFT_CLOSE, Recovery
-from millrace.strategies.slots.operator_action import OperatorAction
-from millrace.strategies.slots.pnl_audit import GIVEN_UP
-from millrace.strategies.slots.pricing import clear_of_market
-from millrace.strategies.slots.reducer import apply
-from millrace.strategies.slots.residue import Move
+from millrace.strategies.slots.operator.action import OperatorAction
+from millrace.strategies.slots.reducer.events import RecoveryCancel
+from millrace.strategies.slots.reducer.model import PARTIAL_CANCEL, SOFT_CLOSE, Recovery
+from millrace.strategies.slots.reducer.pricing import clear_of_market
+from millrace.strategies.slots.reducer.transition import apply
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.transitions import move_residue
 from millrace.strategies.slots.turn import Turn

@@ -8,7 +8,7 @@ from math import ceil
 
 from millrace.strategies.slots.grid import Grid
 from millrace.strategies.slots.legacy.time_outs import may_orphan, waits_since
-from millrace.strategies.slots.model import Order, phase
+from millrace.strategies.slots.reducer.model import Order, phase
 from millrace.strategies.slots.slot import NEVER_NS, Slot
 from millrace.strategies.slots.turn import Turn
 

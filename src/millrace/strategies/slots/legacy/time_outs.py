@@ -3,12 +3,12 @@
 Nothing here runs for a sticky slot, and nothing evicts unless the configuration lets an eviction book a loss (P7).
 """
 
-from millrace.strategies.slots.actions import Action, Cancel, Orphan
-from millrace.strategies.slots.booking import book, start_cooldown
-from millrace.strategies.slots.fills import Executed, cycle_of
-from millrace.strategies.slots.legs import follow_up
-from millrace.strategies.slots.model import PARTIAL_CANCEL, Order, Recovery, SlotConfig, SlotState
-from millrace.strategies.slots.volume import Sizes
+from millrace.strategies.slots.reducer.actions import Action, Cancel, Orphan
+from millrace.strategies.slots.reducer.booking import book, start_cooldown
+from millrace.strategies.slots.reducer.fills import Executed, cycle_of
+from millrace.strategies.slots.reducer.legs import follow_up
+from millrace.strategies.slots.reducer.model import PARTIAL_CANCEL, Order, Recovery, SlotConfig, SlotState
+from millrace.strategies.slots.reducer.volume import Sizes
 
 
 def time_out_exits(state: SlotState, cfg: SlotConfig, sizes: Sizes) -> list[Action]:

@@ -1,0 +1,382 @@
+"""What must be true of a world at every moment, judged by what venue, ledger and journal know and the program may not.
+
+Each oracle is told of single changes and compares only what changed, so that judging costs less than living. The
+program's own words are believed nowhere that the venue's truth or the durable ledger can be asked instead.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+from millrace.core.codec import encode_commands
+from millrace.core.commands import (
+    Alert,
+    Approved,
+    Command,
+    Lift,
+    OrderState,
+    Place,
+    Post,
+    RecordFill,
+    RecordOpening,
+    RecordOrder,
+    Side,
+)
+from millrace.core.events import CancelRefused, Event, ExecutorFailed, OrderRejected
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Instrument, Lots, Money
+from millrace.core.kill import KillFile, kill_over
+from millrace.core.ledger import LedgerStore
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.sim.balances import need
+from millrace.sim.memory_disk import MemoryDisk
+from millrace.sim.venue import SimVenue
+from millrace.sim.venue_log import Accepted, Executed, Rejected, Rested, VenueRecord
+from millrace.strategies.slots.reducer.model import tracked_position
+from millrace.world.assemble import Program
+from millrace.world.simulation import Simulation
+
+_KEPT = 20
+_PRICES = 30
+"""A program that saw fewer has nothing to act on: markets are silent for minutes."""
+_BUGS = frozenset(
+    {ReasonCode.CORE_EXCEPTION, ReasonCode.GUARD_FAILURE, ReasonCode.INTENT_KEY_REUSE, ReasonCode.INVARIANT_VIOLATION}
+)
+"""Restrictions that say that the program itself went wrong."""
+_NEARLY = 1e-6
+"""Base units by which sums of floats may miss exact lots."""
+_BROKEN_SLOT = "invariant_violation"
+"""What the grid tells when a slot's records and the ledger part."""
+_MAY_STAND = frozenset(
+    {
+        ReasonCode.EXECUTION_FAILURES, ReasonCode.PROBATION, ReasonCode.DAILY_LOSS_CAP, ReasonCode.DAILY_LOSS_LOCK,
+        ReasonCode.DRAWDOWN,
+    }
+)  # fmt: skip
+"""Halts that say why and are meant to outlast their cause: they wait for time, for successes, or for a person."""
+
+
+class Violation(NamedTuple):
+    """What was broken, in a sentence, and when in the world's time."""
+
+    ts_ns: int
+    oracle: str
+    text: str
+
+
+class _Life(NamedTuple):
+    program: Program
+    simulation: Simulation
+
+
+class Oracles:
+    """Watches one world; `found` is in the order of the violations, bounded."""
+
+    def __init__(self, instrument: Instrument, opening: dict[str, Money]) -> None:
+        self.found: list[Violation] = []
+        self.taken: Counter[str] = Counter()
+        self.now_ns = 0
+        self.last_taken_ns = 0
+        self.steps = 0
+        self.prices = 0
+        self._silent_until_ns = 0
+        self._instrument = instrument
+        self._totals = dict(opening)
+        self._costs: dict[str, tuple[Money, Money]] = {}
+        self._in_flight: dict[str, tuple[str, Money]] = {}
+        self._fills: Counter[SubPosition] = Counter()
+        self._openings: dict[SubPosition, Lots] = {}
+        self._posted: dict[str, Restriction] = {}
+        self._hashes: dict[int, bytes] = {}
+        self._last_seq = 0
+        self._life: _Life | None = None
+        self._venue: SimVenue
+        self._ledger: LedgerStore
+        self._kill_file: KillFile
+        self._sides: dict[str, Side] = {}
+
+    def attach(self, venue: SimVenue, ledger: LedgerStore, kill_file: KillFile) -> None:
+        """Say where the truth is; all of it outlives the program."""
+        self._venue, self._ledger, self._kill_file = venue, ledger, kill_file
+
+    def broken(self, oracle: str, text: str) -> None:
+        """Note a violation."""
+        if len(self.found) < _KEPT:
+            self.found.append(Violation(self.time_ns, oracle, text))
+
+    @property
+    def time_ns(self) -> int:
+        """The latest time that anybody showed."""
+        return self.now_ns if self._life is None else max(self.now_ns, self._life.simulation.now_ns)
+
+    # The program lives and dies
+
+    def begin(self, program: Program, simulation: Simulation, seq: int) -> None:
+        """A program was restored up to event `seq` and has heard nothing yet."""
+        engine = program.engine
+        if seq not in (0, self._last_seq + 1) and self._hashes.get(seq) != engine.command_hash:
+            self.broken("replay", f"restored at event {seq} to another command hash than it had when it lived")
+        self._hashes[seq] = engine.command_hash
+        for lost in range(seq + 1, self._last_seq + 1):
+            self._hashes.pop(lost, None)
+        self._last_seq = seq
+        self._fills = Counter(self._openings)
+        for order in self._ledger.orders():
+            self._fills[order.place.position] += order.place.side.sign * order.cum_lots
+        self._posted = {restriction.id: restriction for restriction in self._ledger.restrictions()}
+        self._in_flight.clear()
+        self._silent_until_ns = 0
+        for unfinished in program.orders.unfinished():
+            if unfinished.client_id not in self._sides:
+                self._in_flight[unfinished.client_id] = self._need(unfinished.place)
+        self._life = _Life(program, simulation)
+        self._agreement(self._life)
+        simulation.sequencer.listen(self.step)
+
+    def end(self, now_ns: int) -> None:
+        """The program is gone."""
+        self.now_ns = now_ns
+        self._life = None
+
+    def _agreement(self, life: _Life) -> None:
+        """Ledger, order table, board and the sums of fills tell the same."""
+        orders, ledger = life.program.orders, self._ledger
+        ours = {order.client_id: order.cum_lots for order in orders.unfinished()}
+        booked = {order.client_id: order.cum_lots for order in ledger.orders(live_only=True)}
+        if ours != booked:
+            self.broken("ledger", f"live orders differ: core {_only(ours, booked)}, ledger {_only(booked, ours)}")
+        sums = {place: lots for place, lots in self._fills.items() if lots}
+        rows = {row.position: row.lots for row in ledger.positions()}
+        if not sums == rows == orders.positions():
+            self.broken("position", f"sums of fills {sums}, ledger {rows}, core {orders.positions()}")
+        active = {restriction.id: restriction.level for restriction in life.program.engine.board.active()}
+        stored = {restriction.id: restriction.level for restriction in self._posted.values()}
+        if active != stored:
+            self.broken("board", f"the board holds {active}, the ledger {stored}")
+
+    # What the program does
+
+    def step(self, event: Event, commands: list[Command]) -> None:
+        """Look at one step, after everything that followed from it was done."""
+        life = self._life
+        assert life is not None  # noqa: S101  only a living program steps
+        self.steps += 1
+        self.prices += event.is_market
+        if isinstance(event, OrderRejected | CancelRefused) and event.retry_after_ns:
+            self._silent_until_ns = max(self._silent_until_ns, event.ts_ns + event.retry_after_ns)
+        if isinstance(event, ExecutorFailed):
+            self.broken("program", f"the executor raised {event.text}")
+        self._last_seq = life.simulation.sequencer.seq
+        self._hashes[self._last_seq] = life.program.engine.command_hash
+        for command in commands:
+            if isinstance(command, RecordFill):
+                self._fill(command, life.program)
+            elif isinstance(command, RecordOpening):
+                self._fills[command.position] += command.side.sign * command.lots
+            elif isinstance(command, RecordOrder):
+                self._order(command)
+            elif isinstance(command, Post):
+                self._post(command.restriction)
+            elif isinstance(command, Lift):
+                self._posted.pop(command.restriction_id, None)
+            elif isinstance(command, Alert) and command.code == _BROKEN_SLOT:
+                self.broken("slots", command.text)
+
+    def _fill(self, fill: RecordFill, program: Program) -> None:
+        truth = self._venue.order_status(fill.client_id)
+        told = (fill.cum_lots, fill.cum_cost, fill.cum_fee)
+        if truth is None or (truth.cum_lots, truth.cum_cost, truth.cum_fee) < told:
+            self.broken("fills", f"{fill.client_id}: booked {told}, the venue has {truth}")
+        self._fills[fill.position] += fill.side.sign * fill.lots
+        held = program.orders.position(fill.position)
+        if held != self._fills[fill.position]:
+            self.broken("position", f"{fill.position} is {held}, its fills sum to {self._fills[fill.position]}")
+
+    def _order(self, fact: RecordOrder) -> None:
+        if not fact.state.is_terminal:
+            return
+        self._in_flight.pop(fact.client_id, None)
+        truth = self._venue.order_status(fact.client_id)
+        if truth is not None and (not truth.state.is_terminal or fact.state is OrderState.REJECTED):
+            self.broken("open orders", f"{fact.client_id} ended as {fact.state}, the venue has it {truth.state}")
+
+    def _post(self, restriction: Restriction) -> None:
+        self._posted[restriction.id] = restriction
+        if restriction.reason in _BUGS:
+            self.broken("program", f"{restriction.reason}: {restriction.text}")
+
+    def committing(self, commands: list[Command], disk: MemoryDisk, folder: object) -> None:
+        """The ledger takes facts: the journal must hold them durably before (design section 5.6)."""
+        for command in commands:
+            if isinstance(command, RecordOpening):
+                self._openings[command.position] = command.side.sign * command.lots
+        if not commands or not disk.unsafe_bytes(folder):
+            return
+        durable = disk.durable(folder)
+        for command in commands:
+            data_of = encode_commands([command])[1:]  # without the mark of a list of one
+            if not any(data_of in data for data in durable):
+                self.broken("order of writing", f"the ledger takes what the journal could lose: {command!r}")
+                return
+
+    def sending(self, approved: Approved, ts_ns: int) -> None:
+        """An order is about to leave."""
+        self.now_ns = max(self.now_ns, ts_ns)
+        place, client_id = approved.order, approved.client_id
+        row = self._ledger.order(client_id)
+        if row is None or row.state.is_terminal or row.place != place:
+            self.broken("order of writing", f"{client_id} leaves and the ledger has {row}")
+        if ts_ns < self._silent_until_ns:
+            self.broken("pace", f"{client_id} leaves though the venue asked to be left alone for longer")
+        if kill_over(self._kill_file.standing(), place.position) is not None:
+            self.broken("killed scope", f"{client_id} leaves while a kill file stands")
+        if client_id in self.taken:
+            self.broken("placed twice", f"{client_id} leaves again, the venue took it before")
+        level = self._level(place.position.strategy, str(place.instrument), place.instrument.venue)
+        if level is Level.HALT or (level is Level.REDUCE_ONLY and not place.reduces):
+            self.broken("killed scope", f"{client_id} ({place.purpose}) leaves under {level.name}")
+        self._in_flight[client_id] = self._need(place)
+        self._worst_case(client_id)
+
+    def _need(self, place: Place) -> tuple[str, Money]:
+        return need(self._instrument, place.side, place.limit_ticks, place.lots)
+
+    def _worst_case(self, client_id: str) -> None:
+        """If everything that may exist fills, nothing is overdrawn and no limit of the venue is passed."""
+        free = {asset: pair[0] for asset, pair in self._venue.balances().items()}
+        for asset, amount in self._in_flight.values():
+            free[asset] -= amount
+        short = {asset: amount for asset, amount in free.items() if amount < 0}
+        if short:
+            self.broken("worst case", f"with {client_id} all orders together need more than there is: {short}")
+        life = self._life
+        if life is not None and life.program.orders.live(self._instrument.id) > self._instrument.max_open_orders:
+            self.broken("worst case", f"{client_id} is one more than the venue's limit of open orders")
+
+    def _level(self, strategy: str, market: str, venue: str) -> Level:
+        mine = {
+            Scope(ScopeKind.GLOBAL), Scope(ScopeKind.VENUE, venue),
+            Scope(ScopeKind.STRATEGY, strategy), Scope(ScopeKind.MARKET, market),
+        }  # fmt: skip
+        return max((posted.level for posted in self._posted.values() if posted.scope in mine), default=Level.OPEN)
+
+    # What the venue does
+
+    def venue_record(self, record: VenueRecord) -> None:
+        """The venue is about to change its state by this record."""
+        if isinstance(record, Accepted):
+            self._accepted(record)
+        elif isinstance(record, Executed):
+            self._executed(record)
+        elif isinstance(record, Rested):
+            self._sides[record.venue_order_id] = record.side
+            self._costs[record.venue_order_id] = (record.cum_cost, record.cum_fee)
+        elif isinstance(record, Rejected) and record.client_id not in self._sides:
+            self._in_flight.pop(record.client_id, None)
+
+    def _accepted(self, record: Accepted) -> None:
+        client_id = record.client_id
+        self.now_ns = max(self.now_ns, record.ts_ns)
+        self.last_taken_ns = record.ts_ns
+        self.taken[client_id] += 1
+        self._sides[client_id] = record.side
+        self._in_flight.pop(client_id, None)
+        if self.taken[client_id] > 1:
+            self.broken("placed twice", f"the venue took {client_id} {self.taken[client_id]} times")
+        row = self._ledger.order(client_id)
+        if row is None or row.state.is_terminal:
+            self.broken("open orders", f"the venue took {client_id}, the ledger says {row and row.state}")
+        if self._life is not None and self._life.program.orders.open_order(client_id) is None:
+            self.broken("open orders", f"the venue took {client_id}, which the program counts as ended")
+
+    def _executed(self, record: Executed) -> None:
+        facts, side = self._instrument, self._sides[record.client_id]
+        cost, fee = self._costs.get(record.client_id, (0, 0))
+        self._costs[record.client_id] = (record.cum_cost, record.cum_fee)
+        self._totals[facts.base] += side.sign * facts.base_amount(record.lots)
+        self._totals[facts.quote] -= side.sign * (record.cum_cost - cost) + record.cum_fee - fee
+
+    # Between whiles, and at the end
+
+    def look(self) -> None:
+        """Compare what single changes cannot show: money, and the venue's whole book against ours."""
+        totals = {asset: sum(pair) for asset, pair in self._venue.balances().items()}
+        if totals != self._totals:
+            self.broken("conservation", f"the venue holds {totals}, its trades leave {self._totals}")
+        if self._life is None:
+            return
+        program = self._life.program
+        ours = {order.client_id for order in program.orders.unfinished()}
+        theirs = {order.client_id for order in self._venue.open_orders(self._instrument.id)}
+        if not theirs <= ours:
+            self.broken("open orders", f"open at the venue and not ours: {sorted(theirs - ours)}")
+        venue = self._instrument.id.venue
+        for asset, (free, _) in self._venue.balances().items():
+            believed = program.engine.free(venue, asset)
+            if believed is not None and believed > free:
+                self.broken("conservation", f"the program believes {believed} {asset} free, the venue has {free}")
+
+    def settled(self, ended_ns: int, prices: int) -> None:
+        """Judge a world that has been quiet for long enough, its market closed: all must agree, trading go on.
+
+        `ended_ns` is when the faults stopped, `prices` how many the program had seen by then.
+        """
+        self.look()
+        life = self._life
+        if life is None:
+            self.broken("liveness", "no program runs at the end")
+            return
+        program, executor = life.program, life.simulation.executor
+        engine = program.engine
+        self._agreement(life)
+        if executor.unanswered or executor.waiting:
+            self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
+        standing = [posted for posted in engine.board.active() if posted.level >= Level.REDUCE_ONLY]
+        may_stand = _MAY_STAND
+        if any(posted.reason is ReasonCode.DAILY_LOSS_LOCK for posted in standing):
+            may_stand |= {ReasonCode.OPERATOR_PAUSE}  # a resume is refused while the lock is on (slots 7.5)
+        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason not in may_stand]
+        if stuck:
+            self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
+        trades = bool(standing or program.orders.unfinished()) or self.last_taken_ns >= ended_ns
+        if not trades and self.prices - prices > _PRICES:
+            self.broken("liveness", "nothing is on the book, and nothing was placed since the faults stopped")
+        self._truth(program)
+        self._slots(program)
+        totals = {asset: engine.total(self._instrument.id.venue, asset) for asset in self._totals}
+        if totals != self._totals:
+            self.broken("conservation", f"the program counts {totals}, there is {self._totals}")
+
+    def _slots(self, program: Program) -> None:
+        """What the slots' records stand for, and the residue, is what the ledger holds (slots 3, invariant 11; 11.3).
+
+        A slot that was removed has no records any more: all that it held is residue.
+        """
+        grid, facts = program.grid.grid, self._instrument
+        held: Counter[str] = Counter()
+        for row in self._ledger.positions():
+            held[row.position.group] += row.lots
+        for slot in grid.slots.values():
+            lots, recorded = held[f"slot{slot.slot_id}"], tracked_position(slot.state) + slot.residue_base
+            if abs(facts.volume(lots) - recorded) > _NEARLY:
+                self.broken("slots", f"slot {slot.slot_id} stands for {recorded}, the ledger holds {lots} lots")
+        recorded = sum(tracked_position(slot.state) for slot in grid.slots.values()) + grid.residue.base
+        if abs(facts.volume(held.total()) - recorded) > _NEARLY:
+            self.broken("slots", f"slots and residue stand for {recorded}, the ledger holds {held.total()} lots")
+
+    def _truth(self, program: Program) -> None:
+        """Every order that the ledger ever had is as the venue has it."""
+        for row in self._ledger.orders():
+            truth = self._venue.order_status(row.client_id)
+            ours: tuple[Lots, Money, Money] = (row.cum_lots, row.cum_cost, row.cum_fee)
+            theirs = (0, 0, 0) if truth is None else (truth.cum_lots, truth.cum_cost, truth.cum_fee)
+            ended = truth is None or truth.state.is_terminal
+            if ours != theirs or row.state.is_terminal != ended:
+                self.broken("open orders", f"{row.client_id}: ledger {row.state} {ours}, venue {truth}")
+        unfinished = {order.client_id for order in program.orders.unfinished()}
+        resting = {order.client_id for order in self._venue.open_orders(self._instrument.id)}
+        if unfinished != resting:
+            self.broken("open orders", f"only ours {unfinished - resting}, only the venue's {resting - unfinished}")
+
+
+def _only(these: dict[str, Lots], those: dict[str, Lots]) -> dict[str, Lots]:
+    return {name: lots for name, lots in these.items() if those.get(name) != lots}

@@ -1,0 +1,1 @@
+"""Program and simulated venue as two processes, killed and compared."""

@@ -1,0 +1,1 @@
+"""Many runs over declared variants and months, by processes or a cluster."""
