@@ -240,7 +240,7 @@ def test_a_caught_bug_makes_one_bundle_in_ten_minutes_and_not_too_many(tmp_path)
 def checkout(folder: Path) -> dict[str, str]:
     """Return the environment of a copy of the source in which fills of the grid meet a bug."""
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / "src" / "millrace" / "strategies" / "slots" / "fills.py"
+    path = folder / "src" / "millrace" / "strategies" / "slots" / "reducer" / "fills.py"
     text = path.read_text(encoding="utf-8")
     planted = re.sub(
         r"(def \w+\([^)]*\)[^:]*:\n    \"\"\"(?:.|\n)*?\"\"\"\n)",
