@@ -49,17 +49,20 @@ def waiting_since(record: Order | Recovery) -> float:
 
 def live_exits(slot: Slot) -> list[Waiting]:
     """Return the slot's exits and recoveries that stand on the book, oldest first."""
-    named = [(order.local_id, order) for order in slot.state.orders if order.role == "exit"]
-    rows: list[tuple[int, Order | Recovery]] = [
-        *named,
-        *((-row.recovery_id, row) for row in slot.state.recovery_orders),
-    ]
-    found = [
-        Waiting(waiting_since(record), slot.slot_id, local_id, slot, record)
-        for local_id, record in rows
-        if record.state == "live" and local_id in slot.sent
-    ]
-    return sorted(found, key=lambda row: row[:3])
+    return sorted(_on_the_book(slot), key=_oldest_first)
+
+
+def _on_the_book(slot: Slot) -> Iterator[Waiting]:
+    for order in slot.state.orders:
+        if order.role == "exit" and order.state == "live" and order.local_id in slot.sent:
+            yield Waiting(waiting_since(order), slot.slot_id, order.local_id, slot, order)
+    for row in slot.state.recovery_orders:
+        if row.state == "live" and -row.recovery_id in slot.sent:
+            yield Waiting(waiting_since(row), slot.slot_id, -row.recovery_id, slot, row)
+
+
+def _oldest_first(waiting: Waiting) -> tuple[float, int, int]:
+    return waiting[:3]
 
 
 def gates_now(grid: Grid, turn: Turn, record: Order | Recovery, adx: float | None) -> Gates:
@@ -125,18 +128,19 @@ def _may_begin(grid: Grid, turn: Turn) -> bool:
 def _pick(grid: Grid, turn: Turn, stuck: float, adx: float | None) -> tuple[int, Waiting] | None:
     """Return the tier and the exit that it releases next; moves the latch of tier 2."""
     releases, chosen = grid.releases, grid.settings.release
-    exits = sorted(_sticky_exits(grid), key=lambda row: row[:3])
     if stuck > chosen.panic_stuck_pct:
         releases.latched = True
     elif stuck <= chosen.recovery_target_pct:
         releases.latched = False
     if releases.latched:
-        if exits and turn.now - exits[0].since >= chosen.panic_min_age_sec:
-            return 2, exits[0]
+        oldest = min(_sticky_exits(grid), key=_oldest_first, default=None)
+        if oldest is not None and turn.now - oldest.since >= chosen.panic_min_age_sec:
+            return 2, oldest
         releases.latched = False
     if stuck > chosen.max_stuck_pct and grid.tier1_allowed(turn):
-        passing = (row for row in exits if gates_now(grid, turn, row.record, adx).ok)
-        first = next(passing, None)
+        aged = [row for row in _sticky_exits(grid) if turn.now - row.since >= chosen.min_age_sec]
+        aged.sort(key=_oldest_first)
+        first = next((row for row in aged if gates_now(grid, turn, row.record, adx).ok), None)
         return None if first is None else (1, first)
     return None
 
@@ -154,7 +158,7 @@ def _sticky_exits(grid: Grid) -> Iterator[Waiting]:
     """Yield what a tier may release; what a slot in quarantine holds is for a person to find out first (slots 3)."""
     for slot in grid.slots.values():
         if grid.is_sticky(slot) and not slot.quarantined:
-            yield from live_exits(slot)
+            yield from _on_the_book(slot)
 
 
 def _stuck_units(grid: Grid) -> float:
