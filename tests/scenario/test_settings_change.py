@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from demo_runs import MINUTE, as_killed, assert_sound, open_run
 from millrace.core.events import ConfigApplied, Operator
+from millrace.core.failure import WorldError
 from millrace.core.permission import Level
 from millrace.shell.journal import read_journal
+from millrace.shell.manifest import read_manifest, write_manifest
 from millrace.world.bundle import make_bundle
 from millrace.world.replay import replay
 from millrace.world.run_folder import Run
@@ -105,6 +108,17 @@ def test_a_bundle_on_either_side_of_the_change_replays(begun: Path, tmp_path: Pa
         info = make_bundle(begun, tmp_path / f"bundle-{minutes:g}.zip", [], minutes=minutes)
         assert info.replays
         assert replay(Path(info.file)).divergence is None
+
+
+def test_a_configuration_of_another_version_is_said_to_be_one(begun: Path) -> None:
+    saved = read_manifest(begun)
+    assert saved is not None
+    older = {**saved.config, "slots.momentum_ema_fast_bars": 5}
+    write_manifest(begun, structs.replace(saved, config=older))
+    with pytest.raises(WorldError, match=r"of another version \(.*slots\.momentum_ema_fast_bars"):
+        open_run(begun)
+    with pytest.raises(WorldError, match="with the version that its manifest"):
+        replay(begun)
 
 
 def test_a_loss_limit_that_is_raised_opens_the_lock_at_the_start(tmp_path: Path) -> None:

@@ -60,8 +60,17 @@ class JournaledProgram:
 
 
 def settings_of(values: Mapping[str, Scalar]) -> Settings:
-    """Return the settings of a recorded configuration; a knob without a value, or a later one, has its default."""
-    return load_settings(overrides={key: value for key, value in values.items() if value is not None})
+    """Return the settings of a recorded configuration; a knob without a value, or a later one, has its default.
+
+    Raises WorldError for a configuration that only another version of this program can read.
+    """
+    try:
+        return load_settings(overrides={key: value for key, value in values.items() if value is not None})
+    except OperatorError as error:
+        raise WorldError(
+            f"the recorded configuration is of another version ({error}); continue or replay the run with the version"
+            " that its manifest.json names, or begin anew"
+        ) from error
 
 
 def changed_keys(before: Mapping[str, Scalar], settings: Settings) -> tuple[str, ...]:
