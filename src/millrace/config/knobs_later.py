@@ -1,6 +1,6 @@
 """Knobs of parts that are not built yet: known by name, so that a non-default value is refused and never ignored.
 
-A configuration that asks for a part and silently does not get them would trade another strategy than its
+A configuration that asks for a part and silently does not get it would trade another strategy than its
 owner believes. When a part lands, its rows move to the table of what is read.
 """
 

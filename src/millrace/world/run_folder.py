@@ -191,7 +191,7 @@ class Run:
         counts = structs.replace(self.startup, replayed_fills=replayed, bootstrapped_slots=opened)
         self.startup = start.timings(counts)
         total_ms = self.startup.startup_total_ms or 0.0
-        with suppress(WorldError):
+        with suppress(WorldError):  # as for the list of starts: gate C then waits for the next one
             known = read_manifest(self.folder, self._disk)
             if known is not None and known.starts:
                 done = with_startup(known, start.began_ns, counts.tracked_orders, total_ms)
