@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.core import codec
+from millrace.core.binary_events import BookLevel, Levels
 from millrace.core.commands import (
     Alert,
     Cancel,
@@ -106,8 +107,17 @@ def test_client_ids_are_derived_and_tell_whose_they_are() -> None:
         ClientIds("here", tuple(str(number) for number in range(17)))
 
 
+_SPECIAL: dict[Any, Any] = {
+    int | None: 1,
+    Levels: (BookLevel(4_500, 10), BookLevel(4_600, 20)),
+    tuple[dict[str, Any], ...]: ({"a": 1},),
+}
+
+
 def _example(kind: Any) -> Any:
     """Return a value of a field's type, for a round trip."""
+    if kind in _SPECIAL:
+        return _SPECIAL[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         hints = {field.name: field.type for field in msgspec.structs.fields(kind)}
         return kind(**{name: _example(hint) for name, hint in hints.items()})

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from millrace.core.binary_events import RedeemRoute
 from millrace.core.events import RejectReason, Scalar
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
@@ -238,7 +239,16 @@ class Lift(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="lift"):
     ts_ns: int
 
 
-Intent = Place | Plan | Cancel | Amend | Refuse | Book | Alert | Reply | Post | Lift
+class Scan(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="scan"):
+    """Run a lane over the strategy's present snapshot outside the step; `LaneScanned` answers under the same number."""
+
+    strategy: str
+    lane: str
+    scan: int
+    ts_ns: int
+
+
+Intent = Place | Plan | Cancel | Amend | Refuse | Book | Alert | Reply | Post | Lift | Scan
 
 
 class Approved(msgspec.Struct, frozen=True, gc=False):
@@ -361,6 +371,21 @@ class RecordFill(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="reco
     ts_ns: int
 
 
+class RecordClosing(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_closing"):
+    """Part of a position became cash without an order: its market paid out, or the venue took pairs back.
+
+    Unique by position, route and time. `lots` are the signed lots that are gone, `proceeds` the quote money received,
+    `fee` what the venue kept of it.
+    """
+
+    position: SubPosition
+    lots: Lots
+    proceeds: Money
+    fee: Money
+    route: RedeemRoute
+    ts_ns: int
+
+
 Command = (
     Submit
     | AmendOrder
@@ -376,6 +401,8 @@ Command = (
     | Refuse
     | Post
     | Lift
+    | Scan
+    | RecordClosing
 )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from millrace.core.amending import judged
+from millrace.core.binary_events import BinaryQuote
 from millrace.core.codec import EMPTY_HASH, chain, encode_commands
 from millrace.core.commands import (
     Alert,
@@ -60,7 +61,7 @@ from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy
 
-_MARKET_EVENTS = (Print, Quote, MarketBlock)
+_MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote)
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
+from millrace.core.binary_events import BinaryEvent, BinaryQuote
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
 from millrace.core.permission import Scope
@@ -432,7 +433,7 @@ class MarketStatus(_Event, frozen=True, gc=False, tag="market_status"):
     ts_ns: int
 
 
-MarketEvent = Print | Quote | MarketBlock
+MarketEvent = Print | Quote | MarketBlock | BinaryQuote
 OrderEvent = (
     OrderAccepted
     | OrderRejected
@@ -486,4 +487,5 @@ Event = (
     | ExecutorFailed
     | Measured
     | MarketStatus
+    | BinaryEvent
 )

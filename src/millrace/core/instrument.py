@@ -7,11 +7,13 @@ record, because a venue may change them while the program runs; the scales never
 """
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 from millrace.core.failure import OperatorError
+from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS, FeeSchedule
 
 Ticks = int
 """A price in units of 10**-price_decimals of the instrument."""
@@ -23,6 +25,10 @@ Money = int
 PPM = 1_000_000
 LEDGER_DECIMALS = {"USD": 9, "DOGE": 8, "BTC": 8, "USDC": 6, "pUSD": 6}
 """Ledger scale of each currency (design section 3): an amount is an integer of 10**-decimals."""
+_NANO_DECIMALS = 9
+BINARY_PRICE_DECIMALS = len(str(PAYOUT_TICKS)) - 1
+BINARY_LOT_DECIMALS = len(str(CONTRACT_LOTS)) - 1
+"""Every outcome has these scales, so that legs of different venues count in the same units; ticks and lots differ."""
 
 
 class InstrumentId(NamedTuple):
@@ -41,6 +47,43 @@ class InstrumentId(NamedTuple):
         if not (venue and colon and symbol):
             raise OperatorError(f"instrument {text!r} is not of the form venue:symbol, e.g. kraken:DOGE/USD")
         return cls(venue, symbol)
+
+
+class Outcome(StrEnum):
+    """The two answers of a binary market; a side of it is bought, and pays one dollar or nothing."""
+
+    YES = "yes"
+    NO = "no"
+
+    @property
+    def opposite(self) -> "Outcome":
+        """The other answer."""
+        return Outcome.NO if self is Outcome.YES else Outcome.YES
+
+
+class BinaryTerms(msgspec.Struct, frozen=True, gc=False):
+    """What makes an instrument one outcome of a binary market.
+
+    `market` is the venue and the market's id; with `mirrored` the ask of one outcome is the bid of the other, the same
+    liquidity seen twice (arb 2.1). `can_sell` False: an outcome is left only by buying the other one.
+    """
+
+    market: InstrumentId
+    outcome: Outcome
+    fees: FeeSchedule
+    mirrored: bool = False
+    can_sell: bool = True
+
+
+def outcome_id(market: InstrumentId, outcome: Outcome) -> InstrumentId:
+    """Return the instrument of one outcome of a market: `kalshi:KXTEMP-26/YES`."""
+    return InstrumentId(market.venue, f"{market.symbol}/{outcome.name}")
+
+
+def outcome_of(instrument: InstrumentId) -> tuple[InstrumentId, Outcome]:
+    """Return the market and the outcome of an outcome's instrument; raises KeyError for any other instrument."""
+    symbol, _, outcome = instrument.symbol.rpartition("/")
+    return InstrumentId(instrument.venue, symbol), Outcome[outcome]
 
 
 def half_even(numerator: int, denominator: int) -> int:
@@ -67,6 +110,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     maker_fee_ppm: int
     taker_fee_ppm: int
     max_open_orders: int
+    binary: BinaryTerms | None = None
 
     @property
     def quote_decimals(self) -> int:
@@ -75,8 +119,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def base_decimals(self) -> int:
-        """Ledger decimals of the base currency; never fewer than the lot decimals."""
-        return LEDGER_DECIMALS[self.base]
+        """Ledger decimals of the base currency, an outcome's own where it is one; never fewer than the lot decimals."""
+        return self.lot_decimals if self.binary is not None else LEDGER_DECIMALS[self.base]
 
     def ticks(self, price: float | Decimal | str) -> Ticks:
         """Ticks of a price that is already rounded to the instrument's decimals."""
@@ -105,8 +149,18 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
         return half_even(product, 10**surplus) if surplus > 0 else product * 10**-surplus
 
     def fee(self, cost: Money, *, maker: bool) -> Money:
-        """Fee in quote money on a cost, rounded half-even."""
+        """Fee in quote money on a cost, rounded half-even; of a binary outcome use `trade_fee`."""
         return half_even(cost * (self.maker_fee_ppm if maker else self.taker_fee_ppm), PPM)
+
+    def trade_fee(self, ticks: Ticks, lots: Lots, *, maker: bool) -> Money:
+        """Fee in quote money of one order that trades `lots` at `ticks`: of the cost, or by the market's own schedule.
+
+        A schedule's fee is never rounded down on the way to the currency's ledger scale.
+        """
+        if self.binary is None:
+            return self.fee(self.cost(ticks, lots), maker=maker)
+        nano = self.binary.fees.fee_nano(ticks, lots, maker=maker)
+        return -(-nano // int(10 ** (_NANO_DECIMALS - self.quote_decimals)))
 
     def base_amount(self, lots: Lots) -> Money:
         """Lots as base money."""

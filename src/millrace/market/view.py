@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from millrace.core.binary_events import BinaryQuote
 from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print
 from millrace.core.instrument import InstrumentId, Ticks
 from millrace.core.strategy import SeriesSpec
@@ -74,6 +75,11 @@ class MarketView:
 
     def __init__(self) -> None:
         self._markets: dict[InstrumentId, InstrumentMarket] = {}
+        self._books: dict[InstrumentId, BinaryQuote] = {}
+
+    def book(self, market: InstrumentId) -> BinaryQuote | None:
+        """Return a binary market's last book; None when none was seen."""
+        return self._books.get(market)
 
     def state(self, instrument: InstrumentId) -> InstrumentMarket:
         """Return an instrument's market, empty when nothing was seen."""
@@ -92,6 +98,9 @@ class MarketView:
 
     def observe(self, event: MarketEvent) -> None:
         """Take a print, a quote or a block of either; a price that is not positive is refused and counted."""
+        if isinstance(event, BinaryQuote):
+            self._books[event.market] = event
+            return
         market = self.state(event.instrument)
         if isinstance(event, Print):
             if event.ticks <= 0:
