@@ -12,7 +12,7 @@ PURE = ("core", "market", "capacity", "orders", "risk", "sizing", "strategies")
 OUTER = ("shell", "venues", "research", "web", "config")
 FOLDERS = {*PURE, "sim", *OUTER, "world", "cli", "__main__", ""}
 PURE_STDLIB = {
-    "__future__", "abc", "array", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses",
+    "__future__", "abc", "array", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "csv", "dataclasses",
     "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re",
     "statistics", "string", "struct", "types", "typing", "zlib",
 }  # fmt: skip

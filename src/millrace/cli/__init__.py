@@ -21,6 +21,7 @@ from millrace.cli import (
     migrate,
     rehearse,
     replay,
+    rules,
     simtest,
     snapshot,
     study,
@@ -55,6 +56,8 @@ def parser() -> Grammar:
     study.grammar(studied.add_subparsers(dest="study", metavar="STUDY", required=True))
     judged = commands.add_parser("gates", help="judge from a run's records whether it may go to its next stage")
     gates.grammar(judged.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
+    of_rules = commands.add_parser("rules", help="the arbitrage desk's rules and mappings: look, and decide")
+    rules.grammar(of_rules.add_subparsers(dest="action", metavar="ACTION", required=True))
     snapshot.grammar(commands.add_parser("snapshot", help="look at a grid's snapshot, or make one of a run"))
     config = commands.add_parser("config", help="look at the configuration, or bring an old bot's along")
     of_config = config.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -74,6 +77,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "kill": kill.run,
     "simtest": simtest.run,
     "gates": gates.run,
+    "rules": rules.run,
     "snapshot": snapshot.run,
     "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),
     "doctor": doctor.run,
