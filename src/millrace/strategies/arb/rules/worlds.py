@@ -53,21 +53,24 @@ class Worlds(NamedTuple):
 def permitted(markets: Iterable[InstrumentId], counts: Sequence[Count], most: int = MOST_WORLDS) -> Worlds:
     """Return the worlds of `markets` under `counts`, which may speak of no other market."""
     order = _decided_together(tuple(dict.fromkeys(markets)), counts)
-    column = {market: index for index, market in enumerate(order)}
-    tables = [_Table.of(count, column) for count in counts]
+    tables = _Tables.of(counts, {market: index for index, market in enumerate(order)})
     yes: NDArray[np.bool_] = np.zeros((1, len(order)), dtype=np.bool_)
+    sure = tables.base[np.newaxis, :]
+    kept = tables.possible(sure, 0, np.arange(len(counts)))
+    yes, sure = yes[kept], sure[kept]
     whole = True
-    for table in tables:
-        yes = yes[table.possible(yes, -1)]
     for index in range(len(order)):
         other = yes.copy()
         other[:, index] = True
         yes = np.concatenate((yes, other))
-        for table in tables:
-            if table.signs[index]:
-                yes = yes[table.possible(yes, index)]
+        sure = np.concatenate((sure, sure + tables.signs[index]))
+        touched = np.flatnonzero(tables.signs[index])
+        if len(touched):
+            kept = tables.possible(sure, index + 1, touched)
+            yes, sure = yes[kept], sure[kept]
         if len(yes) > most:
-            yes, whole = _spread(yes, most), False
+            some = np.linspace(0, len(yes) - 1, most).astype(np.int64)
+            yes, sure, whole = yes[some], sure[some], False
     return Worlds(order, yes, whole)
 
 
@@ -78,37 +81,42 @@ def enumerate_bounds(counts: Sequence[Count], propositions: Sequence[Proposition
     return worlds.bounds(propositions) if worlds.whole and len(worlds.yes) else None
 
 
-class _Table(NamedTuple):
-    """A count over columns: the number of true members is `base` plus the signed sum of the columns."""
+class _Tables(NamedTuple):
+    """All counts over columns: the true members of count c are `base[c]` plus the columns' `signs[:, c]`.
 
-    signs: NDArray[np.int64]
-    base: int
-    low: int
-    high: int
+    `fewest` and `most` are what the columns from a given one on can still add.
+    """
+
+    signs: NDArray[np.int32]
+    base: NDArray[np.int32]
+    fewest: NDArray[np.int32]
+    most: NDArray[np.int32]
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
 
     @classmethod
-    def of(cls, count: Count, column: dict[InstrumentId, int]) -> "_Table":
-        signs = np.zeros(len(column), dtype=np.int64)
-        base = 0
-        for member in count.members:
-            sign = 1 if member.outcome is Outcome.YES else -1
-            signs[column[member.market]] += sign
-            base += sign < 0
-        return cls(signs, base, count.low, count.high)
+    def of(cls, counts: Sequence[Count], column: dict[InstrumentId, int]) -> "_Tables":
+        signs = np.zeros((len(column), len(counts)), dtype=np.int32)
+        base = np.zeros(len(counts), dtype=np.int32)
+        for number, count in enumerate(counts):
+            for member in count.members:
+                positive = member.outcome is Outcome.YES
+                signs[column[member.market], number] += 1 if positive else -1
+                base[number] += not positive
+        later = np.zeros((len(column) + 1, len(counts)), dtype=np.int32)
+        fewest, most = later, later.copy()
+        fewest[:-1] = np.cumsum(np.minimum(signs, 0)[::-1], axis=0)[::-1]
+        most[:-1] = np.cumsum(np.maximum(signs, 0)[::-1], axis=0)[::-1]
+        low = np.array([count.low for count in counts], dtype=np.int32)
+        high = np.array([count.high for count in counts], dtype=np.int32)
+        return cls(signs, base, fewest, most, low, high)
 
-    def possible(self, yes: NDArray[np.bool_], index: int) -> NDArray[np.bool_]:
-        """Tell which partial worlds, decided up to column `index`, can still satisfy the count."""
-        sure = self.base + yes[:, : index + 1] @ self.signs[: index + 1]
-        later = self.signs[index + 1 :]
-        result: NDArray[np.bool_] = (sure + later[later < 0].sum() <= self.high) & (
-            sure + later[later > 0].sum() >= self.low
-        )
+    def possible(self, sure: NDArray[np.int32], decided: int, which: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which partial worlds can still satisfy the counts `which`, with the first `decided` columns decided."""
+        known = sure[:, which]
+        low, high = self.low[which] - self.most[decided, which], self.high[which] - self.fewest[decided, which]
+        result: NDArray[np.bool_] = ((known >= low) & (known <= high)).all(axis=1)
         return result
-
-
-def _spread(yes: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
-    """Keep some partial worlds of all kinds: evenly from the first to the last."""
-    return yes[np.linspace(0, len(yes) - 1, most).astype(np.int64)]
 
 
 def _decided_together(markets: tuple[InstrumentId, ...], counts: Sequence[Count]) -> tuple[InstrumentId, ...]:
