@@ -78,13 +78,17 @@ class StreamReset(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="res
 class MarketResolved(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="resolved"):
     """A market ended and pays: YES pays `yes_ticks` per contract, NO the rest; None: void, each leg gets its cost back.
 
-    `fee_per_contract` is what the venue keeps of a winning contract, in the quote currency's ledger units.
+    `fee_per_contract` is what the venue keeps of a winning contract, in the quote currency's ledger units. `paid` is
+    what it paid for all that we held, before its `fee`, None where it does not say: shares of several sub-positions are
+    rounded so that they add up to it.
     """
 
     market: InstrumentId
     yes_ticks: Ticks | None
     ts_ns: int
     fee_per_contract: Money = 0
+    paid: Money | None = None
+    fee: Money = 0
     is_market: ClassVar[bool] = False
 
 

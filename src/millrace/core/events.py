@@ -31,6 +31,7 @@ class RejectReason(StrEnum):
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     UNKNOWN_ORDER = "unknown_order"
     BELOW_FILLED = "below_filled"
+    MARKET_CLOSED = "market_closed"
     LOST = "lost"
     OUTBOX_FULL = "outbox_full"
     RESTRICTION_CHANGED = "restriction_changed"

@@ -31,6 +31,7 @@ ECONOMIC: Final = frozenset(
         RejectReason.POST_ONLY_WOULD_CROSS,
         RejectReason.OPEN_ORDER_LIMIT,
         RejectReason.RATE_LIMIT,
+        RejectReason.MARKET_CLOSED,
     }
 )
 """Refusals that belong to trading."""
