@@ -92,6 +92,8 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "run": settings.run,
         "venue": settings.venue,
         "stops": settings.stops,
+        "arb": settings.arb,
+        "prediction": settings.prediction,
     }
     for knob in KNOBS.values():
         if knob.available:

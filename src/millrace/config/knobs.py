@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from millrace.config.knob import Knob
+from millrace.config.knobs_arb import ARB_KNOBS
 from millrace.config.knobs_later import LATER_KNOBS
 from millrace.config.knobs_rebalance import REBALANCE_KNOBS
 from millrace.config.knobs_regime import REGIME_KNOBS
@@ -25,6 +26,7 @@ KNOBS: Mapping[str, Knob] = {
         *REGIME_KNOBS,
         *REBALANCE_KNOBS,
         *STOPS_KNOBS,
+        *ARB_KNOBS,
         *LATER_KNOBS,
     )
 }

@@ -6,6 +6,7 @@ Defaults are the contract's; what divides the account's money among the orders s
 from millrace.config.knob import Knob, knob
 
 SIZE: tuple[Knob, ...] = (
+    knob("slots.enabled", "", True, "", "the slot grid trades", spec="design 7"),
     knob("slots.count", "", 10, "slots", "number of slots that a run starts with", low=1, spec="design 7"),
     knob("slots.order_size_usd", "ORDER_SIZE_USD", 2.0, "USD", "order size in USD mode", above=0, spec="slots 8.1"),
     knob(

@@ -19,13 +19,22 @@ from millrace.config.knobs import IGNORED_PREFIXES, KNOBS, LEGACY, SWITCHES, fin
 from millrace.config.parse import UnknownChoiceError, UnusableError, from_switch, from_text, from_typed, wanted
 from millrace.config.profiles import PROFILES
 from millrace.config.rules import Values, against_instrument, apply_rules, clamp
-from millrace.config.settings import Layer, Notice, RunSettings, Setting, Settings, VenueSettings
+from millrace.config.settings import (
+    Layer,
+    Notice,
+    PredictionSettings,
+    RunSettings,
+    Setting,
+    Settings,
+    VenueSettings,
+)
 from millrace.config.toml_file import read_toml
 from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
+from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
 from millrace.strategies.slots.entry_size.trend import TrendSettings
 from millrace.strategies.slots.release.gates import ReleaseSettings
@@ -185,6 +194,8 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         run=msgspec.convert(fields["run"], RunSettings),
         venue=msgspec.convert(fields["venue"], VenueSettings),
         stops=msgspec.convert(fields["stops"], StopsSettings),
+        arb=msgspec.convert(fields["arb"], ArbSettings),
+        prediction=msgspec.convert(fields["prediction"], PredictionSettings),
         slots=msgspec.convert({**fields["slots"], **nested}, SlotsSettings),
         values=values,
         notices=tuple(notices),

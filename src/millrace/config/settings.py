@@ -11,6 +11,7 @@ import msgspec
 
 from millrace.core.events import Scalar
 from millrace.risk.settings import StopsSettings
+from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.slots.settings import SlotsSettings
 
 Layer = Literal["default", "profile", "file", "environment file", "environment", "command line"]
@@ -62,6 +63,15 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee_pct: float | None = None
 
 
+class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The simulated prediction venues: opening cash, and the pace of our calls."""
+
+    kalshi_usd: float
+    polymarket_usd: float
+    calls_per_sec: int
+    leg_valid_for_sec: float
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration of a program; `values` holds every knob under its key, in key order."""
 
@@ -70,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueSettings
     slots: SlotsSettings
     stops: StopsSettings
+    arb: ArbSettings
+    prediction: PredictionSettings
     values: Mapping[str, Setting]
     notices: tuple[Notice, ...]
     secret_keys: frozenset[str]

@@ -129,3 +129,5 @@ class LaneScanned(msgspec.Struct, frozen=True, tag_field="k", tag="lane_scanned"
 
 
 BinaryEvent = BinaryQuote | StreamBeat | StreamReset | MarketResolved | PairsRedeemed | LaneScanned
+BINARY_EVENTS = (BinaryQuote, StreamBeat, StreamReset, MarketResolved, PairsRedeemed, LaneScanned)
+"""The kinds of `BinaryEvent`."""

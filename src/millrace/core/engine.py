@@ -95,6 +95,7 @@ class Engine:
         self._readers: dict[type, tuple[Guard, ...]] = {
             kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
         }
+        self._audiences: dict[type, tuple[Strategy, ...]] = {}
         self._guards_interest: list[Interest] | None = None
         for strategy in strategies:
             for spec in strategy.series():
@@ -275,7 +276,12 @@ class Engine:
             out.append(Alert(Severity.PAGE, reason.value, halt.restriction.text, self.now_ns))
 
     def _show(self, event: Event, out: list[Command]) -> None:
-        for strategy in self.strategies:
+        kind = type(event)
+        audience = self._audiences.get(kind)
+        if audience is None:
+            audience = tuple(one for one in self.strategies if kind not in getattr(one, "ignores", ()))
+            self._audiences[kind] = audience
+        for strategy in audience:
             intents = strategy.decide(event, self)
             if intents:
                 self._route(strategy, intents, out)

@@ -92,7 +92,11 @@ class View(Protocol):
 
 
 class Strategy(Protocol):
-    """A strategy; several instances may run, each under its own name."""
+    """A strategy; several instances may run, each under its own name.
+
+    One that has an attribute `ignores`, a tuple of kinds of events, is never shown those: what one strategy's markets
+    do thousands of times a second costs another one nothing.
+    """
 
     name: str
 

@@ -4,7 +4,7 @@ Live, paper, backtest, replay and fault simulation differ in what they hand the 
 always made here, so that two of them cannot drift apart.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec import structs
@@ -13,12 +13,14 @@ from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import Setting, Settings
 from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
+from millrace.core.failure import OperatorError
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument
 from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import LedgerStore
-from millrace.core.permission import scopes_of
+from millrace.core.permission import Scope, ScopeKind, scopes_of
 from millrace.core.probe import NO_PROBE, OrderProbe
+from millrace.core.strategy import Strategy
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
@@ -42,6 +44,7 @@ from millrace.sim.rate_counter import TIERS
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
+from millrace.world.desk import DESK, build_desk
 
 SLOTS = "slots"
 VENUE_TIER = TIERS["pro"]
@@ -55,14 +58,29 @@ _NO_KILLS = HeldKills()
 
 
 class Program(NamedTuple):
-    """The engine and the parts of it that a caller looks into."""
+    """The engine and the parts of it that a caller looks into; a strategy that the settings leave out is None.
+
+    `venues` are the names of those that it trades on, the spot venue first.
+    """
 
     engine: Engine
     orders: OrderTable
-    grid: SlotGrid
-    instrument: Instrument
+    slots: SlotGrid | None
+    desk: Strategy | None
+    venues: tuple[str, ...]
     client_prefix: str
     playbooks: Playbooks
+
+    @property
+    def grid(self) -> SlotGrid:
+        """The slot grid, for callers that only exist beside one."""
+        assert self.slots is not None  # noqa: S101  an audit or a study of slots is never made of a run without them
+        return self.slots
+
+    @property
+    def instrument(self) -> Instrument:
+        """What the slot grid trades."""
+        return self.grid.grid.instrument
 
 
 def with_bars(settings: Settings, bar_ns: int) -> Settings:
@@ -94,31 +112,45 @@ def traded_instrument(settings: Settings) -> Instrument:
 
 
 def build_program(settings: Settings) -> Program:
-    """Return a fresh program for these settings."""
-    instrument = traded_instrument(settings)
-    grid = SlotGrid(SLOTS, instrument, settings.slots)
-    known = frozenset(scopes_of(SubPosition(SLOTS, instrument.id, "", "")))
-    client_ids = ClientIds(settings.run.installation, (SLOTS,))
+    """Return a fresh program for these settings; raises OperatorError when they leave it no strategy."""
+    desk, outcomes = build_desk(settings)
+    slots = SlotGrid(SLOTS, traded_instrument(settings), settings.slots) if settings.slots.enabled else None
+    spot = () if slots is None else (slots.grid.instrument,)
+    strategies: tuple[Strategy, ...] = tuple(one for one in (slots, desk) if one is not None)
+    if not strategies:
+        raise OperatorError("nothing is to be traded; set slots.enabled or arb.enabled")
+    instruments = (*spot, *outcomes)
+    venues = tuple(dict.fromkeys(instrument.id.venue for instrument in instruments))
+    client_ids = ClientIds(settings.run.installation, (SLOTS, DESK))  # a place of its own, whoever is switched on
     orders = OrderTable(client_ids)
     playbooks = Playbooks()
     engine = Engine(
-        instruments=(instrument,),
-        strategies=(grid,),
+        instruments=instruments,
+        strategies=strategies,
         market=MarketView(),
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
         guards=(
-            KillSwitch(known),  # first: the others see what an operator cleared
+            KillSwitch(_known_scopes(spot, outcomes)),  # first: the others see what an operator cleared
             BreakerStop(),
-            ReconciliationGuard((instrument,)),
-            FailureCaps((instrument,), settings.stops),
-            LossCap((instrument,), settings.stops),
-            Drawdown((instrument,), settings.stops),
+            ReconciliationGuard(instruments),
+            FailureCaps(instruments, settings.stops),
+            LossCap(instruments, settings.stops),
+            Drawdown(instruments, settings.stops),
             playbooks,
         ),
     )
-    return Program(engine, orders, grid, instrument, client_ids.prefix, playbooks)
+    return Program(engine, orders, slots, desk, venues, client_ids.prefix, playbooks)
+
+
+def _known_scopes(spot: Sequence[Instrument], outcomes: Sequence[Instrument]) -> frozenset[Scope]:
+    """Return what can be named before anything was traded in it; an outcome becomes known with its first order."""
+    scopes = {scope for one in spot for scope in scopes_of(SubPosition(SLOTS, one.id, "", ""))}
+    if outcomes:
+        scopes |= {Scope(ScopeKind.STRATEGY, DESK)}
+        scopes |= {Scope(ScopeKind.VENUE, one.id.venue) for one in outcomes}
+    return frozenset(scopes)
 
 
 def build_measures(program: Program, ledger: LedgerStore, free_bytes: Callable[[], int] | None = None) -> Measures:

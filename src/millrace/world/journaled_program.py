@@ -19,7 +19,10 @@ from millrace.core.events import ConfigApplied, Event, Scalar
 from millrace.core.failure import OperatorError, WorldError
 from millrace.world.assemble import Program, build_program
 
-_OF_THE_RUN = frozenset({"run.instrument", "run.seed", "run.installation", "slots.count"})
+_OF_THE_RUN = frozenset(
+    {"run.instrument", "run.seed", "run.installation", "slots.enabled", "slots.count", "arb.enabled"}
+)
+_VENUES = ("venue.", "prediction.")
 """What a run is, and what its first start did; another needs another run."""
 
 
@@ -81,9 +84,7 @@ def changed_keys(before: Mapping[str, Scalar], settings: Settings) -> tuple[str,
 
 def check_change(folder: Path, begun_with: Mapping[str, Scalar], settings: Settings) -> None:
     """Raise OperatorError when the settings cannot continue a run that was begun with others."""
-    fixed = [
-        key for key in changed_keys(begun_with, settings) if key in _OF_THE_RUN or key.startswith("venue.")
-    ]  # fmt: skip
+    fixed = [key for key in changed_keys(begun_with, settings) if key in _OF_THE_RUN or key.startswith(_VENUES)]
     if fixed:
         raise OperatorError(
             f"{folder} was begun with other settings of what stays for a whole run ({', '.join(fixed)} differ); start"

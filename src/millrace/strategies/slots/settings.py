@@ -29,6 +29,7 @@ DriftBasis = Literal["target", "market"]
 class SlotsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one grid (slots 21); those of a part of its own stand in its record."""
 
+    enabled: bool = True
     count: int = 10
 
     order_size_usd: float = 2.0

@@ -7,6 +7,7 @@ no slot's bounds can notice, without changing a decision.
 
 from typing import Any
 
+from millrace.core.binary_events import BINARY_EVENTS
 from millrace.core.commands import Intent, Lift, OrderUpdate, Post, Refused
 from millrace.core.events import (
     BalanceReport,
@@ -51,6 +52,8 @@ _BARS_KEPT = 600
 
 class SlotGrid:
     """One grid on one instrument; implements the kernel's `Strategy`."""
+
+    ignores = BINARY_EVENTS
 
     def __init__(self, name: str, instrument: Instrument, settings: SlotsSettings) -> None:
         self.name = name

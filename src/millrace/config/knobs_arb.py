@@ -1,0 +1,36 @@
+"""Knobs of the arbitrage desk as a whole, and of the simulated prediction venues that it trades on.
+
+The desk's parts have tables of their own. The venues' are assumptions, like those of the spot venue, and stay for a
+whole run.
+"""
+
+from collections.abc import Iterable
+
+from millrace.config.knob import Knob, knob
+
+_VENUES: Iterable[Knob] = (
+    knob("prediction.kalshi_usd", "", 5_000.0, "USD", "opening cash at kalshi", low=0, spec="arb 9"),
+    knob("prediction.polymarket_usd", "", 5_000.0, "USD", "opening cash at polymarket", low=0, spec="arb 9"),
+    knob(
+        "prediction.calls_per_sec",
+        "",
+        10,
+        "calls",
+        "private calls that may leave in a second, at each venue",
+        low=1,
+        spec="runtime 2.5",
+    ),
+    knob(
+        "prediction.leg_valid_for_sec",
+        "",
+        2.0,
+        "s",
+        "a leg that opens a position and waited longer for its call is not sent; 0 never drops one",
+        low=0,
+        spec="runtime 2.14",
+    ),
+)
+ARB_KNOBS: tuple[Knob, ...] = (
+    knob("arb.enabled", "", False, "", "the arbitrage desk trades", spec="arb 19"),
+    *_VENUES,
+)

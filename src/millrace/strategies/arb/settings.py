@@ -1,0 +1,14 @@
+"""What the arbitrage desk can be told, as one typed record made of its parts' records.
+
+Each part defines what it reads beside itself; this record only puts them together, so that the desk is built from one
+value and `millrace.config` fills one. The desk is off until somebody switches it on: it trades other money than the
+slot grid, and nobody should find it running by surprise.
+"""
+
+import msgspec
+
+
+class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the desk (arb 19); those of a part of its own stand in its record."""
+
+    enabled: bool = False
