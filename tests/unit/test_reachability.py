@@ -4,7 +4,14 @@ import pytest
 
 from source_tree import Module, imports, plant, read_tree
 
-ON_ITS_WAY = ("millrace.strategies.arb", "millrace.sim.prediction", "millrace.venues")
+ON_ITS_WAY = (
+    "millrace.strategies.arb",
+    "millrace.sim.prediction",
+    "millrace.venues",
+    "millrace.orders.fees",
+    "millrace.sizing",
+    "millrace.risk.exposure",
+)
 """Folders of a change that lands in steps; empty when it is whole."""
 ENTRIES = ("millrace.cli", "millrace.cli.__main__", "millrace.__main__")
 

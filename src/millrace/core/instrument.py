@@ -159,7 +159,24 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
         """
         if self.binary is None:
             return self.fee(self.cost(ticks, lots), maker=maker)
-        nano = self.binary.fees.fee_nano(ticks, lots, maker=maker)
+        return self._from_nano(self.binary.fees.fee_nano(ticks, lots, maker=maker))
+
+    def most_fee(self, ticks: Ticks, lots: Lots, *, may_take: bool) -> Money:
+        """Fee to set aside for one order: the maker's, or the taker's where that is higher and it may take.
+
+        However many fills it comes in, a binary market's schedule takes no more.
+        """
+        if self.binary is None:
+            cost = self.cost(ticks, lots)
+            fee = self.fee(cost, maker=True)
+            return max(fee, self.fee(cost, maker=False)) if may_take else fee
+        fees = self.binary.fees
+        nano = fees.maker.most_nano(ticks, lots)
+        if may_take:
+            nano = max(nano, fees.taker.most_nano(ticks, lots))
+        return self._from_nano(nano)
+
+    def _from_nano(self, nano: int) -> Money:
         return -(-nano // int(10 ** (_NANO_DECIMALS - self.quote_decimals)))
 
     def base_amount(self, lots: Lots) -> Money:

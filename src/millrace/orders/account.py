@@ -223,5 +223,4 @@ def _need(place: Place, instrument: Instrument, *, may_take: bool) -> Money:
     if place.side is Side.SELL:
         return instrument.base_amount(place.lots)
     cost = instrument.cost(place.limit_ticks, place.lots)
-    fee = instrument.fee(cost, maker=True)
-    return cost + (max(fee, instrument.fee(cost, maker=False)) if may_take else fee)
+    return cost + instrument.most_fee(place.limit_ticks, place.lots, may_take=may_take)

@@ -176,9 +176,7 @@ class LossCap:
     def _worst_case(self, place: Place) -> Dollars:
         instrument = self._instruments[str(place.instrument)]
         cost = instrument.cost(place.limit_ticks, place.lots)
-        fee = instrument.fee(cost, maker=True)
-        if place.style is not Style.POST_ONLY:
-            fee = max(fee, instrument.fee(cost, maker=False))
+        fee = instrument.most_fee(place.limit_ticks, place.lots, may_take=place.style is not Style.POST_ONLY)
         return in_dollars(-(-cost * self._worse_ppm // _PPM) + fee, instrument)
 
     # When to look again
