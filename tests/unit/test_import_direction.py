@@ -13,7 +13,7 @@ OUTER = ("shell", "venues", "research", "web", "config")
 FOLDERS = {*PURE, "sim", *OUTER, "world", "cli", "__main__", ""}
 PURE_STDLIB = {
     "__future__", "abc", "array", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "csv", "dataclasses",
-    "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re",
+    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re",
     "statistics", "string", "struct", "types", "typing", "zlib",
 }  # fmt: skip
 PURE_PACKAGES = {"msgspec", "numpy", "scipy"}

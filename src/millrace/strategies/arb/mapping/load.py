@@ -8,8 +8,6 @@ they say nothing about approval, so no row of theirs can be strict (arb 14.2).
 import csv
 import re
 
-import numpy as np
-
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import Outcome
 from millrace.strategies.arb.mapping.records import (
@@ -23,6 +21,7 @@ from millrace.strategies.arb.mapping.records import (
     Severity,
 )
 from millrace.strategies.arb.rules.records import Provenance, Relation
+from millrace.strategies.arb.utc import time_ns
 
 _V2 = {
     "group_id", "refs", "relation", "confidence", "provenance", "approved_by", "approved_at", "rules_hash",
@@ -31,7 +30,6 @@ _V2 = {
 _MARKET_COLUMN = re.compile(r"(?P<venue>\w+?)_market_id")
 _EVENT_COLUMN = re.compile(r"(?P<venue>\w+?)_(symbol|series_ticker|event_id|event_ticker|slug)")
 _OLD_EXTRAS = {"category", "confidence", "comparability", "notes"}
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?Z?")
 _PARTS_OF_REF = 3
 _RELATIONS = {Relation.EQUIVALENT, Relation.COMPLEMENT}
 
@@ -60,15 +58,6 @@ def parse_map(text: str, source: str) -> MappingMap:
         else:
             dropped.append(found)
     return MappingMap(rows=tuple(rows), dropped=tuple(dropped), sources=(source,))
-
-
-def time_ns(text: str) -> int | None:
-    """Return a time like 2026-01-31T12:00:00Z in ns, None for an empty text; raises ValueError for anything else."""
-    if not text:
-        return None
-    if not _TIME.fullmatch(text):
-        raise ValueError(f"{text!r} is no UTC time like 2026-01-31T12:00:00Z")
-    return int(np.datetime64(text.removesuffix("Z").replace(" ", "T"), "ns").astype(np.int64))
 
 
 def parse_ref(text: str) -> MappingRef | None:
