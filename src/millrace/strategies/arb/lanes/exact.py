@@ -1,0 +1,194 @@
+"""The exact look at one basket: its books walked together, fees at the size that would be traded (arb 2.2, 3).
+
+The size grows while one more contract of every leg costs, with its fee, no more than the floor less the least edge;
+then whole orders are priced, rounding included, and a size that rounding spoils gives way to the next smaller break of
+the books. Everything is an integer: ticks, millionths of a contract, nano-dollars.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import lcm
+from typing import NamedTuple
+
+import numpy as np
+
+from millrace.core.binary_events import BinaryQuote, BookLevel, Levels
+from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS, FeeSchedule, FeeTerms
+from millrace.core.instrument import Lots, Ticks
+from millrace.strategies.arb.buying import asks_and_turned, bids_of, effective_buy, ladder_of
+from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, Leg, MarketFacts, NanoUsd, Origin, Proposition, Style
+
+TICK_NANO = CONTRACT_LOTS // TICK_LOTS_PER_NANO
+"""What one tick costs per contract."""
+UNPRICED_NANO = 10**13
+"""Stands for a price that is not there: no basket with such a leg reaches any floor."""
+_RATE_PER_NANO = 100_000
+"""A fee's rate per contract, parts per million times squared ticks, counts 1e-5 nano-dollars."""
+SIZES_TRIED = 4
+"""Breaks of the books at which whole orders are priced, from the largest down."""
+
+
+@lru_cache(maxsize=256)
+def cost_table(terms: FeeTerms, min_lots: Lots, *, in_shares: bool) -> memoryview:
+    """Return what one contract costs at least with its fee, by price in ticks: the screen's optimistic bound.
+
+    Roundings up, minimums and steps between fills only add to it; what an order is spared by rounding down is spread
+    over the smallest order, and a cap per order leaves the price alone. Shares kept back count as dearer contracts.
+    """
+    ticks = np.arange(PAYOUT_TICKS + 1, dtype=np.int64)
+    rate = terms.quadratic_ppm * ticks * (PAYOUT_TICKS - ticks) + terms.price_ppm * ticks * PAYOUT_TICKS
+    fees = rate // _RATE_PER_NANO + terms.flat_nano
+    if terms.rounds_down:
+        fees -= -(-terms.quantum_nano * CONTRACT_LOTS // min_lots)
+    if terms.max_nano is not None:
+        fees = np.minimum(fees, 0)
+    costs = ticks * TICK_NANO
+    if in_shares:
+        kept = np.maximum(fees, 0)
+        left = np.maximum(costs - kept, 1)
+        fees = np.where(kept < costs, costs * costs // left - costs, UNPRICED_NANO)
+    return (costs + fees).data
+
+
+def table_of(fact: MarketFacts, style: Style) -> memoryview | None:
+    """Return a market's cost table; None when its fees are unknown, which makes it untradable (arb 6)."""
+    if fact.fees is None:
+        return None
+    terms = fact.fees.maker if style is Style.MAKER else fact.fees.taker
+    return cost_table(terms, fact.min_lots, in_shares=fact.fees.in_shares)
+
+
+class Offer(NamedTuple):
+    """What can be bought of one outcome: levels of `lots` that arrive, best first, and what they cost with fees."""
+
+    proposition: Proposition
+    style: Style
+    levels: Levels
+    table: memoryview
+    fees: FeeSchedule
+    fact: MarketFacts
+    origin: Origin
+    quote: BinaryQuote
+    known_ns: int
+
+    @property
+    def rungs(self) -> list[tuple[NanoUsd, Lots]]:
+        """What one contract costs with its fee at each level, and how many there are."""
+        return [(self.table[level.ticks], level.lots) for level in self.levels]
+
+    @property
+    def sort_key(self) -> tuple[str, str, str]:
+        """Canonical order of legs: venue, market, side (arb 1)."""
+        market = self.proposition.market
+        return market.venue, market.symbol.lower(), self.proposition.outcome.value
+
+
+def maker_ticks(quote: BinaryQuote, proposition: Proposition, fact: MarketFacts, aggressiveness: int) -> Ticks | None:
+    """Return where a maker would post: a tick above the bid or some below the ask, always below the ask (arb 7.1)."""
+    asks, turned = asks_and_turned(quote, proposition.outcome)
+    ask = effective_buy(asks[0] if asks else None, turned[0] if turned else None)
+    if ask is None:
+        return None
+    bids = bids_of(quote, proposition.outcome)
+    bid = bids[0].ticks if bids else 0
+    wanted = min(max(bid + fact.tick, ask.ticks - aggressiveness * fact.tick), ask.ticks - fact.tick)
+    return wanted if wanted >= fact.tick else None
+
+
+def offer_of(
+    proposition: Proposition, fact: MarketFacts, quote: BinaryQuote, style: Style, aggressiveness: int, known_ns: int
+) -> Offer | None:
+    """Return what a market's book offers of an outcome in a style; None when that is nothing.
+
+    A maker's size is what rests at the best price: an estimate, for nobody has to sell to a resting bid.
+    """
+    table, ladder = table_of(fact, style), ladder_of(quote, proposition.outcome, mirrored=fact.mirrored)
+    if table is None or ladder is None or fact.fees is None:
+        return None
+    levels = tuple(level for level in ladder.levels if 0 < level.ticks < PAYOUT_TICKS and level.lots > 0)
+    if style is Style.MAKER and levels:
+        ticks = maker_ticks(quote, proposition, fact, aggressiveness)
+        levels = () if ticks is None else (BookLevel(ticks, levels[0].lots),)
+    if fact.fees.in_shares:
+        maker = style is Style.MAKER
+        levels = tuple(BookLevel(each.ticks, fact.fees.net_lots(*each, maker=maker)) for each in levels)
+    if not levels or levels[0].lots <= 0:
+        return None
+    return Offer(proposition, style, levels, table, fact.fees, fact, ladder.origin, quote, known_ns)
+
+
+def depth_breaks(offers: Sequence[Offer], limit_nano: NanoUsd) -> list[Lots]:
+    """Return the sizes at which some leg's price changes, as far as one more contract costs at most `limit_nano`.
+
+    The last is the largest size that is worth its marginal cost (arb 2.2); none when the best prices are too high.
+    """
+    at = [0] * len(offers)
+    left = [offer.levels[0].lots for offer in offers]
+    marginal = sum(offer.table[offer.levels[0].ticks] for offer in offers)
+    size, breaks = 0, []
+    while marginal <= limit_nano:
+        step = min(left)
+        size += step
+        breaks.append(size)
+        for leg, offer in enumerate(offers):
+            left[leg] -= step
+            if left[leg]:
+                continue
+            at[leg] += 1
+            if at[leg] == len(offer.levels):
+                return breaks
+            level = offer.levels[at[leg]]
+            left[leg] = level.lots
+            marginal += offer.table[level.ticks] - offer.table[offer.levels[at[leg] - 1].ticks]
+    return breaks
+
+
+def leg_at(offer: Offer, lots: Lots) -> Leg:
+    """Return one leg at a size that its levels hold, with exact cost and fee; `lots` is what arrives."""
+    maker = offer.style is Style.MAKER
+    terms = offer.fees.maker if maker else offer.fees.taker
+    open_lots, units, kept_units, shown = lots, 0, 0, 0
+    fills = []
+    ticks = offer.levels[0].ticks
+    for level in offer.levels:
+        if not open_lots:
+            break
+        ticks, taken = level.ticks, min(open_lots, level.lots)
+        open_lots -= taken
+        shown += level.lots
+        units += ticks * taken
+        fills.append((ticks, taken))
+        if offer.fees.in_shares:
+            kept_units += ticks * (offer.fees.gross_lots(ticks, taken, lot=offer.fact.lot, maker=maker) - taken)
+    fee = -(-kept_units // TICK_LOTS_PER_NANO) if offer.fees.in_shares else terms.walked_nano(fills)
+    bids = bids_of(offer.quote, offer.proposition.outcome)
+    return Leg(
+        offer.proposition, offer.style, ticks, shown, -(-units // TICK_LOTS_PER_NANO), fee,
+        bids[0].ticks if bids else 0, offer.known_ns, offer.quote.version, offer.origin,
+    )  # fmt: skip
+
+
+class Sized(NamedTuple):
+    """Legs at the size with the most net value, and the largest size that the books allow at the edge."""
+
+    legs: tuple[Leg, ...]
+    lots: Lots
+    max_lots: Lots
+
+
+def sized(offers: Sequence[Offer], floor: int, min_edge_nano: NanoUsd) -> Sized | None:
+    """Return the basket at its best size, or None when no size keeps `min_edge_nano` per dollar of floor.
+
+    Sizes are multiples of every leg's lot and at least every leg's minimum.
+    """
+    worth = floor * (10**9 - min_edge_nano)
+    breaks = depth_breaks(offers, worth)
+    step = lcm(*(offer.fact.lot for offer in offers))
+    least = max(offer.fact.min_lots for offer in offers)
+    sizes = sorted({size - size % step for size in breaks if size >= least and size >= step}, reverse=True)
+    for lots in sizes[:SIZES_TRIED]:
+        legs = tuple(leg_at(offer, lots) for offer in offers)
+        spent = sum(leg.cost_nano + leg.fee_nano for leg in legs)
+        if lots >= least and spent * CONTRACT_LOTS <= worth * lots:
+            return Sized(legs, lots, sizes[0])
+    return None
