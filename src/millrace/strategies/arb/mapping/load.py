@@ -25,7 +25,7 @@ from millrace.strategies.arb.utc import time_ns
 
 _V2 = {
     "group_id", "refs", "relation", "confidence", "provenance", "approved_by", "approved_at", "rules_hash",
-    "similarity", "verified_at", "note",
+    "similarity", "verified_at", "review", "note",
 }  # fmt: skip
 _MARKET_COLUMN = re.compile(r"(?P<venue>\w+?)_market_id")
 _EVENT_COLUMN = re.compile(r"(?P<venue>\w+?)_(symbol|series_ticker|event_id|event_ticker|slug)")
@@ -132,8 +132,8 @@ def _claim(group: str, refs: tuple[MappingRef, ...], fields: dict[str, str], num
     if relation not in _RELATIONS or (relation is Relation.COMPLEMENT and len(refs) > 2):  # noqa: PLR2004
         raise ValueError(f"relation {relation} over {len(refs)} venues; a mapping is equivalent, or complement of two")
     confidence = float(value.get("confidence") or 0.0)
-    similarity = float(value["similarity"]) if value.get("similarity") else None
-    for name, share in (("confidence", confidence), ("similarity", similarity)):
+    similarity, review = (float(value[name]) if value.get(name) else None for name in ("similarity", "review"))
+    for name, share in (("confidence", confidence), ("similarity", similarity), ("review", review)):
         if share is not None and not 0.0 <= share <= 1.0:
             raise ValueError(f"{name} {share:g} is not between 0 and 1")
     return MappingRow(
@@ -147,6 +147,7 @@ def _claim(group: str, refs: tuple[MappingRef, ...], fields: dict[str, str], num
         rules_hash=value.get("rules_hash", ""),
         similarity=similarity,
         verified_ns=time_ns(value.get("verified_at", "")),
+        review=review,
         line=number,
     )
 

@@ -48,7 +48,8 @@ class MappingRow(msgspec.Struct, frozen=True, kw_only=True):
     """One claim over two or more venues.
 
     `rules_hash` and `similarity` are those at the approval, empty and None when nobody recorded them; `verified_ns` is
-    when a venue's own words were last compared. `line` is the line of the file, for messages.
+    when a venue's own words were last compared. `review` is what a language model or a text heuristic thinks: advice,
+    which can take a row away and never makes it strict (arb 14.5). `line` is the line of the file, for messages.
     """
 
     group_id: str
@@ -61,6 +62,7 @@ class MappingRow(msgspec.Struct, frozen=True, kw_only=True):
     rules_hash: str = ""
     similarity: float | None = None
     verified_ns: int | None = None
+    review: float | None = None
     line: int = 0
 
     @property
