@@ -1,0 +1,1 @@
+"""A simulated venue of binary markets, and universes of linked markets to trade there."""
