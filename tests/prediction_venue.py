@@ -10,8 +10,8 @@ from millrace.strategies.arb.model import MarketFacts
 
 KALSHI = InstrumentId("kalshi", "A")
 POLY = InstrumentId("polymarket", "B")
-CENT = FeeSchedule(FeeTerms(quadratic_ppm=70_000, quantum_nano=10_000_000))
-SHARES = FeeSchedule(FeeTerms(quadratic_ppm=50_000, quantum_nano=10_000), in_shares=True)
+CENT = FeeSchedule(FeeTerms(quadratic_ppm=70_000, quantum_nano=10_000_000, fill_quantum_nano=100_000))
+SHARES = FeeSchedule(FeeTerms(quadratic_ppm=50_000, quantum_nano=10_000, rounds_down=True), in_shares=True)
 ONE = 1_000_000
 NO_LUCK = {
     "latency_mean_ns": 10,
@@ -22,8 +22,8 @@ NO_LUCK = {
 }
 
 
-def kalshi(**more) -> PredictionSettings:
-    facts = MarketFacts(market=KALSHI, event="E", fees=CENT, mirrored=True, lot=10_000)
+def kalshi(lot=10_000, **more) -> PredictionSettings:
+    facts = MarketFacts(market=KALSHI, event="E", fees=CENT, mirrored=True, lot=lot)
     return PredictionSettings(
         **{"venue": "kalshi", "markets": (facts,), "opening": {"USD": 100 * 10**9}, "seed": 1, "nets": True}
         | NO_LUCK

@@ -1,6 +1,7 @@
 """The simulated venue of binary markets, rule by rule (arb 2, 6, 11, 12, 17; venues 3, 4)."""
 
 import pytest
+from msgspec import structs
 
 from millrace.core.binary_events import MarketResolved, PairsRedeemed, QuoteSource
 from millrace.core.commands import ApprovedAmend, OrderState, Side, Style
@@ -121,15 +122,19 @@ def test_pairs_of_one_market_become_dollars_at_once() -> None:
 
 
 def test_many_small_fills_pay_the_fee_of_one() -> None:
-    one = venue()
-    one.on_book(book(KALSHI, 1, yes_asks=[(6_000, 50)]))
-    one.place(order("m", KALSHI, lots=5 * ONE, ticks=5_000, style=Style.LIMIT), 2)
-    two = venue()
-    for ts_ns in range(1, 6):
-        two.on_book(book(KALSHI, 2 * ts_ns, yes_asks=[(5_000, ts_ns)]))
-        if ts_ns == 1:
-            two.place(order("t", KALSHI, lots=4 * ONE, ticks=5_000, style=Style.LIMIT), 3)
-    assert two.order_status("t").cum_fee == 20_000_000  # 1 taken: ceil(0.0175) = 0.02; makers pay nothing
+    """arb 6: the accumulator gives back what the roundings of single fills took too much."""
+    facts = kalshi().markets[0]
+    makers_pay = structs.replace(facts, fees=structs.replace(facts.fees, maker=facts.fees.taker))
+    fees = []
+    for sizes in ([5], [1, 1, 1, 1, 1]):
+        one = venue(kalshi(markets=(makers_pay,)))
+        one.place(order("m", KALSHI, lots=5 * ONE, style=Style.POST_ONLY), 1)
+        for ts_ns, size in enumerate(sizes, 2):
+            one.on_book(book(KALSHI, 2 * ts_ns, yes_asks=[(5_000, size)]))
+            one.on_book(book(KALSHI, 2 * ts_ns + 1, yes_asks=[]))
+        assert one.order_status("m").state is OrderState.FILLED
+        fees.append(one.order_status("m").cum_fee)
+    assert fees == [90_000_000, 90_000_000]  # 5 x 0.07 / 4 = 0.0875, up to the cent; five times 0.02 would be 0.10
 
 
 def test_fees_in_shares_leave_fewer_contracts_and_no_other_cash() -> None:
@@ -182,8 +187,6 @@ def test_refusals() -> None:
 
 def test_a_buy_only_venue_refuses_sells() -> None:
     facts = kalshi().markets[0]
-    from msgspec import structs
-
     one = venue(kalshi(markets=(structs.replace(facts, can_sell=False),)))
     assert rejected(one.place(order("s", KALSHI, side=Side.SELL), 1)) is RejectReason.OTHER
 
@@ -236,8 +239,6 @@ def test_an_amend_takes_when_it_crosses_and_keeps_its_place_when_it_shrinks() ->
 
 def test_orders_end_when_their_market_closes() -> None:
     facts = kalshi().markets[0]
-    from msgspec import structs
-
     one = venue(kalshi(markets=(structs.replace(facts, close_ns=10),)))
     one.place(order("m", KALSHI, style=Style.LIMIT), 2)
     assert events(one.on_book(book(KALSHI, 10, yes_asks=[(4_000, 9)])), OrderEnded)[0].progress.cum_lots == 0

@@ -41,8 +41,9 @@ from millrace.core.instrument import (
     outcome_of,
 )
 from millrace.core.order_truth import VenueOrder
+from millrace.orders.fees import OrderFee
 from millrace.sim.prediction.book import Book
-from millrace.sim.prediction.order import WorkingOrder, sums, terms_of
+from millrace.sim.prediction.order import WorkingOrder, filled, terms_of
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.prediction.venue_records import (
     Accepted,
@@ -295,11 +296,10 @@ class PredictionVenue:
         """Return what an order must have: contracts, or the money for what it takes and for its rest at the limit."""
         if side is Side.SELL:
             return lots
-        traded = {(ticks, maker): lots for ticks, lots, maker in taking.trades}
         rest = lots - taking.lots
-        sent = sum(sums(instrument, side, traded)[1:])
-        resting = sum(sums(instrument, side, {(limit_ticks, True): rest} if rest else {})[1:])
-        whole = sum(sums(instrument, side, {(limit_ticks, True): lots})[1:])
+        sent = filled(instrument, side, OrderFee(), taking.trades).paid
+        resting = instrument.cost(limit_ticks, rest) + instrument.most_fee(limit_ticks, rest, may_take=False)
+        whole = instrument.cost(limit_ticks, lots) + instrument.most_fee(limit_ticks, lots, may_take=False)
         return max(sent + resting, whole)
 
     def _taking(
@@ -343,7 +343,7 @@ class PredictionVenue:
 
     def _fed(self, book: Book, order: WorkingOrder, ts_ns: int, answers: list[Delivery]) -> None:
         """Trade a resting order with what is offered up to its price, after those who stood there first."""
-        ahead, left, filled = order.ahead, order.left, 0
+        ahead, left, done = order.ahead, order.left, 0
         used: list[tuple[LevelKey, Lots]] = []
         for key, lots in book.offers(order.wants):
             if key.ticks > order.pays_ticks or not left:
@@ -353,11 +353,11 @@ class PredictionVenue:
             ours -= ours % order.instrument.lot
             ahead -= others
             left -= ours
-            filled += ours
+            done += ours
             used.append((key, others + ours))
         if not used:
             return
-        trades = (Trade(order.limit_ticks, filled, True),) if filled else ()
+        trades = (Trade(order.limit_ticks, done, True),) if done else ()
         self._execute(book, order, Executed(ts_ns, order.client_id, trades, tuple(used), ahead), answers)
 
     def _execute(self, book: Book, order: WorkingOrder, record: Executed, answers: list[Delivery]) -> None:

@@ -93,8 +93,7 @@ class PredictionState:
             "open": {
                 client_id: (
                     msgspec.to_builtins(order.described()),
-                    (order.style.value, order.number, order.ahead, order.gross, order.held),
-                    sorted(order.traded.items()),
+                    order.saved(),
                 )
                 for client_id, order in self.open.items()
             },
@@ -149,7 +148,7 @@ class PredictionState:
             self.numbered += 1
             book.leave(order)
             order.number, order.ahead = self.numbered, record.ahead
-        order.lots, order.limit_ticks = record.lots, record.limit_ticks
+        order.take_terms(record.lots, record.limit_ticks)
         if record.ahead >= 0:
             book.rest(order)
         self._hold(order)
@@ -160,11 +159,9 @@ class PredictionState:
         book = self._at(self._book(order), record.ts_ns)
         for key, lots in record.used:
             book.use(key, lots)
-        lots, cost, fee = order.cum_lots, order.cum_cost, order.cum_fee
         order.ahead = record.ahead
-        order.trade(record.trades)
+        lots, cost, fee = order.trade(record.trades)
         name, currency = order.instrument.id, order.instrument.quote
-        lots, cost, fee = order.cum_lots - lots, order.cum_cost - cost, order.cum_fee - fee
         self._hold(order)
         self.cash.free[currency] -= order.side.sign * cost + fee
         if order.side is Side.BUY and (lots or cost):
