@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.core.binary_events import RedeemRoute
 from millrace.core.commands import (
     Alert,
     AmendOrder,
@@ -19,6 +20,7 @@ from millrace.core.commands import (
     Post,
     RecordAdoption,
     RecordAmend,
+    RecordClosing,
     RecordFill,
     RecordOpening,
     RecordOrder,
@@ -89,6 +91,7 @@ commands = st.one_of(
     ),
     st.builds(RecordAdoption, client_ids, places, times),
     st.builds(RecordOpening, positions, sides, small, small, small, times),
+    st.builds(RecordClosing, positions, st.integers(-3, 3), small, small, st.sampled_from(RedeemRoute), small, times),
     st.builds(RecordOrder, client_ids, st.sampled_from(OrderState), st.sampled_from(["", "v1", "v2"]), times),
     st.builds(
         RecordFill,
@@ -127,6 +130,7 @@ def reads(ledger):
         ledger.positions(),
         ledger.fills(),
         [list(ledger.fees(name).items()) for name in ("grid", "quote")],
+        [list(ledger.cash(name).items()) for name in ("grid", "quote")],
         ledger.bookings(),
         ledger.bookings("cycle"),
         ledger.restrictions(),

@@ -38,7 +38,7 @@ def plans(draw: st.DrawFn) -> tuple[list[Place], LegPolicy]:
         lots = draw(st.integers(1, 50))
         legs.append(Place(instrument, side, lots, 100, Style.LIMIT, position, False, f"k{number}", "leg"))
     hardness = tuple(draw(st.lists(st.floats(0, 9), min_size=count, max_size=count)))
-    finish = draw(st.sampled_from(Finish))
+    finish = draw(st.sampled_from([Finish.HEDGE, Finish.UNWIND, Finish.HOLD]))
     return legs, LegPolicy(finish, hardness, (90,) * count, (80,) * count)
 
 

@@ -49,7 +49,7 @@ from millrace.world.simulation import Simulation
 
 FAR = structs.replace(DOGE, id=InstrumentId("far", "DOGE/USD"))
 SLIP = 50
-FINISH = tuple(Finish)
+FINISH = (Finish.HEDGE, Finish.UNWIND, Finish.HOLD)
 
 
 class Pair:

@@ -191,7 +191,7 @@ def test_what_an_exit_may_still_cover():
     second = add(table, place("exit2", 8, Side.SELL, reduces=True))
     table.apply(progress(8, client_id=second))
     assert (table.position(LEG), table.coverable(LEG, Side.SELL)) == (0, 0)
-    assert table.snapshot()["positions"] == []
+    assert table.positions() == {}
 
 
 def test_a_short_legs_buy_exit_is_reducing():

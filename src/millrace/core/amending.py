@@ -10,11 +10,19 @@ from collections.abc import Callable
 from msgspec import structs
 
 from millrace.core.commands import Amend, ApprovedAmend, Place, Refused
+from millrace.core.instrument import Lots
 from millrace.core.order_truth import Terms
 from millrace.core.permission import ReasonCode
 from millrace.core.ports import Board, Orders
 
 _NOT_AMENDABLE = (ReasonCode.NOT_AMENDABLE.value,)
+
+
+def room(place: Place, orders: Orders) -> Lots:
+    """Return the lots that an order may still close, or add to complete its basket; 0 for one that does neither."""
+    if place.reduces:
+        return orders.coverable(place.position, place.side)
+    return orders.hedgeable(place.position) if place.hedges else 0
 
 
 def judged(
@@ -32,5 +40,5 @@ def judged(
     after = structs.replace(before, lots=amend.lots, limit_ticks=amend.limit_ticks)
     if not order.is_amendable:
         return Refused(after, _NOT_AMENDABLE, now_ns, is_amend=True)
-    coverable = orders.coverable(before.position, before.side) + before.lots if before.reduces else 0
+    coverable = 0 if before.adds else room(before, orders) + before.lots
     return board.permit_amend(before, after, order.client_id, order.revision + 1, coverable, now_ns, objections(after))

@@ -79,7 +79,8 @@ class Severity(StrEnum):
 class Place(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="place"):
     """An order that a strategy wants. `key` is its derived identity; `position` the sub-position that it changes.
 
-    With `reduces` the order closes part of that sub-position and may not exceed what is open there.
+    With `reduces` the order closes part of that sub-position and may not exceed what is open there. With `hedges` it
+    buys what a basket lacks: no more than makes its sub-position as large as another one of the same group.
     """
 
     instrument: InstrumentId
@@ -91,6 +92,12 @@ class Place(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="place"):
     reduces: bool
     key: str
     purpose: str
+    hedges: bool = False
+
+    @property
+    def adds(self) -> bool:
+        """Whether it may add to what is at risk: it neither closes a position nor completes a basket."""
+        return not (self.reduces or self.hedges)
 
 
 class OpportunityLeg(NamedTuple):
@@ -122,6 +129,8 @@ class Finish(StrEnum):
     HEDGE = "hedge"
     UNWIND = "unwind"
     HOLD = "hold"
+    STRATEGY = "strategy"
+    """The strategy follows the legs itself, at prices of the moment; those of the greatest hardness leave at once."""
 
 
 class LegPolicy(msgspec.Struct, frozen=True, gc=False):
@@ -143,12 +152,15 @@ class LegPolicy(msgspec.Struct, frozen=True, gc=False):
 class Plan(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="plan"):
     """Orders that act on one opportunity together: each may leave, or none does, and they do once.
 
-    A leg's `key` is its name within the plan, unique there; its intent key is derived from the opportunity's.
+    A leg's `key` is its name within the plan, unique there; its intent key is derived from the opportunity's, or from
+    `intent`, a name that the strategy never gives twice. `booked` is written down in the same step if the plan begins.
     """
 
     opportunity: Opportunity
     legs: tuple[Place, ...]
     policy: LegPolicy = LegPolicy()
+    intent: str = ""
+    booked: tuple["Book", ...] = ()
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="cancel"):
@@ -267,7 +279,7 @@ class Approved(msgspec.Struct, frozen=True, gc=False):
     @property
     def increases(self) -> bool:
         """Whether it may add to a position."""
-        return not self.order.reduces
+        return self.order.adds
 
 
 class ApprovedAmend(msgspec.Struct, frozen=True, gc=False):
@@ -374,8 +386,8 @@ class RecordFill(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="reco
 class RecordClosing(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="record_closing"):
     """Part of a position became cash without an order: its market paid out, or the venue took pairs back.
 
-    Unique by position, route and time. `lots` are the signed lots that are gone, `proceeds` the quote money received,
-    `fee` what the venue kept of it.
+    Unique by position, route, number and time; `number` counts the program's closings. `lots` are the signed lots that
+    are gone, `proceeds` the quote money received, `fee` what the venue kept of it.
     """
 
     position: SubPosition
@@ -383,6 +395,7 @@ class RecordClosing(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="r
     proceeds: Money
     fee: Money
     route: RedeemRoute
+    number: int
     ts_ns: int
 
 

@@ -14,8 +14,8 @@ is the one module that catches what it does not know, so that the halt is a comm
 from collections.abc import Sequence
 from typing import Any
 
-from millrace.core.amending import judged
-from millrace.core.binary_events import BinaryQuote
+from millrace.core.amending import judged, room
+from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed
 from millrace.core.codec import EMPTY_HASH, chain, encode_commands
 from millrace.core.commands import (
     Alert,
@@ -28,9 +28,12 @@ from millrace.core.commands import (
     Command,
     Intent,
     Lift,
+    Opportunity,
+    OrderUpdate,
     Place,
     Plan,
     Post,
+    RecordClosing,
     Refuse,
     Refused,
     Severity,
@@ -131,6 +134,14 @@ class Engine:
         """Return the restriction level and multiplier that an order would meet."""
         return self.board.standing(strategy, instrument)
 
+    def standing_of(self, position: SubPosition) -> Standing:
+        """Return the same for orders of a sub-position, its lane and family included."""
+        return self.board.standing_of(position)
+
+    def is_closed(self, opportunity: Opportunity) -> bool:
+        """Tell whether an opportunity, by its family or a market of it, was acted on and is not open again."""
+        return self.orders.is_closed(opportunity, self.now_ns)
+
     def restrictions(self) -> list[Restriction]:
         """Return the restrictions in force."""
         return self.board.active()
@@ -189,6 +200,8 @@ class Engine:
             self._order_news(event, out)
         else:
             self._market.advance(self.now_ns)
+            if isinstance(event, MarketResolved | PairsRedeemed):
+                self._closed(self.orders.close(event, self._instruments), out)
             self._other(event, out)
 
     def _other(self, event: Event, out: list[Command]) -> None:
@@ -225,6 +238,16 @@ class Engine:
         owner = self._by_name[update.place.position.strategy]
         self._route(owner, self.orders.legs.heard(update), out)
         self._route(owner, owner.decide(update, self), out)
+        if update.d_lots:
+            self._closed(self.orders.close_late(update, self._instruments), out)
+
+    def _closed(self, closings: list[tuple[RecordClosing, OrderUpdate]], out: list[Command]) -> None:
+        """Book what became cash without an order, and show it to guards and owner as if an order had closed it."""
+        for record, update in closings:
+            out.append(record)
+            self._guards_see(update, out)
+            owner = self._by_name[update.place.position.strategy]
+            self._route(owner, owner.decide(update, self), out)
 
     def _guards_see(self, seen: Seen, out: list[Command]) -> None:
         """Show the guards that read its kind what happened, and do what they say."""
@@ -256,7 +279,7 @@ class Engine:
 
     def _objections(self, places: Sequence[Place], out: list[Command]) -> tuple[str, ...]:
         """Return why guards would not let what of these adds to positions leave; one that raises halts everything."""
-        adding = tuple(place for place in places if not place.reduces)
+        adding = tuple(place for place in places if place.adds)
         found: list[str] = []
         for guard in self.guards if adding else ():
             try:
@@ -348,6 +371,7 @@ class Engine:
                 self._take(verdict, out)
             elif isinstance(verdict, Approved):
                 self.probe.drop(verdict.client_id)
+        out.extend(plan.booked)
         forgotten = self.orders.acted(plan.opportunity, self.now_ns)
         if forgotten:
             text = f"{forgotten} opportunities were forgotten before their cooldown ended; they may be acted on again"
@@ -369,11 +393,10 @@ class Engine:
         return verdict
 
     def _permitted(self, strategy: str, place: Place, objections: tuple[str, ...]) -> Approved | Refused:
-        coverable = self.orders.coverable(place.position, place.side) if place.reduces else 0
         client_id = self.orders.client_id(strategy, place.key)
         self.probe.mark(client_id, Stage.DETECT, self.now_ns)
         self.probe.mark(client_id, Stage.PLAN)
-        verdict = self.board.permit(place, client_id, coverable, self.now_ns, objections)
+        verdict = self.board.permit(place, client_id, room(place, self.orders), self.now_ns, objections)
         if isinstance(verdict, Refused):
             self.probe.drop(client_id)
         return verdict

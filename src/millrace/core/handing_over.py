@@ -27,7 +27,7 @@ def taken_over(
     openings: list[OrderUpdate] = []
     for opened in event.positions:
         account.know(instruments[opened.position.instrument])
-        orders.opened(opened.position, opened.lots)
+        orders.opened(opened.position, opened.lots, opened.cost)
         side, lots = _side(opened), abs(opened.lots)
         facts.append(RecordOpening(opened.position, side, lots, opened.cost, opened.fees, event.ts_ns))
         openings.append(_seen(opened, event.ts_ns))

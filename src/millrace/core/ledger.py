@@ -18,6 +18,7 @@ from millrace.core.commands import (
     Post,
     RecordAdoption,
     RecordAmend,
+    RecordClosing,
     RecordFill,
     RecordOpening,
     RecordOrder,
@@ -28,7 +29,19 @@ from millrace.core.instrument import Lots, Money
 from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 
-FACTS = (Submit, AmendOrder, RecordAdoption, RecordOpening, RecordOrder, RecordAmend, RecordFill, Book, Post, Lift)
+FACTS = (
+    Submit,
+    AmendOrder,
+    RecordAdoption,
+    RecordOpening,
+    RecordOrder,
+    RecordAmend,
+    RecordFill,
+    RecordClosing,
+    Book,
+    Post,
+    Lift,
+)
 """The commands that a ledger keeps; the journal is synced before they are committed."""
 
 
@@ -100,6 +113,10 @@ class LedgerStore(Protocol):
 
     def fees(self, strategy: str) -> dict[str, Money]:
         """Return what the venue charged for a strategy's fills, by the groups of their positions."""
+        ...
+
+    def cash(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills and closings brought in, less what they and their fees cost, by group."""
         ...
 
     def bookings(self, kind: str | None = None) -> list[Book]:

@@ -4,9 +4,10 @@ The kernel (`core.engine`) imports none of the packages that implement these; th
 read, tested and replaced alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import (
     Approved,
     ApprovedAmend,
@@ -17,6 +18,7 @@ from millrace.core.commands import (
     OrderUpdate,
     Place,
     Plan,
+    RecordClosing,
     Refused,
     Side,
 )
@@ -145,7 +147,27 @@ class Orders(Restorable, Protocol):
         """Take an order that another program placed, and return the facts for the ledger."""
         ...
 
-    def opened(self, position: SubPosition, lots: Lots) -> None:
+    def is_closed(self, opportunity: Opportunity, ts_ns: int) -> bool:
+        """Tell whether an opportunity was acted on and is not open again."""
+        ...
+
+    def close(
+        self, event: MarketResolved | PairsRedeemed, instruments: Mapping[InstrumentId, Instrument]
+    ) -> list[tuple[RecordClosing, OrderUpdate]]:
+        """Take a pay-out or pairs taken back: facts for the ledger, and the updates that guards and owner see."""
+        ...
+
+    def close_late(
+        self, update: OrderUpdate, instruments: Mapping[InstrumentId, Instrument]
+    ) -> list[tuple[RecordClosing, OrderUpdate]]:
+        """Return the same of a fill that was heard of after its market's end."""
+        ...
+
+    def hedgeable(self, position: SubPosition) -> Lots:
+        """Return the lots that a sub-position lacks to be as large as the largest of its group."""
+        ...
+
+    def opened(self, position: SubPosition, lots: Lots, cost: Money) -> None:
         """Take signed lots that were open before the first fill of ours."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.commands import Intent, Opportunity, OrderUpdate, Refused
 from millrace.core.events import Event
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Ticks
@@ -88,6 +88,14 @@ class View(Protocol):
 
     def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
         """Return the restriction level and multiplier that an order would meet."""
+        ...
+
+    def standing_of(self, position: SubPosition) -> Standing:
+        """Return the same for orders of a sub-position, its lane and family included."""
+        ...
+
+    def is_closed(self, opportunity: Opportunity) -> bool:
+        """Tell whether an opportunity was acted on and is not open again."""
         ...
 
 

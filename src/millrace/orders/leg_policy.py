@@ -96,6 +96,7 @@ class Legging:
     def begin(self, strategy: str, key: str, legs: Sequence[Place], policy: LegPolicy, now_ns: int) -> frozenset[str]:
         """Take a plan whose legs may all leave now; returns the keys of those that do.
 
+        A plan whose strategy follows the legs itself is none of ours from here on.
         Raises ValueError for a policy whose figures are not one for each leg.
         """
         for figures in (policy.hardness, policy.hedge_ticks, policy.unwind_ticks):
@@ -103,6 +104,9 @@ class Legging:
                 raise ValueError(f"plan {key}: {len(figures)} figures for {len(legs)} legs")
         if len(legs) == 1:
             return frozenset(leg.key for leg in legs)
+        if policy.finish is Finish.STRATEGY:
+            hardness = policy.hardness or (0.0,) * len(legs)
+            return frozenset(leg.key for leg, hard in zip(legs, hardness, strict=True) if hard == max(hardness))
         groups = _groups(legs, policy)
         wait_ns = policy.gap_ns if len(groups) == 1 else policy.first_wait_ns
         basket = _Basket(key, strategy, tuple(legs), policy, groups, [0] * len(legs), now_ns + wait_ns)

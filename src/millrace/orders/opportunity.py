@@ -90,11 +90,15 @@ class Opportunities:
         wanted = plan.opportunity
         if not (plan.legs and wanted.legs):
             raise ValueError(f"a plan of kind {wanted.kind!r} has no legs")
-        key = opportunity_key(wanted, ts_ns, self._bucket_ns)
+        key = plan.intent or opportunity_key(wanted, ts_ns, self._bucket_ns)
         legs = tuple(structs.replace(leg, key=intent_key(key, leg.key)) for leg in plan.legs)
-        duplicate = any(ts_ns < self._until_ns.get(name, ts_ns) for name in self._names(wanted))
+        duplicate = self.closed(wanted, ts_ns)
         self.dropped += duplicate
         return Admission(key, legs, duplicate)
+
+    def closed(self, opportunity: Opportunity, ts_ns: int) -> bool:
+        """Tell whether its family or a market of it was acted on and is not open again."""
+        return any(ts_ns < self._until_ns.get(name, ts_ns) for name in self._names(opportunity))
 
     def acted(self, opportunity: Opportunity, ts_ns: int) -> int:
         """Close what was acted on; returns how many others had to be forgotten before their time."""

@@ -6,12 +6,13 @@ table are told the same increments.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import structs
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import (
     Alert,
     AmendResult,
@@ -25,6 +26,7 @@ from millrace.core.commands import (
     Plan,
     RecordAdoption,
     RecordAmend,
+    RecordClosing,
     RecordFill,
     RecordOrder,
     Severity,
@@ -46,13 +48,15 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.ids import ClientIds, SubPosition
-from millrace.core.instrument import InstrumentId, Lots, Money
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import GONE, OpenOrder, Terms
 from millrace.orders.leg_policy import Legging
 from millrace.orders.opportunity import Admission, Opportunities
+from millrace.orders.positions import Closed, Positions, closing_of
 from millrace.orders.states import next_state
 
 Applied = tuple[OrderUpdate, list[Command]]
+Closings = list[tuple[RecordClosing, OrderUpdate]]
 _END_STATES = {EndStatus.CANCELLED: OrderState.CANCELLED, EndStatus.EXPIRED: OrderState.EXPIRED}
 
 
@@ -94,9 +98,10 @@ class _Order(msgspec.Struct, gc=False):
 class _Saved(msgspec.Struct):
     orders: list[_Order]
     ended: list[str]
-    positions: list[tuple[SubPosition, Lots]]
     opportunities: dict[str, Any]
     legs: list[Any]
+    positions: dict[str, Any]
+    closings: int
 
 
 class OrderTable:
@@ -108,7 +113,8 @@ class OrderTable:
         self._orders: dict[str, _Order] = {}
         self._keys: dict[tuple[str, str], _Order] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
-        self._positions: dict[SubPosition, Lots] = {}
+        self._positions = Positions()
+        self._closings = 0
         self._closing: dict[tuple[SubPosition, Side], Lots] = {}
         self._live: dict[InstrumentId, int] = {}
         self.opportunities = Opportunities()
@@ -142,16 +148,25 @@ class OrderTable:
 
     def position(self, position: SubPosition) -> Lots:
         """Return signed open lots."""
-        return self._positions.get(position, 0)
+        return self._positions.lots(position)
 
     def coverable(self, position: SubPosition, side: Side) -> Lots:
         """Return the lots that an order on `side` may still close; 0 when that side would add to the position."""
-        closable = -side.sign * self._positions.get(position, 0)
+        closable = -side.sign * self._positions.lots(position)
         return max(closable - self._closing.get((position, side), 0), 0)
+
+    def hedgeable(self, position: SubPosition) -> Lots:
+        """Return the lots that a buy may still add without its group's sub-position being larger than any other's."""
+        rest = sum(
+            order.rest
+            for order in self._orders.values()
+            if not order.state.is_terminal and order.place.position == position and order.place.side is Side.BUY
+        )
+        return max(self._positions.most_in_group(position) - self._positions.lots(position) - rest, 0)
 
     def positions(self) -> dict[SubPosition, Lots]:
         """Return every sub-position that is not flat."""
-        return dict(self._positions)
+        return self._positions.all()
 
     def live(self, instrument: InstrumentId) -> int:
         """Return the number of live or in-flight orders on an instrument."""
@@ -181,6 +196,10 @@ class OrderTable:
         """Close an opportunity that was acted on; returns how many others were forgotten before their time."""
         return self.opportunities.acted(opportunity, ts_ns)
 
+    def is_closed(self, opportunity: Opportunity, ts_ns: int) -> bool:
+        """Tell whether an opportunity was acted on and is not open again."""
+        return self.opportunities.closed(opportunity, ts_ns)
+
     def add(self, approved: Approved) -> None:
         """Take an order that is about to be sent; raises ValueError when its key or id is taken."""
         place = approved.order
@@ -208,9 +227,26 @@ class OrderTable:
             self._book(order, (found.cum_lots, found.cum_cost, found.cum_fee), ts_ns, facts)
         return [*facts, RecordOrder(client_id, state, client_id, ts_ns)]
 
-    def opened(self, position: SubPosition, lots: Lots) -> None:
+    def close(self, event: MarketResolved | PairsRedeemed, instruments: Mapping[InstrumentId, Instrument]) -> Closings:
+        """Take a pay-out or pairs taken back: what each sub-position gave up, for the ledger and as guards see it."""
+        if isinstance(event, MarketResolved):
+            found = self._positions.resolve(event, instruments)
+        else:
+            found = self._positions.redeem(event)
+        return [self._closed(one, event.ts_ns) for one in found]
+
+    def close_late(self, update: OrderUpdate, instruments: Mapping[InstrumentId, Instrument]) -> Closings:
+        """Return what a fill closes that was heard of after its market's end."""
+        found = self._positions.late(update.place.position, instruments)
+        return [self._closed(one, update.ts_ns) for one in found]
+
+    def _closed(self, closed: Closed, ts_ns: int) -> tuple[RecordClosing, OrderUpdate]:
+        self._closings += 1
+        return closing_of(closed, self._closings, ts_ns)
+
+    def opened(self, position: SubPosition, lots: Lots, cost: Money) -> None:
         """Take signed lots that were open before the first fill of ours."""
-        self._move_position(position, lots)
+        self._positions.move(position, lots, cost)
 
     def _take(self, order: _Order) -> None:
         place = order.place
@@ -369,7 +405,7 @@ class OrderTable:
         if not order.state.is_terminal:
             self._cover(place, order.rest - before)
         if d_lots:
-            self._move_position(place.position, place.side.sign * d_lots)
+            self._positions.move(place.position, place.side.sign * d_lots, d_cost)
         totals = (order.cum_lots, order.cum_cost, order.cum_fee)
         facts.append(RecordFill(order.client_id, place.position, place.side, *added, *totals, ts_ns))
         if d_lots and order.state.is_terminal and order.state is not OrderState.FILLED:
@@ -378,13 +414,6 @@ class OrderTable:
         if d_lots and order.cum_lots > order.most:
             text = f"{order.client_id} filled {order.cum_lots} lots of {order.most}"
             facts.append(Alert(Severity.PAGE, "overfill", text, ts_ns))
-
-    def _move_position(self, position: SubPosition, lots: Lots) -> None:
-        after = self._positions.get(position, 0) + lots
-        if after:
-            self._positions[position] = after
-        else:
-            del self._positions[position]
 
     def _cover(self, place: Place, lots: Lots) -> None:
         """Count lots of a reducing order that may still fill as spoken for."""
@@ -433,8 +462,8 @@ class OrderTable:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        orders, positions = list(self._orders.values()), list(self._positions.items())
-        saved = _Saved(orders, list(self._ended), positions, self.opportunities.snapshot(), self.legs.snapshot())
+        parts = (self.opportunities.snapshot(), self.legs.snapshot(), self._positions.snapshot(), self._closings)
+        saved = _Saved(list(self._orders.values()), list(self._ended), *parts)
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
@@ -443,9 +472,10 @@ class OrderTable:
         saved = msgspec.convert(state, _Saved)
         self.opportunities.restore(saved.opportunities)
         self.legs.restore(saved.legs)
+        self._positions.restore(saved.positions)
         for table in (self._orders, self._keys, self._ended, self._closing, self._live):
             table.clear()
-        self._positions = dict(saved.positions)
+        self._closings = saved.closings
         for order in saved.orders:
             self._take(order)
         self._ended.update(dict.fromkeys(saved.ended))

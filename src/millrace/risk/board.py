@@ -60,13 +60,13 @@ class RestrictionBoard:
     def permit(
         self, place: Place, client_id: str, coverable_lots: Lots, ts_ns: int, objections: tuple[str, ...] = ()
     ) -> Approved | Refused:
-        """Admit or refuse; `coverable_lots` is what a reducing order may still close of its sub-position.
+        """Admit or refuse; `coverable_lots` is what a reducing order may still close, or a hedging one add.
 
-        HALT admits nothing, exits included; REDUCE_ONLY admits reducing orders; at every level a reducing order may
-        not exceed what is open, and one that does not reduce may have no objections. An order whose numbers, or whose
-        objections, cannot be judged is refused with `board_failure`.
+        HALT admits nothing, exits included; REDUCE_ONLY admits orders that reduce or hedge; at every level such an
+        order may not exceed what is open or lacking, and any other may have no objections. An order whose numbers, or
+        whose objections, cannot be judged is refused with `board_failure`.
         """
-        reasons = self._against(place, coverable_lots, objections, increases=not place.reduces)
+        reasons = self._against(place, coverable_lots, objections, increases=place.adds)
         if reasons is not None:
             return Refused(place, reasons, ts_ns)
         return Approved(place, client_id, self.version, ts_ns)
@@ -87,7 +87,7 @@ class RestrictionBoard:
         new terms. Anything else is admitted up to REDUCE_ONLY. HALT admits cancels, and an amend is none.
         """
         sooner = after.side.sign * (after.limit_ticks - before.limit_ticks) > 0
-        increases = not after.reduces and (after.lots > before.lots or sooner)
+        increases = after.adds and (after.lots > before.lots or sooner)
         reasons = self._against(after, coverable_lots, objections, increases=increases)
         if reasons is not None:
             return Refused(after, reasons, ts_ns, is_amend=True)
@@ -103,7 +103,7 @@ class RestrictionBoard:
         standing = self.standing_of(place.position)
         if standing.level is Level.HALT or (standing.level is Level.REDUCE_ONLY and increases):
             return standing.reasons
-        if place.reduces:
+        if not place.adds:
             return _EXCEEDS if place.lots > coverable_lots else None
         if increases and objections:
             return objections if _REASONS.issuperset(objections) else _BOARD_FAILURE

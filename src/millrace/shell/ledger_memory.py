@@ -16,6 +16,7 @@ from millrace.core.commands import (
     Post,
     RecordAdoption,
     RecordAmend,
+    RecordClosing,
     RecordFill,
     RecordOpening,
     RecordOrder,
@@ -27,7 +28,7 @@ from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition
 from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
-from millrace.shell.ledger_rows import FillKey, fill_key, moved, opening_fill, terms_of, venue_key
+from millrace.shell.ledger_rows import FillKey, closing_fill, fill_key, moved, opening_fill, terms_of, venue_key
 
 _NOTHING = CommitResult(frozenset(), ())
 
@@ -75,9 +76,10 @@ class MemoryLedger:
         self._keys: dict[tuple[str, str], Place] = {}
         self._venue_ids: dict[tuple[str, str], str] = {}
         self._fills: set[FillKey] = set()
-        self._openings = 0
+        self._unordered = 0
         self._positions: dict[SubPosition, list[int]] = {}
         self._fees: dict[tuple[str, str], Money] = {}
+        self._cash: dict[tuple[str, str], Money] = {}
         self._bookings: dict[tuple[str, str, str], Book] = {}
         self._restrictions: dict[str, Restriction] = {}
         self._new: list[str] = []
@@ -91,6 +93,7 @@ class MemoryLedger:
             RecordOrder: self._record_order,
             RecordAmend: self._record_amend,
             RecordFill: self._record_fill,
+            RecordClosing: self._close,
             Book: self._book,
             Post: self._post,
             Lift: self._lift,
@@ -175,7 +178,12 @@ class MemoryLedger:
     def _open(self, opening: RecordOpening) -> None:
         before = len(self._fills)
         self._record_fill(opening_fill(opening))
-        self._openings += len(self._fills) - before
+        self._unordered += len(self._fills) - before
+
+    def _close(self, closing: RecordClosing) -> None:
+        before = len(self._fills)
+        self._record_fill(closing_fill(closing))
+        self._unordered += len(self._fills) - before
 
     def _record_fill(self, fill: RecordFill) -> None:
         key = fill_key(fill)
@@ -190,6 +198,7 @@ class MemoryLedger:
             row.updated_ns = max(row.updated_ns, fill.ts_ns)
         owner = (fill.position.strategy, fill.position.group)
         self._fees[owner] = self._fees.get(owner, 0) + fill.fee
+        self._cash[owner] = self._cash.get(owner, 0) - fill.side.sign * fill.cost - fill.fee
         sums = self._positions.get(fill.position)
         if sums is None:
             sums = self._positions[fill.position] = [0, 0, 0]
@@ -227,11 +236,15 @@ class MemoryLedger:
 
     def fills(self) -> int:
         """Return the number of booked fill increments."""
-        return len(self._fills) - self._openings
+        return len(self._fills) - self._unordered
 
     def fees(self, strategy: str) -> dict[str, Money]:
         """Return what a strategy's fills cost, by group, sorted by its name."""
         return {group: fee for (owner, group), fee in sorted(self._fees.items()) if owner == strategy}
+
+    def cash(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills and closings brought in, less their cost and fees, by group."""
+        return {group: cash for (owner, group), cash in sorted(self._cash.items()) if owner == strategy}
 
     def bookings(self, kind: str | None = None) -> list[Book]:
         """Return accounting records in the order in which they were written."""

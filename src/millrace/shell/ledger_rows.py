@@ -4,7 +4,15 @@ The in-memory ledger and SQLite differ in durability only (design section 5.10),
 unique key stands here once.
 """
 
-from millrace.core.commands import ApprovedAmend, OrderState, RecordFill, RecordOpening, RecordOrder
+from millrace.core.commands import (
+    ApprovedAmend,
+    OrderState,
+    RecordClosing,
+    RecordFill,
+    RecordOpening,
+    RecordOrder,
+    Side,
+)
 from millrace.core.instrument import Lots, Money
 from millrace.core.order_truth import Terms
 from millrace.orders.states import next_state
@@ -12,6 +20,8 @@ from millrace.orders.states import next_state
 FillKey = tuple[str, Lots, Money, Money]
 OPENING = "opening/"
 """Begins the name under which an opening position stands among the fills; no order has an id like it."""
+CLOSING = "closing/"
+"""The same of what became cash without an order."""
 
 
 def fill_key(fill: RecordFill) -> FillKey:
@@ -42,3 +52,12 @@ def opening_fill(opening: RecordOpening) -> RecordFill:
     position, amounts = opening.position, (opening.lots, opening.cost, opening.fee)
     name = f"{OPENING}{position.strategy}/{position.instrument}/{position.group}/{position.leg}"
     return RecordFill(name, position, opening.side, *amounts, 0, 0, 0, opening.ts_ns)
+
+
+def closing_fill(closing: RecordClosing) -> RecordFill:
+    """Return what became cash as the increment that positions are summed from; the same one comes only once."""
+    position, side = closing.position, Side.SELL if closing.lots > 0 else Side.BUY
+    at = f"{position.strategy}/{position.instrument}/{position.group}/{position.leg}"
+    name = f"{CLOSING}{at}/{closing.route}/{closing.number}/{closing.ts_ns}"
+    amounts = (abs(closing.lots), abs(closing.proceeds), closing.fee)
+    return RecordFill(name, position, side, *amounts, 0, 0, 0, closing.ts_ns)

@@ -25,9 +25,11 @@ from millrace.core.commands import (
     Post,
     RecordAdoption,
     RecordAmend,
+    RecordClosing,
     RecordFill,
     RecordOpening,
     RecordOrder,
+    Side,
     Submit,
 )
 from millrace.core.failure import OperatorError, WorldError
@@ -38,7 +40,16 @@ from millrace.core.order_truth import Terms
 from millrace.core.permission import Restriction
 from millrace.risk.board import refreshed
 from millrace.shell.disk import RealDisk
-from millrace.shell.ledger_rows import OPENING, fill_key, moved, opening_fill, terms_of, venue_key
+from millrace.shell.ledger_rows import (
+    CLOSING,
+    OPENING,
+    closing_fill,
+    fill_key,
+    moved,
+    opening_fill,
+    terms_of,
+    venue_key,
+)
 
 SCHEMA_VERSION: Final = "2"
 _BUSY_MS: Final = 2_000
@@ -108,6 +119,7 @@ class SqliteLedger:
             RecordOrder: self._record_order,
             RecordAmend: self._record_amend,
             RecordFill: self._record_fill,
+            RecordClosing: self._close,
             Book: self._book,
             Post: self._post,
             Lift: self._lift,
@@ -259,6 +271,9 @@ class SqliteLedger:
     def _open(self, opening: RecordOpening) -> None:
         self._record_fill(opening_fill(opening))
 
+    def _close(self, closing: RecordClosing) -> None:
+        self._record_fill(closing_fill(closing))
+
     def _record_fill(self, fill: RecordFill) -> None:
         at = (fill.position.strategy, *fill.position.instrument, fill.position.group, fill.position.leg)
         row = (fill.client_id, *at, fill.side, fill.lots, fill.cost, fill.fee, *fill_key(fill)[1:], fill.ts_ns)
@@ -336,7 +351,8 @@ class SqliteLedger:
 
     def fills(self) -> int:
         """Return the number of booked fill increments."""
-        count: int = self._read("SELECT count(*) FROM fills WHERE client_id NOT LIKE ?", f"{OPENING}%")[0][0]
+        select = "SELECT count(*) FROM fills WHERE client_id NOT LIKE ? AND client_id NOT LIKE ?"
+        count: int = self._read(select, f"{OPENING}%", f"{CLOSING}%")[0][0]
         return count
 
     def fees(self, strategy: str) -> dict[str, Money]:
@@ -344,6 +360,15 @@ class SqliteLedger:
         sums: dict[str, Money] = {}
         for group, fee in self._read("SELECT grp, fee FROM fills WHERE strategy = ? ORDER BY grp", strategy):
             sums[group] = sums.get(group, 0) + fee
+        return sums
+
+    def cash(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills and closings brought in, less their cost and fees, by group."""
+        sums: dict[str, Money] = {}
+        for group, side, cost, fee in self._read(
+            "SELECT grp, side, cost, fee FROM fills WHERE strategy = ? ORDER BY grp", strategy
+        ):
+            sums[group] = sums.get(group, 0) - Side(side).sign * cost - fee
         return sums
 
     def bookings(self, kind: str | None = None) -> list[Book]:

@@ -209,6 +209,10 @@ class TimedLedger:
         """Return what a strategy's fills cost, by group."""
         return self._ledger.fees(strategy)
 
+    def cash(self, strategy: str) -> dict[str, Money]:
+        """Return what a strategy's fills and closings brought in, by group."""
+        return self._ledger.cash(strategy)
+
     def bookings(self, kind: str | None = None) -> list[Book]:
         """Return accounting records."""
         return self._ledger.bookings(kind)
