@@ -262,8 +262,12 @@ class Detector:
 
 
 def in_canonical_order(baskets: Iterable[Basket]) -> list[Basket]:
-    """Return baskets by lane rank, direction key and style: the same on every run and platform (arb 3)."""
-    return sorted(baskets, key=lambda basket: (LANES.index(basket.lane), basket.direction, basket.style))
+    """Return baskets by lane rank, direction key, style and legs: the same on every run and platform (arb 3)."""
+    return sorted(baskets, key=_canonical)
+
+
+def _canonical(basket: Basket) -> tuple[int, str, str, list[tuple[str, str, str]]]:
+    return LANES.index(basket.lane), basket.direction, basket.style, [leg.sort_key for leg in basket.legs]
 
 
 def is_suspect(basket: Basket, settings: LaneSettings) -> bool:

@@ -3,8 +3,8 @@
 A form is a basket without prices. Either every leg is bought, or the best subset of its legs, with a fixed first leg
 where an event tree has its parent. Only forms whose floor is proved exist, so a rule without a label makes few or none,
 and no later step can price a payout that nobody proved. Dominated baskets are left out: where the children of a tree
-are exclusive but not nested, the parent's YES adds cost and no floor to their NOs; where they are nested but not
-exclusive, one child's NO does the work of all.
+are exclusive but not nested, the parent's YES adds cost and no floor to their NOs, which are bought without it; where
+they are nested but not exclusive, one child's NO does the work of all.
 """
 
 from collections.abc import Callable, Iterator
@@ -111,7 +111,7 @@ def _tree(rule: TreeRule, find: Find) -> Iterator[Form]:
                 legs = (parent, child)
                 proof = "tree nested, parent yes"
                 yield Form(Lane.EVENT_TREE, Choice.ALL, legs, 1, proof, *named, valid_until_ns=until_ns)
-    elif rule.bits.exclusive and len(no_children) > 1:
+    if rule.bits.exclusive and len(no_children) > 1:
         proof = "tree exclusive, children no"
         yield Form(Lane.EVENT_TREE, Choice.BEST, no_children, -1, proof, *named, valid_until_ns=until_ns)
 
