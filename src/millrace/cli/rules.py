@@ -1,12 +1,14 @@
 """`millrace rules`: what the arbitrage desk believes about markets, looked at and decided by a person.
 
-`review` lists the rows of a mapping that must not trade and why. Exit code 1 means that something is wrong in the files
+`load` says what a rules file supports, `generate` proposes one from venues' metadata, and `review` lists the rows of a
+mapping that must not trade and why. Exit code 1 means that something is wrong in the files
 themselves, so that a script can refuse to start with them.
 """
 
 import argparse
 from typing import TYPE_CHECKING
 
+from millrace.cli import rules_file
 from millrace.cli.terms import FAILED, OK, Grammar, json_text
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ _SHOWN = 40
 
 def grammar(actions: "argparse._SubParsersAction[Grammar]") -> None:
     """Add the actions, each with its flags."""
+    rules_file.grammar(actions)
     review = actions.add_parser("review", help="what of a mapping is blocked, and why")
     review.add_argument("--map", action="append", default=[], metavar="FILE", help="a mapping (CSV); may be repeated")
     review.add_argument("--json", action="store_true", help="print one JSON object")
@@ -67,4 +70,4 @@ def _read_map(path: "Path") -> "MappingMap":
     return parse_map(text, str(path))
 
 
-_RUNNERS = {"review": _review}
+_RUNNERS = {"load": rules_file.load, "generate": rules_file.generate, "review": _review}

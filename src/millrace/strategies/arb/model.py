@@ -106,7 +106,9 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue says about one market (arb 1); an unknown time is None, an unknown fee makes it untradable.
 
     `listed_in_event` is how many outcomes the event ever listed, settled ones included; 0 when unknown. `strike_type`
-    is the venue's word (`greater`, `less`, `between`, `by_date`), `strike_*` its structured figures.
+    is the venue's word (`greater`, `less`, `between`, `by_date`), `strike_*` its structured figures (a date counts in
+    seconds), `subject` whom or what the strike is about where one event has several (a team). `parent` is the id of the
+    market that this one is a case of, `result` how it resolved: `yes`, `no`, or empty.
     """
 
     market: InstrumentId
@@ -129,6 +131,8 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
     strike_type: str = ""
     strike_low: float | None = None
     strike_high: float | None = None
+    subject: str = ""
+    result: str = ""
     resolution_source: str = ""
     fees: FeeSchedule | None = None
     tick: Ticks = 100
