@@ -146,6 +146,7 @@ _VERDICTS = [
     ("yes", re.compile(r"resolves?\W+(?:to\W+)?yes\b")),
     ("open", re.compile(r"remains? open|rescheduled")),
 ]
+_NO_NAMES = frozenset(["utc", "gmt", "et", "edt", "est", "am", "pm"]) | STOP_WORDS | _MONTHS.keys()
 _NAME = re.compile(r"\b[A-Z][A-Za-z.&'-]*")
 _BARE = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _MINUTES = 60
@@ -166,13 +167,10 @@ def claim_of(facts: MarketFacts) -> Claim:
     label = facts.outcome_label
     named = bool(label) and not _LABELS_OF_NOBODY.fullmatch(label) and not any(map(str.isdigit, label))
     subject = tokens(label) if named else _subject(plain)
-    months = _MONTHS.keys()
     return Claim(
         subject=subject,
-        names=frozenset(
-            word for name in _NAME.findall(title) for word in words(name) if word not in STOP_WORDS | months
-        ),
-        words=tokens(f"{title} {label}"),
+        names=frozenset(word for name in _NAME.findall(title) for word in words(name) if word not in _NO_NAMES),
+        words=tokens(f"{title} {label} {facts.event_title}"),
         operator=operator,
         bounds=bounds,
         unit=unit,

@@ -10,7 +10,10 @@ HOUR_NS = 60 * MINUTE_NS
 
 
 class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of tiers and checks; shares and prices in dollars of a one-dollar contract, times in ns."""
+    """Bounds of tiers and checks; shares and prices in dollars of a one-dollar contract, times in ns.
+
+    A word is rare while at most `rare_word` markets of a venue have it.
+    """
 
     strict_confidence: float = 0.90
     strict_signals: int = 2
@@ -20,6 +23,7 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
     stale_ns: int = HOUR_NS
     text_similarity: float = 0.62
     runner_up_gap: float = 0.05
+    rare_word: int = 200
     close_within_ns: int = 48 * HOUR_NS
     overlap_share: float = 0.9
     paired_mids: int = 20

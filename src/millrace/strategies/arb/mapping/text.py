@@ -19,7 +19,8 @@ _EMPTY_WORDS = (
 )
 STOP_WORDS = frozenset(_EMPTY_WORDS.split())
 _SAME = {
-    "btc": "bitcoin", "eth": "ethereum", "sol": "solana", "dem": "democratic", "democrat": "democratic",
+    "btc": "bitcoin", "eth": "ethereum", "sol": "solana", "doge": "dogecoin", "dem": "democratic",
+    "democrat": "democratic",
     "democrats": "democratic", "gop": "republican", "republicans": "republican", "wins": "win", "winner": "win",
     "winning": "win", "won": "win", "elected": "win", "runs": "run", "running": "run", "nominee": "nominate",
     "nominees": "nominate", "nomination": "nominate", "nominated": "nominate", "nominates": "nominate",
@@ -27,6 +28,8 @@ _SAME = {
     "governorship": "governor", "gubernatorial": "governor", "mayoral": "mayor", "qualifies": "qualify",
     "qualified": "qualify", "reaches": "reach", "hits": "hit", "finishes": "finish", "resigns": "resign",
     "leaves": "leave", "acquires": "acquire", "vs": "v", "versus": "v", "u.s": "us", "usa": "us",
+    "january": "jan", "february": "feb", "march": "mar", "april": "apr", "june": "jun", "july": "jul", "august": "aug",
+    "september": "sep", "sept": "sep", "october": "oct", "november": "nov", "december": "dec",
 }  # fmt: skip
 """Words that venues use for one another; only ones that never change what is claimed."""
 _HASH_BYTES = 8

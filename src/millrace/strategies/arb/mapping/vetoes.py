@@ -106,15 +106,15 @@ def _of_part(left: Claim, right: Claim) -> bool:
 
 
 def _entity(left: Claim, right: Claim) -> list[Veto]:
-    one, other = left.subject, right.subject
-    plain, other_plain = one - _SUFFIXES, other - _SUFFIXES
+    """Return a veto when the subjects differ, or when each side names somebody whom the other does not mention."""
+    one, other = left.subject - _SUFFIXES, right.subject - _SUFFIXES
+    if one and other and not (one <= other or other <= one):
+        return [Veto(Field.ENTITY, _listed(one), _listed(other))]
+    if left.words & _SUFFIXES != right.words & _SUFFIXES:
+        return [Veto(Field.ENTITY, *(_listed(claim.words & _SUFFIXES) or "no suffix" for claim in (left, right)))]
+    one, other = left.names - right.words, right.names - left.words
     if one and other:
-        if not (plain <= other_plain or other_plain <= plain):
-            return [Veto(Field.ENTITY, _listed(one), _listed(other))]
-        if one & _SUFFIXES != other & _SUFFIXES:
-            return [Veto(Field.ENTITY, _listed(one), _listed(other))]
-    if left.names and right.names and not left.names & right.names:
-        return [Veto(Field.ENTITY, _listed(left.names), _listed(right.names))]
+        return [Veto(Field.ENTITY, _listed(one), _listed(other))]
     return _contrast(Field.ENTITY, left, right, _CONTRASTS)
 
 
