@@ -45,8 +45,8 @@ def test_a_demo_shows_the_stages_of_its_orders_and_its_figures(tmp_path: Path):
 
 
 def watched(world: toy.World) -> Telemetry:
-    telemetry = Telemetry("toy", lambda: world.simulation.now_ns)
-    telemetry.watch(world.simulation.sequencer, world.executor)
+    telemetry = Telemetry(("toy",), lambda: world.simulation.now_ns)
+    telemetry.watch(world.simulation.sequencer, {"toy": world.executor})
     world.executor._probe = telemetry.probe
     return telemetry
 

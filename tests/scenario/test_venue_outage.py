@@ -14,7 +14,7 @@ from millrace.core.permission import Level, ReasonCode
 from millrace.risk.breakers import Breaker, Endpoint
 from millrace.shell.journal import read_journal
 from millrace.shell.outbox import Rank
-from millrace.shell.venue_calls import PROBE_ID, VenueCalls
+from millrace.shell.venue_calls import VenueCalls, probe_id
 from millrace.sim.faults import Fault, FaultMenu
 
 FROM_SEC, UNTIL_SEC = 10, 310
@@ -53,7 +53,9 @@ def test_a3_five_minutes_without_answers(seed, tmp_path: Path):
     for endpoint, kind in ((Endpoint.ORDERS, "cancel"), (Endpoint.QUERIES, "ask_order")):
         tripped_sec = moves(world, endpoint)[0][0]
         during = [call for call in left if call[1] == kind and tripped_sec < call[0] / toy.SECOND < UNTIL_SEC]
-        assert 3 <= len([call for call in during if kind == "ask_order" or call[2] == PROBE_ID]) <= 12
+        assert (
+            3 <= len([call for call in during if kind == "ask_order" or call[2] == probe_id(toy.DOGE.id.venue)]) <= 12
+        )
     assert not any(kind == "place" and at_ns > (FROM_SEC + 15) * toy.SECOND for at_ns, kind, _ in left)
     posted = [event for event, commands in world.steps for command in commands if isinstance(command, Post)]
     assert posted

@@ -38,7 +38,7 @@ from millrace.core.events import (
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.core.kill import HeldKills, KillFile, kill_over
-from millrace.core.ledger import FACTS, CommitResult, LedgerStore
+from millrace.core.ledger import CommitResult, LedgerStore
 from millrace.core.order_truth import UNCONFIRMED
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
@@ -55,10 +55,9 @@ from millrace.shell.reconciler import (
     Steps,
 )
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
-from millrace.shell.venue_calls import PROBE_ID, VenueCalls
+from millrace.shell.venue_calls import VenueCalls, is_probe
 from millrace.shell.venue_port import VenuePort
 
-_NOTHING_NEW = CommitResult(frozenset(), ())
 _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
 _PATIENCE = Patience()
@@ -143,8 +142,10 @@ class Executor:
 
         With `hold` the journal does not have the step yet, so the ledger may not have it either (design section 5.6).
         """
-        facts: list[Command] = [command for command in commands if isinstance(command, FACTS)]
-        written = self._facts.write(facts, now_ns, hold=hold) if facts else _NOTHING_NEW
+        self.carry_out(commands, self._facts.of_step(commands, now_ns, hold=hold), now_ns)
+
+    def carry_out(self, commands: list[Command], written: CommitResult | None, now_ns: int) -> None:
+        """Put the calls of a step whose facts somebody wrote into the outbox; `written` None: they could not be."""
         for command in commands:
             if isinstance(command, Submit):
                 self._safely(command.order, partial(self._submit, command.order, written, now_ns), now_ns)
@@ -217,7 +218,12 @@ class Executor:
             live, again = [], True
         for client_id in live:
             order = self._orders.open_order(client_id)
-            if order is None or client_id in waiting or self._unanswered.watches(client_id):
+            if (
+                order is None
+                or order.place.instrument.venue != venue
+                or client_id in waiting
+                or self._unanswered.watches(client_id)
+            ):
                 continue
             if order.cancel_out:
                 self._news.append(CancelRefused(client_id, RejectReason.LOST.value, now_ns))
@@ -308,7 +314,7 @@ class Executor:
         if self._calls is not None:
             self._calls.left(rank, call, now_ns)
         if isinstance(call, CancelOrder):
-            if call.client_id != PROBE_ID:
+            if not is_probe(call.client_id):
                 self._unanswered.cancelled(call, now_ns)
             self._port.cancel(call.instrument, call.client_id, now_ns)
         elif isinstance(call, Query):
@@ -335,7 +341,7 @@ class Executor:
     def _dropped(self, call: Call, queued_ns: int, now_ns: int) -> bool:
         """Tell whether a call that waited need not or may not leave any more."""
         if isinstance(call, Query):
-            return not (call.client_id == PROBE_ID or self._unanswered.is_asking(call.client_id))
+            return not (is_probe(call.client_id) or self._unanswered.is_asking(call.client_id))
         return isinstance(call, Approved | ApprovedAmend) and self._outdated(call, queued_ns, now_ns)
 
     def _outdated(self, call: Approved | ApprovedAmend, queued_ns: int, now_ns: int) -> bool:
@@ -412,6 +418,11 @@ class Executor:
         if self._calls is not None and self._calls.wants_probe:
             return True
         return bool(self._news) or self.recovering or (due_ns is not None and (before_ns is None or due_ns < before_ns))
+
+    def settled(self, venue: str) -> None:  # noqa: ARG002  an executor has one venue
+        """Note that money or positions moved without an order: a market paid, or the venue took pairs back."""
+        if self._reconciler is not None:
+            self._reconciler.disturb()
 
     def _pace(self, event: OrderEvent) -> None:
         if isinstance(event, OrderAccepted | OrderAmended) or (

@@ -7,9 +7,10 @@ or the ledger failed, the facts wait in their order, bounded, and who asked lear
 from millrace.core.commands import Command
 from millrace.core.events import Event, IntentKeyReused, StorageRecovered, StorageTrouble
 from millrace.core.failure import WorldError
-from millrace.core.ledger import CommitResult, LedgerStore
+from millrace.core.ledger import FACTS, CommitResult, LedgerStore
 
 _BACKLOG_LIMIT = 100_000
+_NOTHING_NEW = CommitResult(frozenset(), ())
 
 
 class FactWriter:
@@ -25,6 +26,11 @@ class FactWriter:
     def in_trouble(self) -> bool:
         """Whether facts wait to be written, or the ledger has not been seen to work since it failed."""
         return self._down or bool(self._backlog)
+
+    def of_step(self, commands: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
+        """Commit what of a step's commands the ledger holds, as `write` does."""
+        facts: list[Command] = [command for command in commands if isinstance(command, FACTS)]
+        return self.write(facts, now_ns, hold=hold) if facts else _NOTHING_NEW
 
     def write(self, facts: list[Command], now_ns: int, *, hold: bool) -> CommitResult | None:
         """Commit the facts of a step; None when they have to wait, and then none of its orders may leave.

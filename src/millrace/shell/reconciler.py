@@ -53,8 +53,20 @@ ANSWER_NS = 2 * _SECOND_NS
 """How long an answer may take before the question is asked again."""
 
 
+def whole_account(venue: str) -> InstrumentId:
+    """Return the name under which a question about open orders means all instruments of a venue."""
+    return InstrumentId(venue, "")
+
+
+def _covers(asked: InstrumentId, instrument: InstrumentId) -> bool:
+    return asked in {instrument, whole_account(instrument.venue)}
+
+
 class OpenOrdersQuery(NamedTuple):
-    """Which orders are open on an instrument, and, with `since_ns`, which of those placed since then have ended."""
+    """Which orders are open on an instrument, and, with `since_ns`, which of those placed since then have ended.
+
+    The instrument may be `whole_account`: a venue of thousands of them is asked once for all.
+    """
 
     instrument: InstrumentId
     since_ns: int | None = None
@@ -75,10 +87,11 @@ class OpenOrdersAnswer(NamedTuple):
 
 
 class BalancesAnswer(NamedTuple):
-    """The venue's statement of our money; None when it says that we ask too fast."""
+    """The statement of a venue about our money; None when it says that we ask too fast."""
 
     report: BalanceReport | None
     asked_ns: int
+    venue: str = ""
 
 
 AccountQuery = OpenOrdersQuery | BalancesQuery
@@ -170,7 +183,7 @@ class Reconciler:
             open_ids = [
                 order.client_id
                 for order in self._orders.unfinished()
-                if order.place.instrument == query.instrument
+                if _covers(query.instrument, order.place.instrument)
                 and (self.recovering or (order.state not in UNCONFIRMED and not order.cancel_out))
             ]
             self._expected[query.instrument] = (now_ns, frozenset(open_ids))
@@ -185,6 +198,10 @@ class Reconciler:
         """Take news that the core has seen: a fill makes the totals of this cycle say nothing."""
         if isinstance(event, OrderProgress) or (isinstance(event, OrderEnded) and event.progress.cum_lots):
             self._disturbed = True
+
+    def disturb(self) -> None:
+        """Note that money or positions moved without an order: the totals of this cycle say nothing."""
+        self._disturbed = True
 
     def answered(self, answer: AccountAnswer, now_ns: int) -> Steps:
         """Take the answer to a question."""
@@ -215,7 +232,7 @@ class Reconciler:
     def _open_orders(self, answer: OpenOrdersAnswer, found: tuple[VenueOrder, ...], now_ns: int, steps: Steps) -> None:
         instrument = answer.instrument
         asked_ns, expected = self._expected.get(instrument, (_NEVER_NS, frozenset()))
-        ours = [order for order in self._orders.unfinished() if order.place.instrument == instrument]
+        ours = [order for order in self._orders.unfinished() if _covers(instrument, order.place.instrument)]
         compared = compare(ours, found, self._tag)
         for order, theirs in compared.matched:
             told = differences(order, theirs, now_ns, answer.asked_ns, cancel_lost=self.recovering)

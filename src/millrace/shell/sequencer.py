@@ -11,16 +11,18 @@ Nothing feeds from inside a step: what follows at once is queued, so numbers, jo
 from collections import deque
 from collections.abc import Callable
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import CancelOrder, Command
 from millrace.core.engine import Engine
 from millrace.core.events import ORDER_EVENTS, Event, StorageRecovered, StorageTrouble
 from millrace.core.failure import WorldError
 from millrace.core.ledger import FACTS
-from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.reconciler import AccountAnswer
 from millrace.shell.unanswered import StatusAnswer
+from millrace.shell.venue_router import Carrier
 
+_SETTLING = (MarketResolved, PairsRedeemed)
 StepListener = Callable[[Event, list[Command]], None]
 _UNWRITTEN_LIMIT = 200_000
 _RETRY_NS = 1_000_000_000
@@ -33,7 +35,7 @@ class Sequencer:
     """
 
     def __init__(
-        self, engine: Engine, executor: Executor, journal: Journal | None, first_seq: int = 1, *, sync: bool = True
+        self, engine: Engine, executor: Carrier, journal: Journal | None, first_seq: int = 1, *, sync: bool = True
     ) -> None:
         self.engine = engine
         self.messages = 0
@@ -131,6 +133,8 @@ class Sequencer:
         commands = self.engine.step(event)
         if isinstance(event, ORDER_EVENTS) and self._executor.heard(event):
             self._pump_owed = True
+        elif isinstance(event, _SETTLING):
+            self._executor.settled(event.market.venue)
         if commands:
             self._carry_out(commands, event.ts_ns)
         for listener in self._listeners:

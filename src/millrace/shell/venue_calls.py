@@ -32,8 +32,9 @@ from millrace.shell.unanswered import Query, StatusAnswer
 
 ANSWER_NS = 2_000_000_000
 """How long a call counts as under way (runtime 2.14)."""
-PROBE_ID = "millrace-probe"
-"""The client id of an order that never exists; 18 characters of text are the most that some venues take."""
+_PROBE = "probe-"
+_LONGEST_ID = 18
+"""Characters of text in a client id are the most that some venues take."""
 _ENDPOINT = {
     Rank.CANCEL: Endpoint.ORDERS,
     Rank.EXIT: Endpoint.ORDERS,
@@ -41,6 +42,16 @@ _ENDPOINT = {
     Rank.QUESTION: Endpoint.QUERIES,
 }
 _Key = tuple[str, str]
+
+
+def probe_id(venue: str) -> str:
+    """Return the client id of an order that never exists at a venue."""
+    return f"{_PROBE}{venue}"[:_LONGEST_ID]
+
+
+def is_probe(client_id: str) -> bool:
+    """Tell whether a client id is of no order but of a probe."""
+    return client_id.startswith(_PROBE)
 
 
 class _UnderWay(NamedTuple):
@@ -56,6 +67,7 @@ class VenueCalls:
 
     def __init__(self, instrument: InstrumentId, seed: int, *, resumed: frozenset[Endpoint] = frozenset()) -> None:
         self.broken = ""
+        self.probe_id = probe_id(instrument.venue)
         self._instrument = instrument
         self._under_way: dict[_Key, _UnderWay] = {}
         self._moves: list[BreakerMoved] = []
@@ -115,9 +127,9 @@ class VenueCalls:
         for endpoint, breaker in self._breakers.items():
             if not self.broken and breaker.wants_probe and not breaker.probe_is_out:
                 if endpoint is Endpoint.ORDERS and not (waiting(Rank.CANCEL) or waiting(Rank.EXIT)):
-                    found.append(CancelOrder(self._instrument, PROBE_ID, "is the venue back"))
+                    found.append(CancelOrder(self._instrument, self.probe_id, "is the venue back"))
                 elif endpoint is Endpoint.QUERIES and not waiting(Rank.QUESTION):
-                    found.append(Query(self._instrument, PROBE_ID))
+                    found.append(Query(self._instrument, self.probe_id))
         return found
 
     @property

@@ -4,7 +4,7 @@ Live, paper, backtest, replay and fault simulation differ in what they hand the 
 always made here, so that two of them cannot drift apart.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import structs
@@ -15,7 +15,7 @@ from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
 from millrace.core.failure import OperatorError
 from millrace.core.ids import ClientIds, SubPosition
-from millrace.core.instrument import Instrument
+from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.core.permission import Scope, ScopeKind, scopes_of
@@ -37,14 +37,15 @@ from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor
 from millrace.shell.manifest import Manifest
 from millrace.shell.measures import Measures
-from millrace.shell.reconciler import Reconciler
+from millrace.shell.reconciler import Reconciler, whole_account
 from millrace.shell.venue_calls import VenueCalls
 from millrace.shell.venue_port import VenuePort
+from millrace.shell.venue_router import Carrier, VenueRouter
 from millrace.sim.rate_counter import TIERS
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
-from millrace.world.desk import DESK, build_desk
+from millrace.world.desk import DESK, build_desk, leg_budget, leg_valid_for_ns
 
 SLOTS = "slots"
 VENUE_TIER = TIERS["pro"]
@@ -76,6 +77,11 @@ class Program(NamedTuple):
         """The slot grid, for callers that only exist beside one."""
         assert self.slots is not None  # noqa: S101  an audit or a study of slots is never made of a run without them
         return self.slots
+
+    @property
+    def spot_venue(self) -> str:
+        """Where the slot grid trades; empty without one."""
+        return "" if self.slots is None else self.instrument.id.venue
 
     @property
     def instrument(self) -> Instrument:
@@ -193,44 +199,65 @@ def call_budget(settings: Settings) -> CallBudget:
     )
 
 
-def build_executor(
+class Executors(NamedTuple):
+    """Who carries commands out, and the executor and the reconciler of each venue by its name."""
+
+    carrier: Carrier
+    by_venue: dict[str, Executor]
+    reconcilers: dict[str, Reconciler]
+
+
+def build_executors(
     settings: Settings,
     program: Program,
     ledger: LedgerStore,
-    port: VenuePort,
-    reconciler: Reconciler | None = None,
+    ports: Mapping[str, VenuePort],
+    *,
+    reconciles: bool = True,
     kill_file: KillFile = _NO_KILLS,
     probe: OrderProbe = NO_PROBE,
-) -> Executor:
-    """Return the outbox of the program's account; without a reconciler nobody compares it with the venue's books."""
-    valid_for_ns = round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
-    board, orders = program.engine.board, program.orders
-    return Executor(
-        ledger,
-        port,
-        call_budget(settings),
-        board,
-        orders,
-        reconciler=reconciler,
-        valid_for_ns=valid_for_ns,
-        calls=venue_calls(settings, program),
-        kill_file=kill_file,
-        probe=probe,
-    )
+) -> Executors:
+    """Return the outbox of each of the program's accounts; unless it `reconciles`, nobody compares them with us."""
+    reconcilers = {venue: _reconciler(program, venue) for venue in program.venues} if reconciles else {}
+    executors = {
+        venue: Executor(
+            ledger,
+            ports[venue],
+            call_budget(settings) if venue == program.spot_venue else leg_budget(settings),
+            program.engine.board,
+            program.orders,
+            reconciler=reconcilers.get(venue),
+            valid_for_ns=_valid_for_ns(settings) if venue == program.spot_venue else leg_valid_for_ns(settings),
+            calls=_venue_calls(settings, program, venue),
+            kill_file=kill_file,
+            probe=probe,
+        )
+        for venue in program.venues
+    }
+    one = next(iter(executors.values()))
+    carrier: Carrier = one if len(executors) == 1 else VenueRouter(ledger, executors, program.orders)
+    return Executors(carrier, executors, reconcilers)
 
 
-def venue_calls(settings: Settings, program: Program) -> VenueCalls:
-    """Return the breakers of the program's venue; one that was open when the program ended begins with a probe."""
-    instrument = program.instrument.id
+def _valid_for_ns(settings: Settings) -> int | None:
+    return round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
+
+
+def _asked_of(program: Program, venue: str) -> InstrumentId:
+    """Return what a question about open orders names: the spot instrument, or all that a prediction venue lists."""
+    return program.instrument.id if venue == program.spot_venue else whole_account(venue)
+
+
+def _venue_calls(settings: Settings, program: Program, venue: str) -> VenueCalls:
+    """Return the breakers of a venue; one that was open when the program ended begins with a probe."""
     standing = {restriction.id for restriction in program.engine.board.active()}
-    resumed = {Endpoint.ORDERS} if breaker_id(instrument.venue) in standing else set[Endpoint]()
-    return VenueCalls(instrument, settings.run.seed, resumed=frozenset(resumed))
+    resumed = {Endpoint.ORDERS} if breaker_id(venue) in standing else set[Endpoint]()
+    return VenueCalls(_asked_of(program, venue), settings.run.seed, resumed=frozenset(resumed))
 
 
-def build_reconciler(program: Program) -> Reconciler:
-    """Return what compares the program's orders and money with its venue's."""
-    instrument = program.instrument.id
-    return Reconciler(program.orders, instrument.venue, (instrument,), program.client_prefix)
+def _reconciler(program: Program, venue: str) -> Reconciler:
+    """Return what compares the program's orders and money with a venue's."""
+    return Reconciler(program.orders, venue, (_asked_of(program, venue),), program.client_prefix)
 
 
 def config_event(settings: Settings, ts_ns: int, changed: tuple[str, ...] = ()) -> ConfigApplied:

@@ -17,7 +17,7 @@ from millrace.sim.venue import SimVenue
 from millrace.world.assemble import (
     Program,
     balance_event,
-    build_executor,
+    build_executors,
     build_measures,
     build_program,
     config_event,
@@ -50,7 +50,7 @@ def assemble_backtest(
     venue = SimVenue(venue_settings(settings, program.instrument))
     ledger = MemoryLedger()
     line = SimulatedLine(venue, faults=None if faults is None else Faults(faults))
-    executor = build_executor(settings, program, ledger, line)
+    executor = build_executors(settings, program, ledger, {venue.settings.venue: line}, reconciles=False).carrier
     sequencer = Sequencer(program.engine, executor, journal, sync=False)
     feed = Feed(program.instrument.id, iter((columns,)), venue)
     simulation = Simulation(sequencer, executor, line, feed, measures=build_measures(program, ledger), lazy=lazy)

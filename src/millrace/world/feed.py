@@ -102,3 +102,8 @@ def _last_prices(columns: tuple[bytes, ...]) -> tuple[Ticks | None, Ticks | None
     if len(values) == 3:  # noqa: PLR2004  a block of prints: ts, ticks, lots
         return values[1], None, None
     return None, values[1], values[2]
+
+
+def no_feed() -> Feed:
+    """Return the feed of a program without a spot market."""
+    return Feed(InstrumentId("", ""), iter(()))

@@ -9,7 +9,7 @@ response to a request that it has given up.
 
 import heapq
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import structs
 
@@ -26,7 +26,8 @@ from millrace.core.events import (
     OrderUnknown,
     RejectReason,
 )
-from millrace.core.instrument import InstrumentId
+from millrace.core.instrument import InstrumentId, Money
+from millrace.core.order_truth import VenueOrder
 from millrace.shell.measures import VenueTime
 from millrace.shell.reconciler import (
     AccountAnswer,
@@ -38,7 +39,7 @@ from millrace.shell.reconciler import (
 )
 from millrace.shell.unanswered import StatusAnswer
 from millrace.sim.faults import Fate, Fault, Faults
-from millrace.sim.venue import Delivery, SimVenue
+from millrace.sim.venue import Delivery
 
 NEVER_NS = 2**63 - 1
 _TIME = "time"
@@ -51,13 +52,73 @@ _RESET = "connection reset before the answer"
 _UNANSWERED = frozenset({Fault.ANSWER_LOST, Fault.RESET})
 
 
+class VenueFigures(Protocol):
+    """What the line must know of a venue's assumptions."""
+
+    @property
+    def venue(self) -> str:
+        """The venue's name."""
+        ...
+
+    @property
+    def response_latency_ns(self) -> int:
+        """From a change at the venue to our hearing it."""
+        ...
+
+
+class VenueHere(Protocol):
+    """A venue that lives in this process, whatever it trades."""
+
+    @property
+    def settings(self) -> VenueFigures:
+        """Its assumptions."""
+        ...
+
+    @property
+    def now_ns(self) -> int:
+        """The latest time that it has worked through."""
+        ...
+
+    def arrival_ns(self, client_id: str, sent_ns: int) -> int:
+        """Return when a request about this order, sent at `sent_ns`, reaches the venue."""
+        ...
+
+    def place(self, approved: Approved, ts_ns: int) -> list[Delivery]:
+        """Handle an order that arrives."""
+        ...
+
+    def amend(self, amend: ApprovedAmend, ts_ns: int) -> list[Delivery]:
+        """Handle new terms of an order that arrive."""
+        ...
+
+    def cancel(self, instrument: InstrumentId, client_id: str, ts_ns: int) -> list[Delivery]:
+        """Handle a cancel that arrives."""
+        ...
+
+    def open_orders(self, instrument: InstrumentId) -> tuple[VenueOrder, ...]:
+        """Return the open orders of an instrument, or of the whole account."""
+        ...
+
+    def ended_orders(self, instrument: InstrumentId, since_ns: int) -> tuple[VenueOrder, ...]:
+        """Return the orders that were placed since then and have ended."""
+        ...
+
+    def order_status(self, client_id: str) -> VenueOrder | None:
+        """Return an order, open or ended; None for one that it does not know."""
+        ...
+
+    def balances(self) -> dict[str, tuple[Money, Money]]:
+        """Return asset -> (free, held) now."""
+        ...
+
+
 class SimulatedLine:
     """The connection to one venue; it is the executor's port. `fates` counts what went wrong.
 
     `venue_ahead_ns` is by how much the venue's clock shows more than ours.
     """
 
-    def __init__(self, venue: SimVenue, faults: Faults | None = None) -> None:
+    def __init__(self, venue: VenueHere, faults: Faults | None = None) -> None:
         self.venue = venue
         self.fates: Counter[Fault] = Counter()
         self.venue_ahead_ns = 0
@@ -136,7 +197,7 @@ class SimulatedLine:
 
     def ask_balances(self, venue: str, now_ns: int) -> None:
         """Ask what we own."""
-        self._ask(_BALANCES, BalancesQuery(venue), BalancesAnswer(None, now_ns), now_ns)
+        self._ask(_BALANCES, BalancesQuery(venue), BalancesAnswer(None, now_ns, venue), now_ns)
 
     def _ask(self, purpose: str, query: AccountQuery, refusal: AccountAnswer, now_ns: int) -> None:
         fate, arrival_ns = self._request(purpose, purpose, now_ns)
@@ -192,7 +253,7 @@ class SimulatedLine:
         else:
             query, asked_ns, fate = payload
             report = BalanceReport(query.venue, self.venue.balances(), ts_ns)
-            self._answer_question(BalancesAnswer(report, asked_ns), fate, ts_ns)
+            self._answer_question(BalancesAnswer(report, asked_ns, query.venue), fate, ts_ns)
 
     def is_current(self, client_id: str, attempt: int) -> bool:
         """Tell whether an order has not been sent again since this attempt."""

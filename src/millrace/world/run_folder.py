@@ -24,22 +24,23 @@ from millrace.shell.kill_file import KillWatch
 from millrace.shell.manifest import Manifest, RunStart, read_manifest, with_start, with_startup, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
+from millrace.sim.venue import SimVenue
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.telemetry.vintage import StartupTimings, backlog_eta_sec
 from millrace.world.assemble import (
     Program,
-    build_executor,
+    build_executors,
     build_measures,
-    build_reconciler,
     config_event,
     manifest,
     venue_settings,
 )
-from millrace.world.feed import Feed
+from millrace.world.feed import Feed, no_feed
 from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
 from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
-from millrace.world.premises import Premises
+from millrace.world.lines import Lines
+from millrace.world.premises import Premises, Way
 from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
@@ -127,30 +128,46 @@ class Run:
 
     def _assemble(self, opened: ExitStack, restored: Restored, premises: Premises) -> None:
         program, settings = self.program, self.settings
-        line, held, notices, self.venue = premises.connect(venue_settings(settings, program.instrument))
-        opened.callback(held.close)
+        ways, notices = self._connect(opened, premises)
         disk, folder = premises.disk, premises.folder
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
-        ledger, reconciler = self.measures.ledger, build_reconciler(program)
-        self._reconciler = reconciler
-        self.telemetry = telemetry = Telemetry(program.instrument.id.venue, lambda: self.simulation.now_ns)
-        executor = build_executor(settings, program, ledger, line, reconciler, premises.kill_file, telemetry.probe)
-        sequencer = Sequencer(program.engine, executor, self.journal, first_seq=restored.seq + 1)
+        self.telemetry = telemetry = Telemetry(program.venues, lambda: self.simulation.now_ns)
+        self.executors = executors = build_executors(
+            settings, program, self.measures.ledger, ways, kill_file=premises.kill_file, probe=telemetry.probe
+        )
+        sequencer = Sequencer(program.engine, executors.carrier, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
-        telemetry.watch(sequencer, executor)
+        telemetry.watch(sequencer, executors.by_venue)
         self._gates = GateWatch(self.ledger, self._starts)
         sequencer.listen(self._gates.listen)
-        now_ns = max(premises.first_ns, program.engine.now_ns, line.now_ns)
-        feed = Feed(program.instrument.id, premises.market(now_ns), self.venue)
-        poll_ns = round(settings.slots.poll_interval_sec * _SECOND_NS)
+        now_ns = max(premises.first_ns, program.engine.now_ns, *(way.now_ns for way in ways.values()))
+        lines = tuple(ways.values())
         self.simulation = Simulation(
-            sequencer, executor, line, feed, measures=self.measures, lazy=False, poll_ns=poll_ns
+            sequencer,
+            executors.carrier,
+            lines[0] if len(lines) == 1 else Lines(lines),
+            no_feed() if program.slots is None else Feed(program.instrument.id, premises.market(now_ns), self.venue),
+            measures=self.measures,
+            lazy=False,
+            poll_ns=0 if program.slots is None else round(settings.slots.poll_interval_sec * _SECOND_NS),
         )
         self.simulation.now_ns = now_ns
         told = (self._note,) if self._note else ()
         if self._changed:
             told = (*told, f"other settings than before: {', '.join(self._changed)}")
         self.notices = (*told, *restored.notices, *self.journal.notices, *notices)
+
+    def _connect(self, opened: ExitStack, premises: Premises) -> tuple[dict[str, Way], tuple[str, ...]]:
+        """Reach the program's venues; returns the ways to them by name, and notices for a person."""
+        ways: dict[str, Way] = {}
+        notices: list[str] = []
+        self.venue: SimVenue | None = None
+        if self.program.slots is not None:
+            spot = premises.connect(venue_settings(self.settings, self.program.instrument))
+            opened.callback(spot.held.close)
+            ways[self.program.spot_venue], self.venue = spot.line, spot.here
+            notices += spot.notices
+        return ways, tuple(notices)
 
     def _begin(self, restored: Restored) -> None:
         """Tell the core what it missed and that it may trade."""
@@ -161,7 +178,7 @@ class Run:
         if self._changed or not self.restart:
             simulation.feed_event(config_event(self.settings, now_ns, self._changed))
         self._take_over(now_ns)
-        self.startup = StartupTimings(tracked_orders=engine.live_orders(self.program.instrument.id))
+        self.startup = StartupTimings(tracked_orders=len(engine.unfinished()))
         unknown: list[str] = []
         for restriction in engine.board.active():
             if restriction.id.startswith(STORAGE_ID):
@@ -183,9 +200,9 @@ class Run:
         if self._began or self.simulation.executor.recovering:
             return
         self._began = True
-        start, now_ns, grid = self._start, self.simulation.now_ns, self.program.grid.grid
+        start, now_ns, slots = self._start, self.simulation.now_ns, self.program.slots
         start.part(now_ns)
-        opened = len(grid.slots) - bootstrap_backlog(grid)
+        opened = 0 if slots is None else len(slots.grid.slots) - bootstrap_backlog(slots.grid)
         start.part(now_ns)
         replayed = self.ledger.fills() - self._fills
         counts = structs.replace(self.startup, replayed_fills=replayed, bootstrapped_slots=opened)
@@ -203,7 +220,7 @@ class Run:
 
     def _take_over(self, now_ns: int) -> None:
         """Hand the core the snapshot that waits in the folder, unless it took over or has traded (slots 17)."""
-        if self.program.grid.grid.handover.source:
+        if self.program.slots is None or self.program.grid.grid.handover.source:
             return
         handover = waiting_handover(self.folder, self._disk, self.program.instrument, now_ns)
         if handover is not None and not self.ledger.orders():
@@ -218,22 +235,42 @@ class Run:
     def startup_status(self) -> dict[str, Any]:
         """Return the `startup` object with what is left to open now (slots 16), and how the start went."""
         slots = self.settings.slots
-        backlog = bootstrap_backlog(self.program.grid.grid)
+        backlog = 0 if self.program.slots is None else bootstrap_backlog(self.program.grid.grid)
         per_loop = _LEGS * max(_LEAST_SLOTS_PER_LOOP, slots.max_entry_adds_per_loop)
         eta_sec = backlog_eta_sec(_LEGS * backlog, min(per_loop, slots.max_api_calls_per_loop), slots.poll_interval_sec)
         now = structs.replace(self.startup, bootstrap_backlog=backlog, bootstrap_eta_sec=eta_sec)
         return structs.asdict(now) | {"restart": self.restart, "notices": self.notices}
 
     def status(self) -> dict[str, Any]:
-        """Return the grid's status with what the shell around it knows (slots 4.4, 16)."""
-        engine = self.program.engine
-        return self.program.grid.status(engine) | {
+        """Return the grid's status with what the shell around it knows (slots 4.4, 16), and the desk's under its name.
+
+        What there is of each venue is the leading one's here, the others' stand with the desk.
+        """
+        program, engine = self.program, self.program.engine
+        leading = program.venues[0]
+        found = {} if program.slots is None else program.slots.status(engine)
+        if program.desk is not None:
+            venues = {venue: self._venue_status(venue) for venue in program.venues[program.slots is not None :]}
+            found[program.desk.name] = program.desk.status(engine) | {"venues": venues}
+        return found | {
             "startup": self.startup_status(),
-            "reconciliation": {"at_start": self._reconciler.at_start, "since": self._reconciler.found()},
+            "reconciliation": self._reconciliation(leading),
             "guards": {guard.name: guard.status(engine) for guard in engine.guards},
             "gates": self._gates.status(self.simulation.now_ns),
-            "private_api_metronome": self.simulation.executor.budget.status(self.simulation.now_ns),
+            "private_api_metronome": self.executors.by_venue[leading].budget.status(self.simulation.now_ns),
             **self.telemetry.status(),
+        }
+
+    def _reconciliation(self, venue: str) -> dict[str, Any]:
+        reconciler = self.executors.reconcilers[venue]
+        return {"at_start": reconciler.at_start, "since": reconciler.found()}
+
+    def _venue_status(self, venue: str) -> dict[str, Any]:
+        executor = self.executors.by_venue[venue]
+        return {
+            "calls_waiting": executor.waiting,
+            "orders_unanswered": executor.unanswered,
+            "reconciliation": self._reconciliation(venue),
         }
 
     def heed_kills(self) -> None:

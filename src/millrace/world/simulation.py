@@ -15,12 +15,13 @@ from typing import Any, Protocol
 from millrace.core.events import Event, Timer
 from millrace.core.instrument import Ticks
 from millrace.core.strategy import Bound, Field, Interest
-from millrace.shell.executor import Executor
 from millrace.shell.measures import Measures
 from millrace.shell.sequencer import Sequencer
+from millrace.shell.venue_router import Carrier
 from millrace.sim.venue import Delivery
 from millrace.world.feed import Feed
 from millrace.world.line import NEVER_NS
+from millrace.world.quote_feed import QuoteFeed
 
 
 class Line(Protocol):
@@ -60,15 +61,16 @@ class Line(Protocol):
 
 
 class Simulation:
-    """One program, one venue, one market."""
+    """One program, its venues, the spot market's rows, and those of binary markets if it trades any."""
 
     def __init__(
         self,
         sequencer: Sequencer,
-        executor: Executor,
+        executor: Carrier,
         line: Line,
         feed: Feed,
         *,
+        quotes: QuoteFeed | None = None,
         measures: Measures | None = None,
         lazy: bool,
         poll_ns: int = 0,
@@ -79,6 +81,7 @@ class Simulation:
         self.executor = executor
         self.line = line
         self.feed = feed
+        self.quotes = quotes
         self.measures = measures
         self._lazy = lazy
         self._rows_told = 0
@@ -88,7 +91,8 @@ class Simulation:
     @property
     def events(self) -> int:
         """Rows of market data, shown or passed over, and everything else that the program was told."""
-        return self.feed.rows + self._rows_told + self.sequencer.messages
+        quotes = 0 if self.quotes is None else self.quotes.rows
+        return self.feed.rows + quotes + self._rows_told + self.sequencer.messages
 
     def feed_event(self, event: Event) -> None:
         """Give the program an event now; the caller is the operator, the start or a test.
@@ -111,7 +115,10 @@ class Simulation:
         """Return when the program itself wants to do something next."""
         pump_ns, row_ns = self.executor.next_ns, self.feed.next_ns
         asked = [ts_ns for ts_ns in (pump_ns, row_ns) if ts_ns is not None]
-        return min(self._timer_ns(self.engine.interest()), self._poll_ns, self._measure_ns(), *asked)
+        return min(self._timer_ns(self.engine.interest()), self._poll_ns, self._measure_ns(), self._quote_ns(), *asked)
+
+    def _quote_ns(self) -> int:
+        return NEVER_NS if self.quotes is None else self.quotes.next_ns
 
     def _measure_ns(self) -> int:
         return NEVER_NS if self.measures is None else self.measures.next_ns
@@ -127,8 +134,12 @@ class Simulation:
             pump_ns = self.executor.next_ns
             message_ns = min(self.line.next_ns, NEVER_NS if pump_ns is None else pump_ns, self._poll_ns)
             message_ns = min(message_ns, self._measure_ns())
-            until_ns = min(message_ns, timer_ns, end_ns)
+            quote_ns = self._quote_ns()
+            until_ns = min(message_ns, timer_ns, end_ns, quote_ns)
             if self._market(until_ns, interest):
+                continue
+            if quote_ns == until_ns:
+                self._quote()
                 continue
             if until_ns == end_ns and message_ns > end_ns and timer_ns > end_ns:
                 self.now_ns = max(self.now_ns, end_ns)
@@ -162,6 +173,15 @@ class Simulation:
         self.now_ns = max(self.now_ns, event.ts_ns)
         self._step(event)
         return True
+
+    def _quote(self) -> None:
+        """Show the next row of the binary markets to its venue and to the program."""
+        quotes = self.quotes
+        assert quotes is not None  # noqa: S101  there was a next row
+        self.now_ns = max(self.now_ns, quotes.next_ns)
+        event = quotes.take()
+        if event is not None:
+            self._step(event)
 
     def _bounds(self, bounds: tuple[Bound, ...]) -> tuple[Ticks | None, Ticks | None]:
         """Return the tightest bounds of the venue's resting orders and the strategies' interest."""

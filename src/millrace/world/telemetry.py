@@ -4,7 +4,7 @@ A figure that is a count of what is there now is asked for when somebody looks; 
 of it reaches the core, so a run with and one without it give the same commands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,25 +19,28 @@ _BREAKER_LEVEL = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerStat
 
 
 class Telemetry:
-    """The measurements of one run's venue; `now` is the run's time in ns."""
+    """The measurements of one run; `now` is its time in ns. Orders' stages of several venues are counted together."""
 
-    def __init__(self, venue: str, now: Callable[[], int]) -> None:
+    def __init__(self, venues: Sequence[str], now: Callable[[], int]) -> None:
         self.metrics = Metrics()
-        self.probe = StageProbe(venue, now, self.metrics)
-        self._venue = venue
+        self.probe = StageProbe(venues[0] if len(venues) == 1 else "all", now, self.metrics)
         self._now = now
 
-    def watch(self, sequencer: Sequencer, executor: Executor) -> None:
+    def watch(self, sequencer: Sequencer, executors: Mapping[str, Executor]) -> None:
         """Begin to look."""
         sequencer.engine.probe = self.probe
         sequencer.listen(self.probe.step)
-        self.metrics.gauge("millrace_outbox_depth", lambda: executor.waiting, venue=self._venue)
+        for venue, executor in executors.items():
+            self._watch(venue, executor)
+
+    def _watch(self, venue: str, executor: Executor) -> None:
+        self.metrics.gauge("millrace_outbox_depth", lambda: executor.waiting, venue=venue)
         calls = executor.calls
         if calls is None:
             return
-        self.metrics.gauge("millrace_inflight", lambda: len(calls), venue=self._venue)
+        self.metrics.gauge("millrace_inflight", lambda: len(calls), venue=venue)
         for endpoint in calls.states():
-            labels = {"venue": self._venue, "class": endpoint}
+            labels = {"venue": venue, "class": endpoint}
             self.metrics.gauge("millrace_breaker_state", partial(_level, calls, endpoint), **labels)
             self.metrics.gauge("millrace_breaker_trips_total", partial(_trips, calls, endpoint), **labels)
 

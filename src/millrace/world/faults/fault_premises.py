@@ -179,7 +179,7 @@ class FaultPremises:
         """Reach the venue."""
         del settings
         self.line.connect()
-        return Connection(self.line, _Nothing(), (), self.line.venue)
+        return Connection(self.line, _Nothing(), (), self.venue)
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the market's prints that are later than this time."""
