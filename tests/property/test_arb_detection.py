@@ -137,7 +137,9 @@ def test_no_basket_pays_less_than_its_floor_in_a_permitted_world(scene) -> None:
 @given(scenes())
 def test_the_screen_rejects_nothing_that_is_good(scene) -> None:  # arb 18
     subject = filled(scene, KEEN)
-    every = [subject._basket(subject.universe.form(number), Style.TAKER) for number in range(subject.universe.forms)]
+    every = [
+        subject._basket(number, subject.universe.form(number), Style.TAKER) for number in range(subject.universe.forms)
+    ]
     directions = sorted(identity(basket) for basket in every if basket is not None)
     found = subject.candidates(NOW)
     assert sorted(identity(basket) for basket in found) == directions

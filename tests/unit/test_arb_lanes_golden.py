@@ -1,7 +1,6 @@
 """Golden part C: the lanes find what the reference found where it was right, and nothing where it was not (arb 21.2, 21.3)."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +16,14 @@ from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.model import Lane, Origin, Proposition, Tier
 from millrace.strategies.arb.rules.records import BucketRule, Label, PairRule, Provenance, Relation, TreeBits, TreeRule
 
-GOLDEN = Path("/work/shared/golden/arb.json")
 NOW = 10**18
 FIELDS = {"kalshi": "kalshi_market_id", "polymarket": "polymarket_market_id", "forecastex": "forecastex_market_id"}
 STYLES = {"taker": "", "maker_estimate": "_maker"}
 
-pytestmark = pytest.mark.skipif(not GOLDEN.is_file(), reason="the golden vectors are not on this machine")
-
 
 @pytest.fixture(scope="module")
-def golden():
-    return json.loads(GOLDEN.read_bytes())
+def golden(shared):
+    return json.loads((shared / "golden" / "arb.json").read_bytes())
 
 
 def level(price, size):

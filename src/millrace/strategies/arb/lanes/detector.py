@@ -57,6 +57,7 @@ class Detector:
         self._screens = {style: Screen(universe) for style in self.settings.styles}
         self._tables = {style: [table_of(fact, style) for fact in universe.facts] for style in self.settings.styles}
         self._touched: dict[Style, set[int]] = {style: set() for style in self.settings.styles}
+        self._offers: dict[Style, dict[int, Offer | None]] = {style: {} for style in self.settings.styles}
         self._blocked: frozenset[str] = frozenset()
         self._live_ns: dict[str, int] = {}
 
@@ -84,10 +85,7 @@ class Detector:
         self._quotes[slot] = quote
         if quote.source is STREAM:
             self._live_ns[quote.market.venue] = quote.ts_ns
-        for style, screen in self._screens.items():
-            touched = self._touched[style]
-            for side, outcome in enumerate(Outcome):
-                screen.take(2 * slot + side, self._cost(slot, outcome, quote, style), touched)
+        self._move(slot, quote)
 
     def forget(self, market: InstrumentId) -> None:
         """Take a market out that may not be traded, until it is quoted again."""
@@ -96,9 +94,7 @@ class Detector:
             return
         self._quotes[slot] = None
         self.coverage.lost(slot)
-        for style, screen in self._screens.items():
-            for side in range(2):
-                screen.take(2 * slot + side, UNPRICED_NANO, self._touched[style])
+        self._move(slot, None)
 
     def block(self, rules: Collection[str]) -> None:
         """Set the rules whose baskets are not shown: mappings in quarantine, rules revoked (arb 4.8)."""
@@ -132,7 +128,7 @@ class Detector:
             for number, short_nano in screen.near(self.settings.near_nano):
                 form = self.universe.form(number)
                 if self._open(form, now_ns):
-                    rows.append(NearMiss(form.lane, self.universe.family(form), form.rule, style, short_nano))
+                    rows.append(NearMiss(form.lane, self.universe.keys(number)[0], form.rule, style, short_nano))
         return rows
 
     def quote(self, market: InstrumentId) -> BinaryQuote | None:
@@ -170,6 +166,14 @@ class Detector:
                 touched.clear()
                 touched.update(numbers)
 
+    def _move(self, slot: int, quote: BinaryQuote | None) -> None:
+        for style, screen in self._screens.items():
+            touched, offers = self._touched[style], self._offers[style]
+            for leg, outcome in ((2 * slot, Outcome.YES), (2 * slot + 1, Outcome.NO)):
+                offers.pop(leg, None)
+                cost = UNPRICED_NANO if quote is None else self._cost(slot, outcome, quote, style)
+                screen.take(leg, cost, touched)
+
     def _cost(self, slot: int, outcome: Outcome, quote: BinaryQuote, style: Style) -> int:
         table = self._tables[style][slot]
         asks, bids = asks_and_turned(quote, outcome)
@@ -197,7 +201,7 @@ class Detector:
                 continue
             if form.choice is Choice.ALL and not self._within(form.legs, style):
                 apart.append(number)
-            elif basket := self._basket(form, style):
+            elif basket := self._basket(number, form, style):
                 found.append(basket)
         return found
 
@@ -219,17 +223,22 @@ class Detector:
         return [leg for leg in legs if newest_ns - self.known_ns(leg >> 1) <= self.settings.skew_ns(style)]
 
     def _offer(self, leg: int, style: Style) -> Offer | None:
-        market = leg >> 1
-        quote = self._quotes[market]
-        if quote is None:
-            return None
-        proposition, fact = self.universe.proposition(leg), self.universe.facts[market]
-        return offer_of(proposition, fact, quote, style, self.settings.aggressiveness_ticks, self.known_ns(market))
+        offers, known_ns = self._offers[style], self.known_ns(leg >> 1)
+        if leg not in offers:
+            quote, fact = self._quotes[leg >> 1], self.universe.facts[leg >> 1]
+            if quote is None:
+                return None
+            ticks = self.settings.aggressiveness_ticks
+            offers[leg] = offer_of(self.universe.proposition(leg), fact, quote, style, ticks, known_ns)
+        offer = offers[leg]
+        if offer is not None and offer.known_ns != known_ns:
+            offer = offers[leg] = offer._replace(known_ns=known_ns)
+        return offer
 
-    def _basket(self, form: Form, style: Style) -> Basket | None:
+    def _basket(self, number: int, form: Form, style: Style) -> Basket | None:
         if form.choice is Choice.ALL:
             offers = [offer for leg in form.legs if (offer := self._offer(leg, style))]
-            return self._assembled(form, offers, form.floor) if len(offers) == len(form.legs) else None
+            return self._assembled(number, form, offers, form.floor) if len(offers) == len(form.legs) else None
         legs = self._together(form, style)
         anchor = self._offer(form.anchor, style) if form.anchor in legs else None
         if form.anchor >= 0 and anchor is None:
@@ -240,24 +249,24 @@ class Detector:
             chosen = best_subset(rungs, anchor.rungs if anchor else None, risk_nano)
             taken = [members[index] for index in chosen]
             floor = len(taken) + form.floor
-            if taken and (basket := self._assembled(form, [*taken, anchor] if anchor else taken, floor)):
+            if taken and (basket := self._assembled(number, form, [*taken, anchor] if anchor else taken, floor)):
                 return basket
         return None
 
-    def _assembled(self, form: Form, offers: list[Offer], floor: int) -> Basket | None:
+    def _assembled(self, number: int, form: Form, offers: list[Offer], floor: int) -> Basket | None:
         offers.sort(key=lambda offer: offer.sort_key)
         best = sized(offers, floor, self.settings.min_edge_nano)
         if best is None:
             return None
         times = [offer.known_ns for offer in offers]
         ends = [offer.fact.resolves_ns for offer in offers]
+        family, cluster = self.universe.keys(number)
         return Basket(
             lane=form.lane, legs=best.legs, lots=best.lots, max_lots=best.max_lots, floor=floor, proof=form.proof,
             rule=form.rule, label=form.label, relation=form.relation, tier=form.tier, aliases=form.aliases,
-            family=self.universe.family(form), cluster=self.universe.cluster(form),
-            cost_nano=sum(leg.cost_nano for leg in best.legs), fee_nano=sum(leg.fee_nano for leg in best.legs),
-            oldest_ns=min(times), newest_ns=max(times),
-            horizon_ns=None if None in ends else max(end for end in ends if end is not None),
+            family=family, cluster=cluster, cost_nano=sum([leg.cost_nano for leg in best.legs]),
+            fee_nano=sum([leg.fee_nano for leg in best.legs]), oldest_ns=min(times), newest_ns=max(times),
+            horizon_ns=None if None in ends else max([end for end in ends if end is not None]),
         )  # fmt: skip
 
 

@@ -59,22 +59,22 @@ def table_of(fact: MarketFacts, style: Style) -> memoryview | None:
 
 
 class Offer(NamedTuple):
-    """What can be bought of one outcome: levels of `lots` that arrive, best first, and what they cost with fees."""
+    """What can be bought of one outcome: levels of lots that arrive, best first, and what they cost with fees.
+
+    `rungs` has for each level what one contract costs at least with its fee, and its lots; `gross` what has to be
+    bought there so that all of the level's lots arrive. `known_ns` is when the book was last known to hold.
+    """
 
     proposition: Proposition
     style: Style
     levels: Levels
-    table: memoryview
+    rungs: tuple[tuple[NanoUsd, Lots], ...]
+    gross: tuple[Lots, ...]
     fees: FeeSchedule
     fact: MarketFacts
     origin: Origin
     quote: BinaryQuote
     known_ns: int
-
-    @property
-    def rungs(self) -> list[tuple[NanoUsd, Lots]]:
-        """What one contract costs with its fee at each level, and how many there are."""
-        return [(self.table[level.ticks], level.lots) for level in self.levels]
 
     @property
     def sort_key(self) -> tuple[str, str, str]:
@@ -109,12 +109,14 @@ def offer_of(
     if style is Style.MAKER and levels:
         ticks = maker_ticks(quote, proposition, fact, aggressiveness)
         levels = () if ticks is None else (BookLevel(ticks, levels[0].lots),)
+    gross = tuple(level.lots for level in levels)
     if fact.fees.in_shares:
         maker = style is Style.MAKER
         levels = tuple(BookLevel(each.ticks, fact.fees.net_lots(*each, maker=maker)) for each in levels)
     if not levels or levels[0].lots <= 0:
         return None
-    return Offer(proposition, style, levels, table, fact.fees, fact, ladder.origin, quote, known_ns)
+    rungs = tuple([(table[ticks], lots) for ticks, lots in levels])
+    return Offer(proposition, style, levels, rungs, gross, fact.fees, fact, ladder.origin, quote, known_ns)
 
 
 def depth_breaks(offers: Sequence[Offer], limit_nano: NanoUsd) -> list[Lots]:
@@ -122,24 +124,29 @@ def depth_breaks(offers: Sequence[Offer], limit_nano: NanoUsd) -> list[Lots]:
 
     The last is the largest size that is worth its marginal cost (arb 2.2); none when the best prices are too high.
     """
-    at = [0] * len(offers)
-    left = [offer.levels[0].lots for offer in offers]
-    marginal = sum(offer.table[offer.levels[0].ticks] for offer in offers)
-    size, breaks = 0, []
-    while marginal <= limit_nano:
-        step = min(left)
-        size += step
+    steps: dict[Lots, NanoUsd] = {}
+    deepest = min([sum([lots for _, lots in offer.rungs]) for offer in offers])
+    marginal = 0
+    for offer in offers:
+        size, last = 0, 0
+        for cost, lots in offer.rungs:
+            if size:
+                steps[size] = steps.get(size, 0) + cost - last
+            else:
+                marginal += cost
+            size += lots
+            last = cost
+            if size >= deepest:
+                break
+    breaks: list[Lots] = []
+    if marginal > limit_nano:
+        return breaks
+    for size in sorted(steps):
         breaks.append(size)
-        for leg, offer in enumerate(offers):
-            left[leg] -= step
-            if left[leg]:
-                continue
-            at[leg] += 1
-            if at[leg] == len(offer.levels):
-                return breaks
-            level = offer.levels[at[leg]]
-            left[leg] = level.lots
-            marginal += offer.table[level.ticks] - offer.table[offer.levels[at[leg] - 1].ticks]
+        marginal += steps[size]
+        if marginal > limit_nano:
+            return breaks
+    breaks.append(deepest)
     return breaks
 
 
@@ -150,7 +157,7 @@ def leg_at(offer: Offer, lots: Lots) -> Leg:
     open_lots, units, kept_units, shown = lots, 0, 0, 0
     fills = []
     ticks = offer.levels[0].ticks
-    for level in offer.levels:
+    for level, gross in zip(offer.levels, offer.gross, strict=True):
         if not open_lots:
             break
         ticks, taken = level.ticks, min(open_lots, level.lots)
@@ -159,7 +166,9 @@ def leg_at(offer: Offer, lots: Lots) -> Leg:
         units += ticks * taken
         fills.append((ticks, taken))
         if offer.fees.in_shares:
-            kept_units += ticks * (offer.fees.gross_lots(ticks, taken, lot=offer.fact.lot, maker=maker) - taken)
+            if taken < level.lots:
+                gross = offer.fees.gross_lots(ticks, taken, lot=offer.fact.lot, maker=maker)  # noqa: PLW2901 - of a part
+            kept_units += ticks * (gross - taken)
     fee = -(-kept_units // TICK_LOTS_PER_NANO) if offer.fees.in_shares else terms.walked_nano(fills)
     bids = bids_of(offer.quote, offer.proposition.outcome)
     return Leg(
@@ -183,12 +192,12 @@ def sized(offers: Sequence[Offer], floor: int, min_edge_nano: NanoUsd) -> Sized 
     """
     worth = floor * (10**9 - min_edge_nano)
     breaks = depth_breaks(offers, worth)
-    step = lcm(*(offer.fact.lot for offer in offers))
-    least = max(offer.fact.min_lots for offer in offers)
+    step = lcm(*{offer.fact.lot for offer in offers})
+    least = max([offer.fact.min_lots for offer in offers])
     sizes = sorted({size - size % step for size in breaks if size >= least and size >= step}, reverse=True)
     for lots in sizes[:SIZES_TRIED]:
-        legs = tuple(leg_at(offer, lots) for offer in offers)
-        spent = sum(leg.cost_nano + leg.fee_nano for leg in legs)
+        legs = tuple([leg_at(offer, lots) for offer in offers])
+        spent = sum([leg.cost_nano + leg.fee_nano for leg in legs])
         if lots >= least and spent * CONTRACT_LOTS <= worth * lots:
             return Sized(legs, lots, sizes[0])
     return None

@@ -34,8 +34,10 @@ def best_subset(members: Sequence[Rungs], anchor: Rungs | None = None, risk_nano
     sizes = _sizes(members, anchor)
     if not len(sizes) or len(members) < least:
         return ()
-    gains = np.array([_gain(rungs, sizes, risk_nano) for rungs in members])
-    base = sizes * _DOLLAR_MICRO if anchor is None else sizes * _DOLLAR_MICRO - _gain(anchor, sizes, 0)
+    gains = _gains(members, sizes, risk_nano)
+    base = sizes * _DOLLAR_MICRO
+    if anchor is not None:
+        base = base - _gains([anchor], sizes, 0)[0]
     earned = np.maximum(gains, 0).sum(axis=0)
     forced = np.sort(gains, axis=0)[-least:]
     few = (gains > 0).sum(axis=0) < least
@@ -61,12 +63,14 @@ def _sizes(members: Sequence[Rungs], anchor: Rungs | None) -> Ints:
     return np.array(sorted(sizes), np.int64)
 
 
-def _gain(rungs: Rungs, sizes: Ints, risk_nano: NanoUsd) -> Ints:
-    """What a member earns at each size, in 1e-6 dollars times lots; far below zero where its book is not as deep."""
-    lots = np.minimum(np.cumsum([0, *(lots for _, lots in rungs)]), _MOST_LOTS)
-    rates = np.array([_DOLLAR_MICRO - -(-(cost + risk_nano) // 1_000) for cost, _ in rungs], np.int64)
-    earned = np.concatenate(([0], np.cumsum(rates * np.diff(lots))))
-    rung = np.searchsorted(lots[1:], sizes)
-    deep = rung < len(rates)
-    rung = np.minimum(rung, len(rates) - 1)
-    return np.where(deep, earned[rung] + rates[rung] * (sizes - lots[rung]), _OUT_OF_DEPTH)
+def _gains(members: Sequence[Rungs], sizes: Ints, risk_nano: NanoUsd) -> Ints:
+    """What each member earns at each size, in 1e-6 dollars times lots; far below zero where its book is not as deep."""
+    depth = max(map(len, members))
+    padded = [[*rungs, *((0, 0),) * (depth - len(rungs))] for rungs in members]
+    books = np.array(padded, np.int64)
+    ends = np.minimum(np.cumsum(books[:, :, 1], axis=1), _MOST_LOTS)
+    starts = np.concatenate((np.zeros((len(members), 1), np.int64), ends[:, :-1]), axis=1)
+    rates = _DOLLAR_MICRO - -(-(books[:, :, 0] + risk_nano) // 1_000)
+    taken = np.clip(sizes[None, :, None], starts[:, None, :], ends[:, None, :]) - starts[:, None, :]
+    earned: Ints = (taken * rates[:, None, :]).sum(axis=2)
+    return np.where(sizes <= ends[:, -1:], earned, _OUT_OF_DEPTH)

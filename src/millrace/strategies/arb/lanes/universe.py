@@ -65,6 +65,7 @@ class Universe:
         twos = [form for form in made if form.choice is Choice.ALL and len(form.legs) == len(OUTCOMES)]
         wides = [form for form in made if form.choice is Choice.ALL and len(form.legs) > len(OUTCOMES)]
         subsets = [form for form in made if form.choice is not Choice.ALL]
+        self._keys: dict[int, tuple[str, str]] = {}
         self._rule_forms = [*twos, *wides, *subsets]
         self._number(twos, wides, subsets)
 
@@ -114,6 +115,13 @@ class Universe:
             return Form(Lane.INTRA, Choice.ALL, (2 * number, 2 * number + 1), 1, "intra")
         return self._rule_forms[number - len(self.facts)]
 
+    def keys(self, number: int) -> tuple[str, str]:
+        """Return the family key and the cluster key of a form, by its number."""
+        if number not in self._keys:
+            form = self.form(number)
+            self._keys[number] = self.family(form), self.cluster(form)
+        return self._keys[number]
+
     def family(self, form: Form) -> str:
         """Return the family key of every basket of a form, as dedupe names it (arb 1)."""
         legs = tuple(OpportunityLeg(self.facts[slot >> 1].market, "") for slot in form.legs)
@@ -131,21 +139,26 @@ class Universe:
     @cached_property
     def _clusters(self) -> list[int]:
         """For each market the member of its component with the smallest name; -1 for one that no rule names."""
-        root = list(range(len(self.facts)))
+        texts = [_text(fact.market) for fact in self.facts]
+        by_name = sorted(range(len(texts)), key=texts.__getitem__)
+        rank = [0] * len(texts)
+        for place, slot in enumerate(by_name):
+            rank[slot] = place
+        root = list(range(len(texts)))
 
-        def find(slot: int) -> int:
-            while root[slot] != slot:
-                root[slot] = slot = root[root[slot]]
-            return slot
+        def find(place: int) -> int:
+            while root[place] != place:
+                root[place] = place = root[root[place]]
+            return place
 
         linked = set()
         for group in self._linked():
-            slots = [slot >> 1 for slot in map(self.outcome_slot, group) if slot >= 0]
-            linked.update(slots)
-            for slot in slots[1:]:
-                one, other = sorted((find(slots[0]), find(slot)), key=lambda one: _text(self.facts[one].market))
-                root[other] = one
-        return [find(slot) if slot in linked else -1 for slot in range(len(self.facts))]
+            places = [rank[slot >> 1] for slot in map(self.outcome_slot, group) if slot >= 0]
+            linked.update(places)
+            for place in places[1:]:
+                first, second = sorted((find(places[0]), find(place)))
+                root[second] = first
+        return [by_name[find(rank[slot])] if rank[slot] in linked else -1 for slot in range(len(texts))]
 
     def _linked(self) -> list[tuple[Proposition, ...]]:
         rules = self.rules
