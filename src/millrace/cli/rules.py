@@ -27,6 +27,10 @@ def grammar(actions: "argparse._SubParsersAction[Grammar]") -> None:
     review.add_argument("--map", action="append", default=[], metavar="FILE", help="a mapping (CSV); may be repeated")
     review.add_argument("--json", action="store_true", help="print one JSON object")
 
+    measure = actions.add_parser("measure", help="how often the matcher is wrong, on recorded and made pairs")
+    measure.add_argument("--data", required=True, metavar="DIR", help="the folder of the recordings")
+    measure.add_argument("--json", action="store_true", help="print one JSON object")
+
 
 def run(given: argparse.Namespace) -> int:
     """Carry out one action."""
@@ -55,6 +59,20 @@ def _review(given: argparse.Namespace) -> int:
     return FAILED if errors else OK
 
 
+def _measure(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from millrace.research.arb_matching import measure, table
+
+    found = measure(Path(given.data))
+    if given.json:
+        print(json_text([{**each._asdict(), "false_passed": each.false_passed._asdict(),
+                          "true_passed": each.true_passed._asdict()} for each in found]))  # fmt: skip
+    else:
+        print(table(found))
+    return OK
+
+
 def _read_map(path: "Path") -> "MappingMap":
     """Read a mapping, packed or not; raises OperatorError when it is no text."""
     import gzip
@@ -70,4 +88,4 @@ def _read_map(path: "Path") -> "MappingMap":
     return parse_map(text, str(path))
 
 
-_RUNNERS = {"load": rules_file.load, "generate": rules_file.generate, "review": _review}
+_RUNNERS = {"load": rules_file.load, "generate": rules_file.generate, "review": _review, "measure": _measure}

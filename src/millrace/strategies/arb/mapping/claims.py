@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
+
 from millrace.strategies.arb.mapping.text import STOP_WORDS, tokens, words
 from millrace.strategies.arb.model import MarketFacts
 
@@ -100,6 +102,7 @@ _COMPARISONS = [
     (Operator.TOUCH_DOWN, rf"(?:dips? to|falls? to|drops? to|crash(?:es)? to)\s+{_ONE}"),
 ]
 _COMPARED = [(operator, re.compile(pattern)) for operator, pattern in _COMPARISONS]
+_AT_A_MOMENT = {Operator.ABOVE, Operator.AT_LEAST, Operator.BELOW, Operator.AT_MOST, Operator.BETWEEN}
 _STRIKES = {
     "greater": Operator.ABOVE,
     "greater_or_equal": Operator.AT_LEAST,
@@ -164,6 +167,8 @@ def claim_of(facts: MarketFacts) -> Claim:
         minute, _ = _clock(facts.rules_text.lower(), day)
     scope, left = _scope(left)
     operator, bounds, unit, left = _comparison(left, facts)
+    if minute is None and operator in _AT_A_MOMENT and day is not None:
+        minute = _closing_minute(facts.close_ns, day)
     label = facts.outcome_label
     named = bool(label) and not _LABELS_OF_NOBODY.fullmatch(label) and not any(map(str.isdigit, label))
     subject = tokens(label) if named else _subject(plain)
@@ -229,6 +234,17 @@ def _clock(text: str, day: Day | None) -> tuple[int | None, str]:
             return None, left  # the clocks change in these months, and a wrong hour is worse than none
         zone = "edt" if 3 < day.month < 11 else "est"  # noqa: PLR2004
     return (minute + (4 if zone == "edt" else 5) * _MINUTES) % _DAY_MINUTES, left
+
+
+def _closing_minute(close_ns: int | None, day: Day) -> int | None:
+    """Return when a market that is settled by a number on its closing day closes; midnight says nothing of the hour."""
+    if close_ns is None:
+        return None
+    moment = np.datetime64(close_ns, "ns")
+    year, month, date = (int(part) for part in str(moment.astype("datetime64[D]")).split("-"))
+    if (month, date) != (day.month, day.day) or day.year not in {0, year}:
+        return None
+    return close_ns // (_MINUTES * 10**9) % _DAY_MINUTES or None
 
 
 def _scope(text: str) -> tuple[tuple[str, str] | None, str]:
