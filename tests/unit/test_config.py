@@ -10,6 +10,7 @@ from millrace.config.load import fit_to_instrument, load_settings
 from millrace.config.profiles import PROFILES
 from millrace.config.settings import Settings
 from millrace.core.failure import OperatorError
+from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.venues.kraken.facts import instrument_facts
 
@@ -100,6 +101,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
             assert getattr(records[knob.section], knob.name) == knob.default
     fields = {f"{section}.{field}" for section, record in records.items() for field in record.__struct_fields__}
     nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release", "rebalance", "trend")}
+    nested |= {f"arb.{name}" for name in ArbSettings.__struct_fields__ if name != "enabled"}
     assert fields - nested == {knob.key for knob in KNOBS.values() if knob.available}
 
 

@@ -49,6 +49,11 @@ class InstrumentId(NamedTuple):
         return cls(venue, symbol)
 
 
+def whole_account(venue: str) -> InstrumentId:
+    """Return the name under which a question or a cancel means whatever instrument of a venue it concerns."""
+    return InstrumentId(venue, "")
+
+
 class Outcome(StrEnum):
     """The two answers of a binary market; a side of it is bought, and pays one dollar or nothing."""
 

@@ -14,7 +14,7 @@ from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, 
 from millrace.core.events import Operator, Reconciled, RecoveryBegan
 from millrace.core.failure import OperatorError
 from millrace.core.guard import GuardView, Seen, Verdict
-from millrace.core.instrument import Instrument, Money
+from millrace.core.instrument import Instrument, InstrumentId, Money, whole_account
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
 from millrace.core.requests import accepted, read_arguments, refused
 from millrace.core.strategy import Interest
@@ -63,6 +63,8 @@ class ReconciliationGuard:
 
     def __init__(self, instruments: tuple[Instrument, ...]) -> None:
         self._instruments = instruments
+        self._spot = tuple(one for one in instruments if one.binary is None)
+        self._units: dict[str, int] = {one.quote: 10**one.quote_decimals for one in instruments}
         self._books: dict[str, _Books] = {}
         self._accepted: dict[str, None] = {}
         self._orphans: dict[str, tuple[str, ...]] = {}
@@ -141,13 +143,11 @@ class ReconciliationGuard:
 
     def _tolerance(self, asset: str, expected: Money, view: GuardView) -> Money:
         """Return one per cent of what should be there, or a unit of quote money's worth, whichever is more."""
-        units = [0]
-        for instrument in self._instruments:
-            one = 10**instrument.quote_decimals
+        units = [0, self._units.get(asset, 0)]
+        for instrument in self._spot:
             ticks = view.market(instrument.id).last_ticks
-            if asset == instrument.quote:
-                units.append(one)
-            elif asset == instrument.base and ticks:
+            if asset == instrument.base and ticks:
+                one = 10**instrument.quote_decimals
                 units.append(one * instrument.base_amount(1) // max(instrument.cost(ticks, 1), 1))
         return max(abs(expected) // _SHARE, *units)
 
@@ -177,9 +177,9 @@ class ReconciliationGuard:
             return [refused(seen, str(error))]
         found = {venue: names for venue, names in self._orphans.items() if names}
         cancels: list[Verdict] = [
-            CancelOrder(instrument.id, name, RECONCILE)
-            for instrument in self._instruments
-            for name in found.get(instrument.id.venue, ())
+            CancelOrder(self._asked_of(venue), name, RECONCILE)
+            for venue, names in found.items()
+            for name in names
             if wanted.confirm
         ]
         count = sum(len(names) for names in found.values())
@@ -191,6 +191,9 @@ class ReconciliationGuard:
         done = "being cancelled" if cancels else "left alone" if wanted.confirm else "confirm=true cancels them"
         text = f"{count} orders with our tag are at the venue alone" + (f"; {done}" if count else "")
         return [*cancels, accepted(seen, text, data)]
+
+    def _asked_of(self, venue: str) -> InstrumentId:
+        return next((one.id for one in self._spot if one.id.venue == venue), whole_account(venue))
 
     def _accept(self, order: str, who: str, why: str, seen: Operator) -> list[Verdict]:
         self._accepted[order] = None

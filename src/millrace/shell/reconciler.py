@@ -31,7 +31,7 @@ from millrace.core.events import (
     RecoveryBegan,
     Started,
 )
-from millrace.core.instrument import InstrumentId
+from millrace.core.instrument import InstrumentId, whole_account
 from millrace.core.order_truth import UNCONFIRMED, VenueOrder, compare, differences
 from millrace.core.ports import Orders
 
@@ -51,11 +51,6 @@ _SECOND_NS = 1_000_000_000
 CYCLE_NS = 60 * _SECOND_NS
 ANSWER_NS = 2 * _SECOND_NS
 """How long an answer may take before the question is asked again."""
-
-
-def whole_account(venue: str) -> InstrumentId:
-    """Return the name under which a question about open orders means all instruments of a venue."""
-    return InstrumentId(venue, "")
 
 
 def _covers(asked: InstrumentId, instrument: InstrumentId) -> bool:

@@ -261,14 +261,15 @@ class SimVenue:
 
     # Questions
 
-    def open_orders(self, instrument: InstrumentId) -> tuple[VenueOrder, ...]:
-        """Return the open orders of an instrument in order of arrival."""
-        return tuple(order.described() for order in self._state.open.values() if order.instrument.id == instrument)
+    def open_orders(self, instrument: InstrumentId | None = None) -> tuple[VenueOrder, ...]:
+        """Return the open orders of an instrument, or of the account, in order of arrival."""
+        orders = self._state.open.values()
+        return tuple(order.described() for order in orders if instrument in {None, order.instrument.id})
 
-    def ended_orders(self, instrument: InstrumentId, since_ns: int) -> tuple[VenueOrder, ...]:
-        """Return the orders of an instrument that were placed since then and have ended, in the order of their ends."""
+    def ended_orders(self, instrument: InstrumentId | None, since_ns: int) -> tuple[VenueOrder, ...]:
+        """Return orders that were placed since then and have ended, in the order of their ends."""
         ended = self._state.ended.values()
-        return tuple(order for order in ended if order.instrument == instrument and order.placed_ns >= since_ns)
+        return tuple(one for one in ended if instrument in {None, one.instrument} and one.placed_ns >= since_ns)
 
     def order_status(self, client_id: str) -> VenueOrder | None:
         """Return an order, open or ended; None for one that was never accepted (or ended very long ago)."""
@@ -278,6 +279,10 @@ class SimVenue:
     def balances(self) -> dict[str, tuple[Money, Money]]:
         """Return asset -> (free, hold) now."""
         return self._state.balances.pairs()
+
+    def statement(self) -> dict[str, tuple[Money, Money]]:
+        """Return what it says when it is asked what we own: all of it are balances."""
+        return self.balances()
 
     @property
     def now_ns(self) -> int:

@@ -15,7 +15,7 @@ from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
 from millrace.core.failure import OperatorError
 from millrace.core.ids import ClientIds, SubPosition
-from millrace.core.instrument import Instrument, InstrumentId
+from millrace.core.instrument import Instrument, InstrumentId, whole_account
 from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import LedgerStore
 from millrace.core.permission import Scope, ScopeKind, scopes_of
@@ -37,12 +37,13 @@ from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor
 from millrace.shell.manifest import Manifest
 from millrace.shell.measures import Measures
-from millrace.shell.reconciler import Reconciler, whole_account
+from millrace.shell.reconciler import Reconciler
 from millrace.shell.venue_calls import VenueCalls
 from millrace.shell.venue_port import VenuePort
 from millrace.shell.venue_router import Carrier, VenueRouter
 from millrace.sim.rate_counter import TIERS
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
+from millrace.strategies.arb.strategy import ArbDesk
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.desk import DESK, build_desk, leg_budget, leg_valid_for_ns
@@ -67,7 +68,7 @@ class Program(NamedTuple):
     engine: Engine
     orders: OrderTable
     slots: SlotGrid | None
-    desk: Strategy | None
+    desk: ArbDesk | None
     venues: tuple[str, ...]
     client_prefix: str
     playbooks: Playbooks
@@ -126,7 +127,7 @@ def build_program(settings: Settings) -> Program:
     if not strategies:
         raise OperatorError("nothing is to be traded; set slots.enabled or arb.enabled")
     instruments = (*spot, *outcomes)
-    venues = tuple(dict.fromkeys(instrument.id.venue for instrument in instruments))
+    venues = (*(one.id.venue for one in spot), *sorted({one.id.venue for one in outcomes}))
     client_ids = ClientIds(settings.run.installation, (SLOTS, DESK))  # a place of its own, whoever is switched on
     orders = OrderTable(client_ids)
     playbooks = Playbooks()

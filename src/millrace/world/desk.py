@@ -4,23 +4,69 @@ Everything here follows from the settings, so a replay makes the same desk as th
 has none of it, and costs nothing of it.
 """
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import Settings
 from millrace.core.failure import OperatorError
-from millrace.core.instrument import Instrument
-from millrace.core.strategy import Strategy
+from millrace.core.instrument import LEDGER_DECIMALS, Instrument
+from millrace.sim.prediction.settings import PredictionSettings
+from millrace.strategies.arb.listing import outcome_instruments
+from millrace.strategies.arb.model import MarketFacts
+from millrace.strategies.arb.rules.records import RuleSet
+from millrace.strategies.arb.strategy import ArbDesk
+from millrace.world.quote_feed import Row
 
 DESK: Final = "arb"
 _SECOND_NS: Final = 1_000_000_000
 
 
-def build_desk(settings: Settings) -> tuple[Strategy | None, tuple[Instrument, ...]]:
-    """Return a fresh desk and the outcomes that it trades; None and none where the settings leave it out."""
+class DeskMarkets(NamedTuple):
+    """The markets that the desk trades, the rules that bind them, and what happens on them after a time in ns."""
+
+    facts: tuple[MarketFacts, ...]
+    rules: RuleSet
+    rows: Callable[[int], Iterator[Row]]
+
+    @property
+    def outcomes(self) -> tuple[Instrument, ...]:
+        """YES and NO of each market, in the markets' order."""
+        return tuple(outcome for facts in self.facts for outcome in outcome_instruments(facts))
+
+
+def desk_markets(settings: Settings) -> DeskMarkets | None:
+    """Return what the desk trades under these settings; None where they leave it out."""
     if not settings.arb.enabled:
-        return None, ()
+        return None
     raise OperatorError("arb.enabled: the desk is not joined to the program yet; leave it off")
+
+
+def build_desk(settings: Settings) -> tuple[ArbDesk | None, tuple[Instrument, ...]]:
+    """Return a fresh desk and the outcomes that it trades; None and none where the settings leave it out."""
+    markets = desk_markets(settings)
+    if markets is None:
+        return None, ()
+    parts = settings.arb
+    return ArbDesk(DESK, markets.facts, markets.rules, parts.desk, parts.execution), markets.outcomes
+
+
+def prediction_venues(settings: Settings) -> tuple[PredictionSettings, ...]:
+    """Return the assumptions of each prediction venue that the desk trades on, in the order of their names."""
+    markets = desk_markets(settings)
+    if markets is None:
+        return ()
+    cash = opening_cash(settings)
+    by_venue: dict[str, list[MarketFacts]] = {}
+    for facts in markets.facts:
+        by_venue.setdefault(facts.market.venue, []).append(facts)
+    return tuple(_venue(settings, venue, tuple(by_venue[venue]), cash.get(venue, 0.0)) for venue in sorted(by_venue))
+
+
+def _venue(settings: Settings, venue: str, markets: tuple[MarketFacts, ...], cash: float) -> PredictionSettings:
+    currencies = {facts.currency for facts in markets}
+    opening = {name: round(cash * 10 ** LEDGER_DECIMALS[name]) for name in sorted(currencies)}
+    return PredictionSettings(venue=venue, markets=markets, opening=opening, seed=settings.run.seed)
 
 
 def leg_budget(settings: Settings) -> CallBudget:

@@ -26,7 +26,7 @@ from millrace.core.events import (
     OrderUnknown,
     RejectReason,
 )
-from millrace.core.instrument import InstrumentId, Money
+from millrace.core.instrument import InstrumentId, Money, whole_account
 from millrace.core.order_truth import VenueOrder
 from millrace.shell.measures import VenueTime
 from millrace.shell.reconciler import (
@@ -95,11 +95,11 @@ class VenueHere(Protocol):
         """Handle a cancel that arrives."""
         ...
 
-    def open_orders(self, instrument: InstrumentId) -> tuple[VenueOrder, ...]:
+    def open_orders(self, instrument: InstrumentId | None) -> tuple[VenueOrder, ...]:
         """Return the open orders of an instrument, or of the whole account."""
         ...
 
-    def ended_orders(self, instrument: InstrumentId, since_ns: int) -> tuple[VenueOrder, ...]:
+    def ended_orders(self, instrument: InstrumentId | None, since_ns: int) -> tuple[VenueOrder, ...]:
         """Return the orders that were placed since then and have ended."""
         ...
 
@@ -107,8 +107,8 @@ class VenueHere(Protocol):
         """Return an order, open or ended; None for one that it does not know."""
         ...
 
-    def balances(self) -> dict[str, tuple[Money, Money]]:
-        """Return asset -> (free, held) now."""
+    def statement(self) -> dict[str, tuple[Money, Money]]:
+        """Return what it says when it is asked what we own: asset -> (free, held)."""
         ...
 
 
@@ -246,13 +246,14 @@ class SimulatedLine:
             self._answer_question(StatusAnswer(client_id, self.venue.order_status(client_id), asked_ns), fate, ts_ns)
         elif kind == _LIST:
             query, asked_ns, fate = payload
-            found = self.venue.open_orders(query.instrument)
+            named = None if query.instrument == whole_account(query.instrument.venue) else query.instrument
+            found = self.venue.open_orders(named)
             if query.since_ns is not None:
-                found += self.venue.ended_orders(query.instrument, query.since_ns)
+                found += self.venue.ended_orders(named, query.since_ns)
             self._answer_question(OpenOrdersAnswer(query.instrument, found, asked_ns), fate, ts_ns)
         else:
             query, asked_ns, fate = payload
-            report = BalanceReport(query.venue, self.venue.balances(), ts_ns)
+            report = BalanceReport(query.venue, self.venue.statement(), ts_ns)
             self._answer_question(BalancesAnswer(report, asked_ns, query.venue), fate, ts_ns)
 
     def is_current(self, client_id: str, attempt: int) -> bool:

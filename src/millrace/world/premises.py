@@ -18,11 +18,13 @@ from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.venue_port import VenuePort
 from millrace.sim.candles import PrintColumns
+from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.assemble import Program
 from millrace.world.line import SimulatedLine
+from millrace.world.quote_feed import BookVenue
 from millrace.world.simulation import Line, Simulation
-from millrace.world.venue_store import VenueStore
+from millrace.world.venue_store import PredictionStore, VenueStore
 
 LEDGER: Final = "ledger.db"
 VENUE: Final = "venue"
@@ -60,6 +62,15 @@ class Connection(NamedTuple):
     here: SimVenue | None
 
 
+class MarketConnection(NamedTuple):
+    """The way to a prediction venue, as `Connection` is to the spot venue; `here` sees the books."""
+
+    line: Way
+    held: Closing
+    notices: tuple[str, ...]
+    here: BookVenue
+
+
 class Premises(Protocol):
     """Where a run lives; every method raises WorldError when what it opens cannot be used.
 
@@ -87,6 +98,10 @@ class Premises(Protocol):
 
     def connect(self, settings: VenueSettings) -> Connection:
         """Reach the venue."""
+        ...
+
+    def connect_markets(self, settings: PredictionSettings) -> MarketConnection:
+        """Reach a prediction venue; raises OperatorError where there is none to reach."""
         ...
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
@@ -140,6 +155,11 @@ class FolderPremises:
         """Return the venue as its log left it."""
         store = VenueStore(self.folder / VENUE, settings)
         return Connection(SimulatedLine(store.venue), store, store.notices, store.venue)
+
+    def connect_markets(self, settings: PredictionSettings) -> MarketConnection:
+        """Return a prediction venue as its log left it."""
+        store = PredictionStore(self.folder / f"{VENUE}-{settings.venue}", settings)
+        return MarketConnection(SimulatedLine(store.venue), store, store.notices, store.venue)
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the prints after this time: the market stands still while nobody runs it."""

@@ -35,12 +35,14 @@ from millrace.world.assemble import (
     manifest,
     venue_settings,
 )
+from millrace.world.desk import desk_markets, prediction_venues
 from millrace.world.feed import Feed, no_feed
 from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
 from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
 from millrace.world.lines import Lines
 from millrace.world.premises import Premises, Way
+from millrace.world.quote_feed import Place, QuoteFeed
 from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
@@ -147,6 +149,7 @@ class Run:
             executors.carrier,
             lines[0] if len(lines) == 1 else Lines(lines),
             no_feed() if program.slots is None else Feed(program.instrument.id, premises.market(now_ns), self.venue),
+            quotes=self._quotes(now_ns),
             measures=self.measures,
             lazy=False,
             poll_ns=0 if program.slots is None else round(settings.slots.poll_interval_sec * _SECOND_NS),
@@ -167,7 +170,19 @@ class Run:
             opened.callback(spot.held.close)
             ways[self.program.spot_venue], self.venue = spot.line, spot.here
             notices += spot.notices
+        places: dict[str, Place] = {}
+        for settings in prediction_venues(self.settings):
+            found = premises.connect_markets(settings)
+            opened.callback(found.held.close)
+            ways[settings.venue], places[settings.venue] = found.line, Place(found.here, found.line)
+            notices += found.notices
+        self.prediction = places
         return ways, tuple(notices)
+
+    def _quotes(self, after_ns: int) -> QuoteFeed | None:
+        """Return what happens on the desk's markets after this time; None without a desk."""
+        markets = desk_markets(self.settings)
+        return None if markets is None else QuoteFeed(markets.rows(after_ns), self.prediction)
 
     def _begin(self, restored: Restored) -> None:
         """Tell the core what it missed and that it may trade."""

@@ -39,6 +39,7 @@ from millrace.core.instrument import (
     Ticks,
     outcome_id,
     outcome_of,
+    whole_account,
 )
 from millrace.core.order_truth import VenueOrder
 from millrace.orders.fees import OrderFee
@@ -165,7 +166,7 @@ class PredictionVenue:
     def cancel(self, instrument: InstrumentId, client_id: str, ts_ns: int) -> list[Delivery]:
         """Handle a cancel that arrives at `ts_ns`."""
         order = self._state.open.get(client_id)
-        if order is None or order.instrument.id != instrument:
+        if order is None or instrument not in {order.instrument.id, whole_account(self.settings.venue)}:
             self._write(Refused(ts_ns, client_id))
             return [self._answer(CancelRefused(client_id, _UNKNOWN_ORDER, self._state.answered_ns))]
         return self.end_order(client_id, ts_ns, EndStatus.CANCELLED, "user")
@@ -249,6 +250,11 @@ class PredictionVenue:
     def balances(self) -> dict[str, tuple[Money, Money]]:
         """Return currency -> (free, hold) now; contracts are positions, not balances."""
         return self._state.cash.pairs()
+
+    def statement(self) -> dict[str, tuple[Money, Money]]:
+        """Return what it says when it is asked what we own: the currency, and the contracts that are held."""
+        held = {self._state.instruments[name].base: (lots, 0) for name, lots in self._state.held.items() if lots}
+        return self.balances() | held
 
     def positions(self) -> dict[InstrumentId, Lots]:
         """Return the contracts held of each outcome."""

@@ -7,8 +7,14 @@ slot grid, and nobody should find it running by surprise.
 
 import msgspec
 
+from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
+from millrace.strategies.arb.lanes.settings import LaneSettings
+
 
 class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the desk (arb 19); those of a part of its own stand in its record."""
 
     enabled: bool = False
+    desk: DeskSettings = DeskSettings()
+    execution: ExecutionSettings = ExecutionSettings()
+    lanes: LaneSettings = LaneSettings()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from millrace.core.clock import Clock, SimulatedClock
 from millrace.core.commands import Approved, Command
-from millrace.core.failure import WorldError
+from millrace.core.failure import OperatorError, WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import CommitResult
@@ -20,11 +20,12 @@ from millrace.sim.candles import PrintColumns
 from millrace.sim.faults import Fate, Fault, Faults
 from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.plug import Plug
+from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.assemble import Program
 from millrace.world.feed import Feed
 from millrace.world.line import SimulatedLine
-from millrace.world.premises import Connection
+from millrace.world.premises import Connection, MarketConnection
 from millrace.world.simulation import Simulation
 
 FOLDER: Final = Path("run")
@@ -180,6 +181,10 @@ class FaultPremises:
         del settings
         self.line.connect()
         return Connection(self.line, _Nothing(), (), self.venue)
+
+    def connect_markets(self, settings: PredictionSettings) -> MarketConnection:
+        """Have none: these premises are the grid's."""
+        raise OperatorError(f"this world has no venue {settings.venue}; set arb.enabled=false")
 
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the market's prints that are later than this time."""

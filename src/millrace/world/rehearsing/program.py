@@ -10,12 +10,14 @@ from pathlib import Path
 
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
+from millrace.core.failure import OperatorError
 from millrace.core.kill import KillOrder
 from millrace.core.permission import ReasonCode
 from millrace.shell.lease import AccountLease
 from millrace.sim.candles import PrintColumns
+from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import VenueSettings
-from millrace.world.premises import VENUE, Closing, Connection, FolderPremises
+from millrace.world.premises import VENUE, Closing, Connection, FolderPremises, MarketConnection
 from millrace.world.rehearsing.line import RehearsalLine
 from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
@@ -42,6 +44,10 @@ class RehearsalPremises(FolderPremises):
     def connect(self, settings: VenueSettings) -> Connection:  # noqa: ARG002  the venue has its own copy of them
         """Return the line, which is connected already."""
         return Connection(self._line, self._line, (), None)
+
+    def connect_markets(self, settings: PredictionSettings) -> MarketConnection:
+        """Have none: a rehearsal is of the spot venue."""
+        raise OperatorError(f"a rehearsal has no venue {settings.venue}; set arb.enabled=false")
 
 
 def _no_market(ts_ns: int) -> Iterator[PrintColumns]:  # noqa: ARG001  prints come over the line
