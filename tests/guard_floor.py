@@ -25,12 +25,12 @@ from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
 from millrace.core.strategy import Interest
-from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.settings import StopsSettings
 from millrace.venues.kraken.facts import instrument_facts
+from steep_prices import steep_market
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
@@ -80,7 +80,7 @@ class Floor:
     def _build(self, guards: Sequence[Guard], instruments: Sequence[Instrument]) -> None:
         self.traders = {name: Trader(name) for name in ("grid", "arb")}
         self.orders, self.board = OrderTable(ClientIds("t", ("grid", "arb"))), RestrictionBoard()
-        parts = (MarketView(), self.orders, Account(), self.board, guards)
+        parts = (steep_market(), self.orders, Account(), self.board, guards)
         self.engine = Engine(instruments, tuple(self.traders.values()), *parts)
 
     def restarted(self, *guards: Guard, instruments: Sequence[Instrument] = (DOGE, BTC)) -> None:

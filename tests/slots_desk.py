@@ -26,7 +26,6 @@ from millrace.core.events import (
 from millrace.core.ids import ClientIds
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
@@ -36,6 +35,7 @@ from millrace.strategies.slots.books.pnl_audit import rebuild
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.strategies.slots.slot import Slot
 from millrace.strategies.slots.strategy import SlotGrid
+from steep_prices import steep_market
 
 SECOND_NS = 1_000_000_000
 LOOP_NS = 30 * SECOND_NS
@@ -85,7 +85,7 @@ class Desk:
         self.orders = OrderTable(ClientIds("test", ("slots",)))
         stops = (KillSwitch(frozenset()),)
         self.engine = Engine(
-            (self.facts,), (self.strategy,), MarketView(), self.orders, self.account, self.board, stops
+            (self.facts,), (self.strategy,), steep_market(), self.orders, self.account, self.board, stops
         )
         self.now_ns = OPENING_NS - LOOP_NS + SECOND_NS
         self.price = price
@@ -253,7 +253,7 @@ class Desk:
         other.grid = other.strategy.grid
         other.board, other.account = RestrictionBoard(), Account()
         other.orders = OrderTable(ClientIds("test", ("slots",)))
-        market = MarketView()
+        market = steep_market()
         stops = (KillSwitch(frozenset()),)
         other.engine = Engine((self.facts,), (other.strategy,), market, other.orders, other.account, other.board, stops)
         other.engine.restore(saved)

@@ -13,6 +13,7 @@ from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, Standing
 from millrace.core.strategy import Interest
+from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
@@ -198,16 +199,11 @@ class Scripted:
         return []
 
 
-class NoMarket:
-    def advance(self, now_ns):
-        pass
-
-
 def test_under_halt_cancels_leave_and_exits_wait():
     """Runtime 2.1 rule 2 and A1: cancels are admitted at every level."""
     facts = instrument_facts(DOGE)
     strategy, table = Scripted(), OrderTable(ClientIds("here", ("grid",)))
-    engine = Engine([facts], [strategy], NoMarket(), table, Account(), RestrictionBoard(), (KillSwitch(frozenset()),))
+    engine = Engine([facts], [strategy], MarketView(), table, Account(), RestrictionBoard(), (KillSwitch(frozenset()),))
     leg = SubPosition("grid", DOGE, "7", "A")
     entry = Place(DOGE, Side.BUY, 10, 100, Style.LIMIT, leg, False, "entry", "entry")
     exit_ = Place(DOGE, Side.SELL, 4, 110, Style.LIMIT, leg, True, "exit", "exit")

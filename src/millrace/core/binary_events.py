@@ -131,3 +131,5 @@ class LaneScanned(msgspec.Struct, frozen=True, tag_field="k", tag="lane_scanned"
 BinaryEvent = BinaryQuote | StreamBeat | StreamReset | MarketResolved | PairsRedeemed | LaneScanned
 BINARY_EVENTS = (BinaryQuote, StreamBeat, StreamReset, MarketResolved, PairsRedeemed, LaneScanned)
 """The kinds of `BinaryEvent`."""
+FEED_NEWS = (StreamBeat, StreamReset, MarketResolved)
+"""What a feed says beside its data: the firewall hears it."""

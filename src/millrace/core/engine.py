@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from millrace.core.amending import judged, room
-from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed
+from millrace.core.binary_events import FEED_NEWS, BinaryQuote, MarketResolved, PairsRedeemed
 from millrace.core.codec import EMPTY_HASH, chain, encode_commands
 from millrace.core.commands import (
     Alert,
@@ -39,6 +39,7 @@ from millrace.core.commands import (
     Severity,
     Submit,
 )
+from millrace.core.data_quality import TAKER_BUY, FeedHealth, LegNeeds, LegVerdict, QuoteReason
 from millrace.core.events import (
     ORDER_EVENTS,
     BalanceReport,
@@ -57,7 +58,7 @@ from millrace.core.guard import CancelScope, Guard, Seen, Verdict, merged
 from millrace.core.halts import EXCEPTION_ID, GUARD_ID, TROUBLES, bug_halt, key_halt, said_of
 from millrace.core.handing_over import taken_over
 from millrace.core.ids import SubPosition
-from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
 from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import ReasonCode, Restriction, Standing, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
@@ -95,6 +96,9 @@ class Engine:
         self._by_name = {strategy.name: strategy for strategy in strategies}
         self._instruments = {instrument.id: instrument for instrument in instruments}
         self._market = market
+        self._quality = market.firewall
+        for instrument in instruments:
+            self._quality.know(instrument)
         self._readers: dict[type, tuple[Guard, ...]] = {
             kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
         }
@@ -125,6 +129,32 @@ class Engine:
     def total(self, venue: str, asset: str) -> Money | None:
         """Return free plus held money as last reported."""
         return self.account.total(venue, asset)
+
+    def book(self, market: InstrumentId) -> BinaryQuote | None:
+        """Return a binary market's last accepted book."""
+        return self._quality.book(market)
+
+    def tradable(
+        self, market: InstrumentId, outcome: Outcome | None = None, needs: LegNeeds = TAKER_BUY
+    ) -> tuple[QuoteReason, ...]:
+        """Return why a leg may not be traded now."""
+        return self._quality.tradable(market, self.now_ns, outcome, needs)
+
+    def leg_verdict(self, market: InstrumentId) -> LegVerdict:
+        """Return what a decision row keeps of a leg."""
+        return self._quality.leg_verdict(market)
+
+    def feed_health(self, venue: str) -> FeedHealth:
+        """Return how much of a venue's last half minute was dirty."""
+        return self._quality.health(venue, self.now_ns)
+
+    def is_plain(self, instrument: InstrumentId) -> bool:
+        """Tell whether ordinary rows of an instrument may come as a block."""
+        return self._quality.is_plain(instrument)
+
+    def odd_rows(self, instrument: InstrumentId, columns: tuple[Any, ...]) -> Any:
+        """Return the rows that must be shown one by one."""
+        return self._quality.odd_rows(instrument, columns)
 
     def live_orders(self, instrument: InstrumentId) -> int:
         """Return how many of our orders are live or in flight."""
@@ -191,7 +221,11 @@ class Engine:
 
     def _apply(self, event: Event, out: list[Command]) -> None:
         if isinstance(event, _MARKET_EVENTS):
-            self._market.observe(event)
+            doubt = self._market.observe(event)
+            if doubt is not None:
+                self._guards_see(doubt, out)
+                if not doubt.is_accepted:
+                    return
             if type(event) in self._readers:
                 self._guards_see(event, out)
             if not isinstance(event, MarketBlock):
@@ -199,6 +233,8 @@ class Engine:
         elif isinstance(event, ORDER_EVENTS):
             self._order_news(event, out)
         else:
+            if isinstance(event, FEED_NEWS):
+                self._quality.hear(event)
             self._market.advance(self.now_ns)
             if isinstance(event, MarketResolved | PairsRedeemed):
                 self._closed(self.orders.close(event, self._instruments), out)

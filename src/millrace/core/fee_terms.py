@@ -12,6 +12,8 @@ import msgspec
 PPM = 1_000_000
 PAYOUT_TICKS = 10_000
 """The price of a certain outcome: binary prices count 1/10000 dollar."""
+UNKNOWN_SOURCE = "unknown"
+"""The source of a schedule that stands where nobody knows the fees: its market's books are not believed."""
 CONTRACT_LOTS = 1_000_000
 """One contract: binary quantities count millionths of one, because fees taken in shares leave fractions."""
 _CENT_TICKS = PAYOUT_TICKS // 100

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Reply
+from millrace.core.data_quality import FeedHealth, Judged
 from millrace.core.events import Event
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots
@@ -29,7 +30,7 @@ class CancelScope(msgspec.Struct, frozen=True, gc=False):
 
 
 Verdict = Post | Lift | Alert | Reply | Book | CancelScope | CancelOrder
-Seen = Event | OrderUpdate
+Seen = Event | OrderUpdate | Judged
 
 
 class GuardView(View, Protocol):
@@ -47,13 +48,18 @@ class GuardView(View, Protocol):
         """Return the orders that have not ended, in the order in which they were made."""
         ...
 
+    def feed_health(self, venue: str) -> FeedHealth:
+        """Return how much of a venue's last half minute of market data was dirty."""
+        ...
+
 
 class Guard(Restorable, Protocol):
     """One guard; its state is part of the engine's snapshot under its name.
 
-    `reads` names the kinds of Event, and OrderUpdate, that it is shown. An event reaches it after market, board and
-    account took it and before the strategies see it; an order update after table and account took it. Market data
-    that lie within its bounds may come as a MarketBlock, which it need not read.
+    `reads` names the kinds of Event, and OrderUpdate and Judged, that it is shown. An event reaches it after market,
+    board and account took it and before the strategies see it; an order update after table and account took it.
+    Market data that lie within its bounds may come as a MarketBlock, which it need not read; those that are not plainly
+    accepted come as `Judged`, and as themselves only when they are accepted after all.
     """
 
     name: str

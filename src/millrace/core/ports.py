@@ -7,7 +7,7 @@ read, tested and replaced alone.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from millrace.core.binary_events import MarketResolved, PairsRedeemed
+from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed, StreamBeat, StreamReset
 from millrace.core.commands import (
     Approved,
     ApprovedAmend,
@@ -22,9 +22,10 @@ from millrace.core.commands import (
     Refused,
     Side,
 )
+from millrace.core.data_quality import FeedHealth, Judged, LegNeeds, LegVerdict, QuoteReason
 from millrace.core.events import AdoptedOrder, BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
-from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
 from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import Restriction, Standing
 from millrace.core.strategy import SeriesSpec
@@ -244,15 +245,58 @@ class Account(Restorable, Protocol):
         ...
 
 
+class DataQuality(Protocol):
+    """The firewall of the market view: what may be believed of it, and what may be traded on (runtime 2.2)."""
+
+    def know(self, instrument: Instrument) -> None:
+        """Learn what an instrument's data are judged by."""
+        ...
+
+    def hear(self, news: StreamBeat | StreamReset | MarketResolved) -> None:
+        """Take what a feed says beside its data."""
+        ...
+
+    def is_plain(self, instrument: InstrumentId) -> bool:
+        """Tell whether ordinary rows of an instrument may come as a block now."""
+        ...
+
+    def odd_rows(self, instrument: InstrumentId, columns: tuple[Any, ...]) -> Any:
+        """Return the rows of columns (int64 arrays, those of a MarketBlock) that must be shown one by one."""
+        ...
+
+    def book(self, market: InstrumentId) -> BinaryQuote | None:
+        """Return a binary market's last accepted book."""
+        ...
+
+    def leg_verdict(self, market: InstrumentId) -> LegVerdict:
+        """Return what a decision row keeps of a leg on a market."""
+        ...
+
+    def tradable(
+        self, market: InstrumentId, now_ns: int, outcome: Outcome | None, needs: LegNeeds
+    ) -> tuple[QuoteReason, ...]:
+        """Return why a leg may not be traded now."""
+        ...
+
+    def health(self, venue: str, now_ns: int) -> FeedHealth:
+        """Return how much of a venue's last half minute was dirty."""
+        ...
+
+
 class Market(Restorable, Protocol):
     """The market view: last prices and the histories that strategies asked for."""
+
+    @property
+    def firewall(self) -> DataQuality:
+        """What judges the data before they change anything here."""
+        ...
 
     def keep(self, spec: SeriesSpec) -> None:
         """Keep a history from now on."""
         ...
 
-    def observe(self, event: MarketEvent) -> None:
-        """Take market data."""
+    def observe(self, event: MarketEvent) -> Judged | None:
+        """Take market data; returns what is wrong with them, None where nothing is."""
         ...
 
     def advance(self, now_ns: int) -> None:

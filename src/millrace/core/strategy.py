@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from millrace.core.binary_events import BinaryQuote
 from millrace.core.commands import Intent, Opportunity, OrderUpdate, Refused
+from millrace.core.data_quality import TAKER_BUY, LegNeeds, LegVerdict, QuoteReason
 from millrace.core.events import Event
 from millrace.core.ids import SubPosition
-from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Ticks
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome, Ticks
 from millrace.core.permission import Standing
 
 
@@ -68,6 +70,20 @@ class View(Protocol):
 
     def instrument(self, instrument: InstrumentId) -> Instrument:
         """Return the instrument's facts."""
+        ...
+
+    def book(self, market: InstrumentId) -> BinaryQuote | None:
+        """Return a binary market's last accepted book; None when there is none."""
+        ...
+
+    def tradable(
+        self, market: InstrumentId, outcome: Outcome | None = None, needs: LegNeeds = TAKER_BUY
+    ) -> tuple[QuoteReason, ...]:
+        """Return why a leg may not be traded now, () when it may; without an outcome the market's data are judged."""
+        ...
+
+    def leg_verdict(self, market: InstrumentId) -> LegVerdict:
+        """Return what a decision row keeps of a leg: its market, the accepted book's version, the verdict now."""
         ...
 
     def position(self, position: SubPosition) -> Lots:

@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from millrace.core.commands import Alert, Book, Lift, OrderUpdate, Place, Post, Severity
-from millrace.core.events import Event, MarketPhase, MarketStatus, Operator, RecoveryBegan, Timer
-from millrace.core.guard import GuardView, Verdict
+from millrace.core.data_quality import Judged
+from millrace.core.events import MarketPhase, MarketStatus, Operator, RecoveryBegan, Timer
+from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.permission import Level, Recovery, Restriction, Scope, ScopeKind, scopes_of
 from millrace.core.strategy import Interest
 from millrace.risk.playbooks_facts import READ, Facts
@@ -97,9 +98,9 @@ class Playbooks:
 
     # The guard
 
-    def observe(self, seen: Event | OrderUpdate, view: GuardView) -> list[Verdict]:
+    def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Judge every book by what is known now; time alone, or an operator's word, ends none that can measure."""
-        if isinstance(seen, OrderUpdate) or (not self._runs and isinstance(seen, Timer | Operator)):
+        if isinstance(seen, OrderUpdate | Judged) or (not self._runs and isinstance(seen, Timer | Operator)):
             return []
         if isinstance(seen, RecoveryBegan):
             self._begin_anew(seen.venue)

@@ -4,7 +4,7 @@ A feed is a run of column chunks (one for a file, one per day for the generator)
 row that can matter and hands over what lies before it as one block, so quiet hours cost one search (design section 9).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from millrace.sim.column_search import first_outside
 from millrace.sim.venue import Delivery, SimVenue
 
 Columns = PrintColumns | QuoteColumns
+OddRows = Callable[[InstrumentId, tuple[Column, ...]], Column]
+"""Tells which rows the program must see one by one, whatever its bounds: those that its firewall looks at twice."""
 
 
 class Feed:
@@ -26,7 +28,14 @@ class Feed:
         self._chunks = chunks
         self._row = 0
         self._chunk: Columns | None = next(chunks, None)
+        self._odd_rows: OddRows | None = None
+        self._odd: list[int] | None = None
+        self._next_odd = 0
         self.rows = 0
+
+    def show_alone(self, odd_rows: OddRows) -> None:
+        """Stop before every row that this names, besides those outside the bounds."""
+        self._odd_rows, self._odd = odd_rows, None
 
     @property
     def next_ns(self) -> int | None:
@@ -38,12 +47,25 @@ class Feed:
         while self._chunk is not None and self._row >= len(self._chunk):
             self._chunk = next(self._chunks, None)
             self._row = 0
+            self._odd = None
+
+    def _before_odd(self, chunk: Columns, start: int, end: int) -> int:
+        """Return the first row of [start, end) that must be shown alone, `end` when none is."""
+        if self._odd_rows is None:
+            return end
+        if self._odd is None:
+            self._odd, self._next_odd = self._odd_rows(self.instrument, _columns(chunk)).tolist(), 0
+        odd = self._odd
+        while self._next_odd < len(odd) and odd[self._next_odd] < start:
+            self._next_odd += 1
+        return min(end, odd[self._next_odd]) if self._next_odd < len(odd) else end
 
     def skip(self, until_ns: int, low: Ticks | None, high: Ticks | None) -> tuple[MarketBlock | None, bool]:
         """Pass over rows up to `until_ns` that lie strictly between the bounds.
 
         Returns the rows passed as a block (None: none were) and whether the feed now stands at a row that lies at or
-        outside a bound. At the end of a chunk it returns early; call again while `next_ns` is not past `until_ns`.
+        outside a bound, or must be shown alone. At the end of a chunk it returns early; call again while `next_ns` is
+        not past `until_ns`.
         """
         self._turn_page()
         chunk, start = self._chunk, self._row
@@ -54,7 +76,7 @@ class Feed:
             end = int(np.searchsorted(chunk.ts_ns, until_ns, side="right"))
         if end <= start:
             return None, False
-        row = first_outside(chunk, start, end, low, high)
+        row = first_outside(chunk, start, self._before_odd(chunk, start, end), low, high)
         self._row = row
         self.rows += row - start
         return (_block(self.instrument, chunk, start, row) if row > start else None), row < end
@@ -88,12 +110,16 @@ class Feed:
 
 
 def _block(instrument: InstrumentId, chunk: Columns, start: int, stop: int) -> MarketBlock:
-    columns: tuple[Column, ...] = (chunk.ts_ns, chunk.ticks, chunk.lots) if isinstance(chunk, PrintColumns) else ()
-    kind = "print" if columns else "quote"
-    if isinstance(chunk, QuoteColumns):
-        columns = (chunk.ts_ns, chunk.bid_ticks, chunk.ask_ticks, chunk.bid_lots, chunk.ask_lots)
-    packed = tuple(column[start:stop].astype("<i8", copy=False).tobytes() for column in columns)
+    kind = "print" if isinstance(chunk, PrintColumns) else "quote"
+    packed = tuple(column[start:stop].astype("<i8", copy=False).tobytes() for column in _columns(chunk))
     return MarketBlock(instrument, int(chunk.ts_ns[stop - 1]), kind, packed)
+
+
+def _columns(chunk: Columns) -> tuple[Column, ...]:
+    """Return a chunk's columns in the order of a block."""
+    if isinstance(chunk, PrintColumns):
+        return chunk.ts_ns, chunk.ticks, chunk.lots
+    return chunk.ts_ns, chunk.bid_ticks, chunk.ask_ticks, chunk.bid_lots, chunk.ask_lots
 
 
 def _last_prices(columns: tuple[bytes, ...]) -> tuple[Ticks | None, Ticks | None, Ticks | None]:

@@ -83,6 +83,7 @@ class Simulation:
         self.feed = feed
         self.quotes = quotes
         self.measures = measures
+        feed.show_alone(self.engine.odd_rows)
         self._lazy = lazy
         self._rows_told = 0
         self._poll_every_ns = poll_ns
@@ -156,7 +157,7 @@ class Simulation:
         next_ns = feed.next_ns
         if next_ns is None or next_ns > until_ns:
             return False
-        if self._lazy and not interest.all_events:
+        if self._lazy and not interest.all_events and self.engine.is_plain(feed.instrument):
             low, high = self._bounds(interest.bounds)
             while True:
                 block, found = feed.skip(until_ns, low, high)

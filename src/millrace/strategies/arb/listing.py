@@ -5,7 +5,7 @@ are the same at the desk, in the ledger and at a simulated venue. A market witho
 taken: its schedule is `UNKNOWN_FEES`, dearer than any edge (arb 6).
 """
 
-from millrace.core.fee_terms import FeeSchedule, FeeTerms
+from millrace.core.fee_terms import UNKNOWN_SOURCE, FeeSchedule, FeeTerms
 from millrace.core.instrument import (
     BINARY_LOT_DECIMALS,
     BINARY_PRICE_DECIMALS,
@@ -17,7 +17,7 @@ from millrace.core.instrument import (
 from millrace.strategies.arb.model import MarketFacts
 
 _DOLLAR_NANO = 1_000_000_000
-UNKNOWN_FEES = FeeSchedule(FeeTerms(flat_nano=_DOLLAR_NANO), FeeTerms(flat_nano=_DOLLAR_NANO), source="unknown")
+UNKNOWN_FEES = FeeSchedule(FeeTerms(flat_nano=_DOLLAR_NANO), FeeTerms(flat_nano=_DOLLAR_NANO), source=UNKNOWN_SOURCE)
 """A dollar a contract: what an unknown schedule is taken to charge where a figure is needed at all."""
 _OPEN_ORDERS = 200
 """Open orders per outcome; venues of outcomes allow far more."""

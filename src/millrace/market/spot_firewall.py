@@ -1,0 +1,126 @@
+"""The firewall for spot pairs: prints and quotes, alone or in blocks of rows that were found ordinary (runtime 2.2).
+
+A spot feed has no snapshots that could be asked for, so where a snapshot must decide, the next observation does: after
+half a minute of suspicion the market is what it says it is.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from millrace.core.events import MarketBlock, Print, Quote
+from millrace.core.instrument import InstrumentId, Ticks
+from millrace.market.firewall_settings import FirewallSettings
+from millrace.market.spot_checks import Column, SpotRules, crossed, middles, wrong_print, wrong_quote
+from millrace.market.suspicion import Measure
+from millrace.market.watch import LATE, Opinion, Watch
+
+_PRINT_COLUMNS = 3
+_FEW_ROWS = 16
+"""Up to so many rows a loop is faster than columns."""
+
+
+class SpotFirewall:
+    """What is known of each pair's prints and of its quotes, apart: they tell different prices."""
+
+    def __init__(self, settings: FirewallSettings) -> None:
+        self._settings = settings
+        self._rules = SpotRules.of(settings)
+        self._ticks: dict[InstrumentId, Ticks] = {}
+        self._prints: dict[InstrumentId, Watch] = {}
+        self._quotes: dict[InstrumentId, Watch] = {}
+
+    def know(self, instrument: InstrumentId, tick: Ticks) -> None:
+        """Learn a pair's tick; without it prices are taken as they come."""
+        self._ticks[instrument] = tick
+
+    def tick(self, instrument: InstrumentId) -> Ticks:
+        """Return a pair's tick, 1 where it is not known."""
+        return self._ticks.get(instrument, 1)
+
+    def is_plain(self, instrument: InstrumentId) -> bool:
+        """Tell whether ordinary rows of the pair may be passed over in blocks."""
+        return all(
+            instrument not in watches or watches[instrument].is_plain for watches in (self._prints, self._quotes)
+        )
+
+    def print_(self, event: Print) -> Opinion | None:
+        """Judge a print; None: plainly accepted."""
+        watch = self._watch(self._prints, event.instrument)
+        wrong = wrong_print(event, self.tick(event.instrument))
+        if wrong:
+            return watch.reject(wrong, event.ts_ns)
+        return self._settled(watch, 2 * event.ticks, event.ts_ns, ())
+
+    def quote(self, event: Quote) -> Opinion | None:
+        """Judge a quote; None: plainly accepted."""
+        watch = self._watch(self._quotes, event.instrument)
+        wrong = wrong_quote(event, self.tick(event.instrument))
+        if wrong:
+            return watch.reject(wrong, event.ts_ns)
+        return self._settled(watch, event.bid_ticks + event.ask_ticks, event.ts_ns, crossed(event))
+
+    def block(self, event: MarketBlock) -> Column:
+        """Take a block of ordinary rows; returns their times."""
+        columns = tuple(np.frombuffer(raw, dtype="<i8") for raw in event.columns)
+        watches = self._prints if len(columns) == _PRINT_COLUMNS else self._quotes
+        watch = self._watch(watches, event.instrument)
+        ts_ns, middle = columns[0], middles(columns)
+        if len(ts_ns) <= _FEW_ROWS:
+            for at_ns, value in zip(ts_ns.tolist(), middle.tolist(), strict=True):
+                self._accept(watch, value, at_ns)
+            return ts_ns
+        self._accept(watch, int(middle[0]), int(ts_ns[0]))
+        near = np.diff(ts_ns) <= self._rules.max_age_ns
+        moves = np.abs(np.diff(middle))[near]
+        if len(moves):
+            watch.scale.add_many(ts_ns[1:][near], moves)
+        watch.middle, watch.middle_ns = int(middle[-1]), int(ts_ns[-1])
+        return ts_ns
+
+    def reset(self, venue: str) -> None:
+        """Forget the baselines of a venue: its stream was connected anew."""
+        for watches in (self._prints, self._quotes):
+            for instrument, watch in watches.items():
+                if instrument.venue == venue:
+                    watch.forget()
+
+    def quarantined(self) -> set[InstrumentId]:
+        """Return the pairs in quarantine."""
+        watched = (*self._prints.items(), *self._quotes.items())
+        return {instrument for instrument, watch in watched if watch.quarantine.until_ns}
+
+    def _accept(self, watch: Watch, middle: int, ts_ns: int) -> None:
+        if watch.middle is not None and ts_ns - watch.middle_ns > self._rules.max_age_ns:
+            watch.middle = None
+        watch.accept(middle, ts_ns)
+
+    def _settled(self, watch: Watch, middle: int, ts_ns: int, suspect: tuple[Measure, ...]) -> Opinion | None:
+        if ts_ns < watch.middle_ns:
+            watch.is_plain = False
+            return LATE
+        measures = (*suspect, *self._rules.jump(watch, middle, ts_ns))
+        if not measures and watch.is_plain:
+            watch.accept(middle, ts_ns)
+            return None
+        decides = not measures or watch.suspicion.is_overdue(ts_ns)
+        return watch.settle(measures, 0, middle, ts_ns, snapshot=decides)
+
+    def _watch(self, watches: dict[InstrumentId, Watch], instrument: InstrumentId) -> Watch:
+        watch = watches.get(instrument)
+        if watch is None:
+            watch = watches[instrument] = Watch(self._settings)
+        return watch
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        return {
+            "prints": {str(instrument): watch.snapshot() for instrument, watch in self._prints.items()},
+            "quotes": {str(instrument): watch.snapshot() for instrument, watch in self._quotes.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        for watches, saved in ((self._prints, state["prints"]), (self._quotes, state["quotes"])):
+            for text, one in saved.items():
+                self._watch(watches, InstrumentId.parse(text)).restore(one)
