@@ -21,6 +21,15 @@ _VENUES: Iterable[Knob] = (
         spec="runtime 2.5",
     ),
     knob(
+        "prediction.answer_sec",
+        "",
+        6.0,
+        "s",
+        "how long an answer may take before a call counts as failed and its order as unknown",
+        low=2,
+        spec="runtime 2.14, arb 17",
+    ),
+    knob(
         "prediction.leg_valid_for_sec",
         "",
         2.0,

@@ -69,6 +69,7 @@ class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
     kalshi_usd: float
     polymarket_usd: float
     calls_per_sec: int
+    answer_sec: float
     leg_valid_for_sec: float
 
 

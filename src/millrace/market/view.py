@@ -13,7 +13,7 @@ import numpy.typing as npt
 from millrace.core.binary_events import BinaryQuote
 from millrace.core.data_quality import Judged
 from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print, Quote
-from millrace.core.instrument import InstrumentId, Ticks
+from millrace.core.instrument import InstrumentId, Ticks, whole_account
 from millrace.core.strategy import SeriesSpec
 from millrace.market.candles import BarBuilder
 from millrace.market.firewall import Firewall
@@ -133,7 +133,9 @@ class MarketView:
                 market.bars.advance(now_ns)
 
     def open_orders(self, event: OpenOrdersReport) -> None:
-        """Remember how many open orders the venue counts on the instrument, ours and others'."""
+        """Remember the venue's count of open orders on an instrument, ours and others'; none of a whole account."""
+        if event.instrument == whole_account(event.instrument.venue):
+            return
         market = self.state(event.instrument)
         market.venue_open_orders = event.ours + event.foreign
         market.venue_open_orders_ts_ns = event.ts_ns

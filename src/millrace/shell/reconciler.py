@@ -117,7 +117,14 @@ class Reconciler:
     `at_start` counts what the last start found by class, `differences` what has been found since (runtime 2.16).
     """
 
-    def __init__(self, orders: Orders, venue: str, instruments: Sequence[InstrumentId], tag: str) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        venue: str,
+        instruments: Sequence[InstrumentId],
+        tag: str,
+        answer_ns: int = ANSWER_NS,
+    ) -> None:
         self.recovering = False
         self.questions_repeated = 0
         self.at_start: dict[str, int] = {}
@@ -126,6 +133,7 @@ class Reconciler:
         self._venue = venue
         self._instruments = tuple(instruments)
         self._tag = tag
+        self._answer_ns = answer_ns
         self._restart = False
         self._cycle: list[_Question] = []
         self._next_cycle_ns = _NEVER_NS
@@ -187,7 +195,7 @@ class Reconciler:
         for question in self._cycle:
             if question.query == query:
                 question.asked_ns = now_ns
-                question.due_ns = now_ns + ANSWER_NS
+                question.due_ns = now_ns + self._answer_ns
 
     def heard(self, event: OrderEvent) -> None:
         """Take news that the core has seen: a fill makes the totals of this cycle say nothing."""

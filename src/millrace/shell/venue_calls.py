@@ -65,10 +65,18 @@ class _UnderWay(NamedTuple):
 class VenueCalls:
     """The calls under way to one venue, and its breakers; `resumed` names classes whose breaker was open before."""
 
-    def __init__(self, instrument: InstrumentId, seed: int, *, resumed: frozenset[Endpoint] = frozenset()) -> None:
+    def __init__(
+        self,
+        instrument: InstrumentId,
+        seed: int,
+        *,
+        resumed: frozenset[Endpoint] = frozenset(),
+        answer_ns: int = ANSWER_NS,
+    ) -> None:
         self.broken = ""
         self.probe_id = probe_id(instrument.venue)
         self._instrument = instrument
+        self._answer_ns = answer_ns
         self._under_way: dict[_Key, _UnderWay] = {}
         self._moves: list[BreakerMoved] = []
         self._breakers = {
@@ -119,7 +127,7 @@ class VenueCalls:
     def _left(self, endpoint: Endpoint, key: _Key, now_ns: int) -> None:
         before = self._under_way.pop(key, None)
         is_probe = self._breakers[endpoint].left() or (before is not None and before.is_probe)
-        self._under_way[key] = _UnderWay(now_ns + ANSWER_NS, endpoint, is_probe)
+        self._under_way[key] = _UnderWay(now_ns + self._answer_ns, endpoint, is_probe)
 
     def probes(self, waiting: Callable[[Rank], bool]) -> list[Call]:
         """Return what half-open breakers ask to be sent because nothing of their class waits."""

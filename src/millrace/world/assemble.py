@@ -38,7 +38,8 @@ from millrace.shell.executor import Executor
 from millrace.shell.manifest import Manifest
 from millrace.shell.measures import Measures
 from millrace.shell.reconciler import Reconciler
-from millrace.shell.venue_calls import VenueCalls
+from millrace.shell.unanswered import Patience
+from millrace.shell.venue_calls import ANSWER_NS, VenueCalls
 from millrace.shell.venue_port import VenuePort
 from millrace.shell.venue_router import Carrier, VenueRouter
 from millrace.sim.rate_counter import TIERS
@@ -219,7 +220,7 @@ def build_executors(
     probe: OrderProbe = NO_PROBE,
 ) -> Executors:
     """Return the outbox of each of the program's accounts; unless it `reconciles`, nobody compares them with us."""
-    reconcilers = {venue: _reconciler(program, venue) for venue in program.venues} if reconciles else {}
+    reconcilers = {venue: _reconciler(settings, program, venue) for venue in program.venues} if reconciles else {}
     executors = {
         venue: Executor(
             ledger,
@@ -228,6 +229,7 @@ def build_executors(
             program.engine.board,
             program.orders,
             reconciler=reconcilers.get(venue),
+            patience=Patience(answer_ns=_answer_ns(settings, program, venue)),
             valid_for_ns=_valid_for_ns(settings) if venue == program.spot_venue else leg_valid_for_ns(settings),
             calls=_venue_calls(settings, program, venue),
             kill_file=kill_file,
@@ -253,12 +255,19 @@ def _venue_calls(settings: Settings, program: Program, venue: str) -> VenueCalls
     """Return the breakers of a venue; one that was open when the program ended begins with a probe."""
     standing = {restriction.id for restriction in program.engine.board.active()}
     resumed = {Endpoint.ORDERS} if breaker_id(venue) in standing else set[Endpoint]()
-    return VenueCalls(_asked_of(program, venue), settings.run.seed, resumed=frozenset(resumed))
+    answer_ns = _answer_ns(settings, program, venue)
+    return VenueCalls(_asked_of(program, venue), settings.run.seed, resumed=frozenset(resumed), answer_ns=answer_ns)
 
 
-def _reconciler(program: Program, venue: str) -> Reconciler:
+def _reconciler(settings: Settings, program: Program, venue: str) -> Reconciler:
     """Return what compares the program's orders and money with a venue's."""
-    return Reconciler(program.orders, venue, (_asked_of(program, venue),), program.client_prefix)
+    answer_ns = _answer_ns(settings, program, venue)
+    return Reconciler(program.orders, venue, (_asked_of(program, venue),), program.client_prefix, answer_ns)
+
+
+def _answer_ns(settings: Settings, program: Program, venue: str) -> int:
+    """Return how long an answer of a venue may take; prediction venues are slow (arb 17)."""
+    return ANSWER_NS if venue == program.spot_venue else round(settings.prediction.answer_sec * _SECOND_NS)
 
 
 def config_event(settings: Settings, ts_ns: int, changed: tuple[str, ...] = ()) -> ConfigApplied:
