@@ -218,9 +218,11 @@ class Detector:
 
     def _together(self, form: Form, style: Style) -> list[int]:
         """Return the legs of a subset, its anchor first, that were known within the skew limit of the newest."""
-        legs = [leg for leg in (form.anchor, *form.legs) if leg >= 0 and self._quotes[leg >> 1] is not None]
-        newest_ns = max((self.known_ns(leg >> 1) for leg in legs), default=0)
-        return [leg for leg in legs if newest_ns - self.known_ns(leg >> 1) <= self.settings.skew_ns(style)]
+        limit_ns = self.settings.skew_ns(style)
+        legs = (form.anchor, *form.legs) if form.anchor >= 0 else form.legs
+        times = [self.known_ns(leg >> 1) for leg in legs]
+        oldest_ns = max(*times, limit_ns + 1) - limit_ns
+        return [leg for leg, known_ns in zip(legs, times, strict=True) if known_ns >= oldest_ns]
 
     def _offer(self, leg: int, style: Style) -> Offer | None:
         offers, known_ns = self._offers[style], self.known_ns(leg >> 1)

@@ -152,27 +152,26 @@ def depth_breaks(offers: Sequence[Offer], limit_nano: NanoUsd) -> list[Lots]:
 
 def leg_at(offer: Offer, lots: Lots) -> Leg:
     """Return one leg at a size that its levels hold, with exact cost and fee; `lots` is what arrives."""
-    maker = offer.style is Style.MAKER
-    terms = offer.fees.maker if maker else offer.fees.taker
+    maker, fees = offer.style is Style.MAKER, offer.fees
     open_lots, units, kept_units, shown = lots, 0, 0, 0
     fills = []
-    ticks = offer.levels[0].ticks
-    for level, gross in zip(offer.levels, offer.gross, strict=True):
+    for (ticks, there), gross in zip(offer.levels, offer.gross, strict=True):
+        taken = min(open_lots, there)
+        open_lots -= taken
+        shown += there
+        units += ticks * taken
+        if fees.in_shares:
+            bought = gross if taken == there else fees.gross_lots(ticks, taken, lot=offer.fact.lot, maker=maker)
+            kept_units += ticks * (bought - taken)
+        else:
+            fills.append((ticks, taken))
         if not open_lots:
             break
-        ticks, taken = level.ticks, min(open_lots, level.lots)
-        open_lots -= taken
-        shown += level.lots
-        units += ticks * taken
-        fills.append((ticks, taken))
-        if offer.fees.in_shares:
-            if taken < level.lots:
-                gross = offer.fees.gross_lots(ticks, taken, lot=offer.fact.lot, maker=maker)  # noqa: PLW2901 - of a part
-            kept_units += ticks * (gross - taken)
-    fee = -(-kept_units // TICK_LOTS_PER_NANO) if offer.fees.in_shares else terms.walked_nano(fills)
+    terms = fees.maker if maker else fees.taker
+    fee_nano = -(-kept_units // TICK_LOTS_PER_NANO) if fees.in_shares else terms.walked_nano(fills)
     bids = bids_of(offer.quote, offer.proposition.outcome)
     return Leg(
-        offer.proposition, offer.style, ticks, shown, -(-units // TICK_LOTS_PER_NANO), fee,
+        offer.proposition, offer.style, ticks, shown, -(-units // TICK_LOTS_PER_NANO), fee_nano,
         bids[0].ticks if bids else 0, offer.known_ns, offer.quote.version, offer.origin,
     )  # fmt: skip
 

@@ -37,20 +37,20 @@ def best_subset(members: Sequence[Rungs], anchor: Rungs | None = None, risk_nano
     gains = _gains(members, sizes, risk_nano)
     base = sizes * _DOLLAR_MICRO
     if anchor is not None:
-        base = base - _gains([anchor], sizes, 0)[0]
-    earned = np.maximum(gains, 0).sum(axis=0)
-    forced = np.sort(gains, axis=0)[-least:]
-    few = (gains > 0).sum(axis=0) < least
-    possible = forced[0] > _OUT_OF_DEPTH
-    total = np.where(few, np.where(possible, forced, 0).sum(axis=0), earned) - base
-    total = np.where(possible & (base < -_OUT_OF_DEPTH), total, _OUT_OF_DEPTH)
-    best = int(np.argmax(total))
-    if total[best] == _OUT_OF_DEPTH:
-        return ()
-    column = gains[:, best]
-    if few[best]:
-        return tuple(sorted(np.argsort(-column, kind="stable")[:least].tolist()))
-    return tuple(np.flatnonzero(column > 0).tolist())
+        base -= _gains([anchor], sizes, 0)[0]
+    wins = gains > 0
+    possible = (wins.sum(axis=0) >= least) & (base < -_OUT_OF_DEPTH)
+    if not possible.any():
+        return _least_bad(gains, least)
+    total = np.where(possible, np.maximum(gains, 0).sum(axis=0) - base, _OUT_OF_DEPTH)
+    chosen: list[int] = np.flatnonzero(wins[:, np.argmax(total)]).tolist()
+    return tuple(chosen)
+
+
+def _least_bad(gains: Ints, least: int) -> tuple[int, ...]:
+    """Return the fewest members allowed where no size has so many that earn anything: those that lose least, at one."""
+    order = np.argsort(-gains[:, 0], kind="stable")[:least]
+    return tuple(sorted(order.tolist())) if gains[order[-1], 0] > _OUT_OF_DEPTH else ()
 
 
 def _sizes(members: Sequence[Rungs], anchor: Rungs | None) -> Ints:
@@ -71,6 +71,6 @@ def _gains(members: Sequence[Rungs], sizes: Ints, risk_nano: NanoUsd) -> Ints:
     ends = np.minimum(np.cumsum(books[:, :, 1], axis=1), _MOST_LOTS)
     starts = np.concatenate((np.zeros((len(members), 1), np.int64), ends[:, :-1]), axis=1)
     rates = _DOLLAR_MICRO - -(-(books[:, :, 0] + risk_nano) // 1_000)
-    taken = np.clip(sizes[None, :, None], starts[:, None, :], ends[:, None, :]) - starts[:, None, :]
-    earned: Ints = (taken * rates[:, None, :]).sum(axis=2)
+    taken = np.minimum(np.maximum(sizes[None, :, None] - starts[:, None, :], 0), (ends - starts)[:, None, :])
+    earned: Ints = np.einsum("msl,ml->ms", taken, rates)
     return np.where(sizes <= ends[:, -1:], earned, _OUT_OF_DEPTH)
