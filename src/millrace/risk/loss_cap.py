@@ -18,10 +18,11 @@ from typing import Any, Final
 
 import msgspec
 
+from millrace.core.binary_events import BinaryQuote
 from millrace.core.commands import Alert, Lift, OrderUpdate, Place, Post, Severity, Style
 from millrace.core.events import Print, Quote, Timer
 from millrace.core.guard import GuardView, Seen, Verdict
-from millrace.core.instrument import Instrument, Ticks
+from millrace.core.instrument import Instrument, Outcome, Ticks, outcome_id
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of
 from millrace.core.strategy import Bound, Field, Interest
 from millrace.risk.profit import Dollars, Exposure, by_name, dollars, in_dollars, usd
@@ -71,7 +72,7 @@ class LossCap:
         self._scopes: dict[Scope, _Day] = {}
         self._bounds: tuple[Bound, ...] | None = None
         self._quoted = False
-        self.reads: tuple[type, ...] = (OrderUpdate, Timer, *((Print, Quote) if self._caps else ()))
+        self.reads: tuple[type, ...] = (OrderUpdate, Timer, *((Print, Quote, BinaryQuote) if self._caps else ()))
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Book fills, begin a new day, and judge the loss where a cap is set."""
@@ -79,12 +80,12 @@ class LossCap:
         if isinstance(seen, OrderUpdate) and not (seen.d_lots or seen.d_cost or seen.d_fee):
             return verdicts
         # A print of midnight itself still belongs to the day before: the timer of midnight comes after it.
-        is_price = isinstance(seen, Print | Quote)
+        is_price = isinstance(seen, Print | Quote | BinaryQuote)
         if self._day is not None and view.now_ns >= (self._day + 1) * DAY_NS + is_price:
             verdicts += self._begin_day(view)
         if isinstance(seen, OrderUpdate):
             self._book(seen, view)
-        if self._caps and self._day is not None:
+        if self._caps and self._day is not None and not (isinstance(seen, BinaryQuote) and not self._holds(seen)):
             verdicts += self._judge(view)
         return verdicts
 
@@ -116,6 +117,11 @@ class LossCap:
         if found is None:
             found = self._scopes[scope] = _Day(scope, Exposure(0, {}))
         return found
+
+    def _holds(self, quote: BinaryQuote) -> bool:
+        """Tell whether any scope holds an outcome of a market: of thousands of books few can change a loss."""
+        names = [str(outcome_id(quote.market, outcome)) for outcome in Outcome]
+        return any(name in day.books.lots for day in self._scopes.values() for name in names)
 
     # The loss
 

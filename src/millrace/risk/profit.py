@@ -9,10 +9,11 @@ from typing import Final
 
 import msgspec
 
+from millrace.core.binary_events import BinaryQuote
 from millrace.core.commands import OrderUpdate
 from millrace.core.failure import OperatorError
 from millrace.core.guard import GuardView
-from millrace.core.instrument import Instrument, Lots, Money, Ticks
+from millrace.core.instrument import Instrument, Lots, Money, Outcome, Ticks
 
 DOLLAR_DECIMALS: Final = 9
 _DOLLARS: Final = frozenset({"USD", "USDC", "pUSD"})
@@ -68,10 +69,15 @@ class Exposure(msgspec.Struct, gc=False):
         """Return what the open lots could be closed at: the bid or ask where there are quotes, else the last price.
 
         A last price older than `stale_ns` is moved against the position by `worse_ppm` millionths (2.17 rule 3: the
-        worst of last and bound); a price that was never seen is missing.
+        worst of last and bound); a price that was never seen is missing. An outcome is worth what its book bids, and
+        nothing where nobody bids or, with `worse_ppm`, where the book is too old: it has a bound, unlike a coin.
         """
         found = {}
         for name, lots in self.lots.items():
+            terms = instruments[name].binary
+            if terms is not None:
+                found[name] = _bid(view.book(terms.market), terms.outcome, view.now_ns - stale_ns if worse_ppm else 0)
+                continue
             market = view.market(instruments[name].id)
             ticks: Ticks = (market.bid_ticks if lots > 0 else market.ask_ticks) or market.last_ticks
             if ticks <= 0:
@@ -81,6 +87,14 @@ class Exposure(msgspec.Struct, gc=False):
                 ticks = max(0, ticks - move) if lots > 0 else ticks + move
             found[name] = ticks
         return found
+
+
+def _bid(book: BinaryQuote | None, outcome: Outcome, since_ns: int) -> Ticks:
+    """Return the best bid of an outcome in a book that is no older than this time, 0 without one."""
+    if book is None or book.ts_ns < since_ns:
+        return 0
+    bids = book.yes_bids if outcome is Outcome.YES else book.no_bids
+    return bids[0].ticks if bids else 0
 
 
 def by_name(instruments: Sequence[Instrument]) -> dict[str, Instrument]:
