@@ -183,6 +183,8 @@ class LossCap:
         instrument = self._instruments[str(place.instrument)]
         cost = instrument.cost(place.limit_ticks, place.lots)
         fee = instrument.most_fee(place.limit_ticks, place.lots, may_take=place.style is not Style.POST_ONLY)
+        if instrument.binary is not None:
+            return in_dollars(cost + fee, instrument)  # a bet can be lost whole
         return in_dollars(-(-cost * self._worse_ppm // _PPM) + fee, instrument)
 
     # When to look again
