@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from millrace.core.binary_events import RedeemRoute
 from millrace.core.fee_terms import FeeSchedule
 from millrace.core.instrument import InstrumentId, Lots, Outcome, Ticks, outcome_id
 
@@ -108,7 +109,8 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
     `listed_in_event` is how many outcomes the event ever listed, settled ones included; 0 when unknown. `strike_type`
     is the venue's word (`greater`, `less`, `between`, `by_date`), `strike_*` its structured figures (a date counts in
     seconds), `subject` whom or what the strike is about where one event has several (a team). `parent` is the id of the
-    market that this one is a case of, `result` how it resolved: `yes`, `no`, or empty.
+    market that this one is a case of, `result` how it resolved: `yes`, `no`, or empty. `pair_route` is how a YES and a
+    NO of the market become a dollar: at once where the venue nets or merges them (arb 9.8).
     """
 
     market: InstrumentId
@@ -141,6 +143,7 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
     mirrored: bool = False
     can_sell: bool = True
     currency: str = "USD"
+    pair_route: RedeemRoute = RedeemRoute.RESOLUTION
 
 
 class Leg(NamedTuple):

@@ -59,14 +59,14 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outlook(NamedTuple):
-    """What an assessment takes from elsewhere: hours until the last leg pays, and the edge that may be counted on.
+    """What an assessment takes from elsewhere: hours until the last leg pays, and how much of the edge not to count on.
 
-    `edge_nano` is the net edge per contract from several looks; None: that of the books at hand.
+    `doubtful_nano` is by how much per contract the edge of the books at hand exceeds that of several looks (arb 9.9).
     """
 
     now_ns: int
     hours: float
-    edge_nano: float | None = None
+    doubtful_nano: float = 0.0
 
 
 def divergence(basket: Basket, settings: EconomicsSettings) -> float:
@@ -125,9 +125,7 @@ def assess(
         leg_money(offer, leg.cost_nano + leg.fee_nano, lots, settings, resting=leg.style is Style.MAKER)
         for offer, leg in zip(takers, basket.legs, strict=True)
     ]
-    net = basket.net_nano
-    if outlook.edge_nano is not None:
-        net = min(net, int(outlook.edge_nano * lots / CONTRACT_LOTS))
+    net = basket.net_nano - round(max(outlook.doubtful_nano, 0.0) * lots / CONTRACT_LOTS)
     whole, none, others = _legs_apart(fills, money, basket, settings.correlation)
     contracts = lots / CONTRACT_LOTS
     beyond = sum(

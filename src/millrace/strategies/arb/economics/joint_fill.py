@@ -7,6 +7,7 @@ the weakest leg, which the usual effective-count formula is not.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ Floats = NDArray[np.float64]
 MOST_ENUMERATED = 6
 """Up to so many legs all 2^n outcomes are counted (arb 8.2)."""
 _NODES = 48
+_PAIR = 2
 
 
 @lru_cache(maxsize=1)
@@ -49,12 +51,12 @@ def joint_fill(chances: Sequence[float], venues: Sequence[Any], correlation: flo
 
 
 def _joint_of_venue(group: Sequence[float], correlation: float) -> float:
-    least, product = min(group), float(np.prod(group))
+    least, product = min(group), prod(group)
     if len(group) == 1 or correlation <= 0 or least <= 0:
         return product
     if correlation >= 1:
         return least
-    together = float(np.prod(_given(group, correlation), axis=0) @ _rule()[1])
+    together = float(np.multiply.reduce(_given(group, correlation)) @ _rule()[1])
     return min(max(together, product), least)
 
 
@@ -83,6 +85,10 @@ def _of_venue(group: Sequence[float], correlation: float) -> Floats:
         for chance in group:
             outcomes = np.concatenate([outcomes * (1 - chance), outcomes * chance])
         return outcomes
+    if len(group) == _PAIR:
+        both = _joint_of_venue(group, correlation)
+        one, other = group
+        return np.array([max(1 - one - other + both, 0.0), one - both, other - both, both])
     given = _given(group, min(correlation, 1 - 1e-9))
     table = np.ones((1, given.shape[1]))
     for leg in range(len(group)):

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     LABEL_MISSING = "label_missing"
     LANE_DISABLED = "lane_disabled"
     BUCKET_LEGS = "bucket_legs"
+    BUCKET_RECORD = "bucket_record"
     LANE_NOT_READY = "lane_not_ready"
     PAUSED = "paused"
     EDGE = "edge"
@@ -66,6 +67,7 @@ TEXTS = {
     Reason.LABEL_MISSING: "no label supports the payout",
     Reason.LANE_DISABLED: "the lane is switched off, or trades on paper only",
     Reason.BUCKET_LEGS: "the bucket has more legs than the lane may trade",
+    Reason.BUCKET_RECORD: "the bucket's realised record is bad, or buckets failed too often in a row this session",
     Reason.LANE_NOT_READY: "the lane is not ready",
     Reason.PAUSED: "trading is halted, paused or reducing only",
     Reason.EDGE: "the net edge per dollar of floor is below the lane's threshold",

@@ -1,0 +1,445 @@
+"""One candidate, one decision: styles, value, size and gates together, with every reason that speaks against it.
+
+Sizes and gates depend on each other: a smaller size costs less impact and earns less money. So a basket is priced anew
+at the size that its stake allows and passes every gate there; if it does not, smaller sizes get their turn, eight at
+most (arb 9.1). What is decided here is the only way to a plan, and the row tells all of it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from millrace.core.binary_events import BinaryQuote
+from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
+from millrace.core.instrument import Lots
+from millrace.risk.exposure import Claim, Exposure, ExposureSettings, MarketClaim
+from millrace.sizing.lane_bankroll import LaneBankroll
+from millrace.sizing.looks import Look, Looks
+from millrace.sizing.overlays import Drawdown, variance_shrink
+from millrace.sizing.stake_settings import StakeSettings
+from millrace.strategies.arb.books_at_hand import Arrivals, Hand, hand_of, styled
+from millrace.strategies.arb.economics.assessment import Assessment, Outlook, assess, resized
+from millrace.strategies.arb.economics.calibration import CalibrationBook, Forecast
+from millrace.strategies.arb.economics.impact import ImpactBook
+from millrace.strategies.arb.economics.settings import EconomicsSettings
+from millrace.strategies.arb.gates.check import (
+    Context,
+    Thresholds,
+    market_reasons,
+    rule_reasons,
+    thresholds,
+    value_reasons,
+)
+from millrace.strategies.arb.gates.moves import Moves
+from millrace.strategies.arb.gates.ranking import BucketRanking
+from millrace.strategies.arb.gates.reasons import Reason, in_order
+from millrace.strategies.arb.gates.settings import GateSettings
+from millrace.strategies.arb.lockup import Lockup
+from millrace.strategies.arb.model import LANES, Basket, Lane, MarketFacts, NanoUsd
+from millrace.strategies.arb.rules.records import NO_RULES, RuleSet
+from millrace.strategies.arb.staking import (
+    TRIES,
+    Doubt,
+    Money,
+    Shrink,
+    Stake,
+    Trail,
+    doubt,
+    size_caps,
+    smaller,
+    stake_contracts,
+    whole_lots,
+)
+
+_NANO = 1e9
+_SIZE_BOUND = frozenset(
+    {
+        Reason.EXPECTED_PROFIT,
+        Reason.CAPITAL,
+        Reason.CLUSTER_BUDGET,
+        Reason.EXPOSURE_TOTAL,
+        Reason.EXPOSURE_VENUE,
+        Reason.EXPOSURE_CATEGORY,
+        Reason.EXPOSURE_MARKET,
+    }
+)
+"""What only says that a size was too large or too small; of a size that nobody wants to trade it says nothing."""
+_CAP_REASONS = {"free": Reason.CAPITAL, "venue_cash": Reason.CAPITAL, "cluster": Reason.CLUSTER_BUDGET}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided about one candidate; `basket` is at its final size, or as detected when it was rejected.
+
+    `reasons` are all that object, in the fixed order. `quarantine`: the edge is so large that the mapping is presumed
+    wrong (arb 4.8). `alert`: this edge stood out from its own looks too often in a row (arb 9.9).
+    """
+
+    basket: Basket
+    reasons: tuple[Reason, ...]
+    assessment: Assessment | None
+    trail: Trail
+    detected_nano: NanoUsd
+    quarantine: bool = False
+    alert: bool = False
+
+    @property
+    def opened(self) -> bool:
+        """Whether a plan may follow."""
+        return not self.reasons
+
+    @property
+    def verdict(self) -> str:
+        """The word of the decision row."""
+        return "opened" if self.opened else "rejected"
+
+    @property
+    def reason(self) -> Reason | None:
+        """The primary reason: the first in the fixed order."""
+        return self.reasons[0] if self.reasons else None
+
+    @property
+    def expected_nano(self) -> NanoUsd | None:
+        """Expected realized profit at the decided size; None when it was never reckoned."""
+        return None if self.assessment is None else self.assessment.expected_nano
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an opened basket, for everything that learns from outcomes; money in dollars.
+
+    `position` is the id under which its capital was claimed, `filled` whether all legs matched by their plan,
+    `slippage` the dollars per contract beyond it, `realized` the cash that moved in the end, `hours` how long capital
+    was locked.
+    """
+
+    position: str
+    lane: Lane
+    rule: str
+    contracts: float
+    cost: float
+    realized: float
+    expected: float
+    slippage: float
+    filled: bool
+    hours: float
+
+
+class ArbParts(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of everything that decides."""
+
+    economics: EconomicsSettings = EconomicsSettings()
+    stake: StakeSettings = StakeSettings()
+    gates: GateSettings = GateSettings()
+    exposure: ExposureSettings = ExposureSettings()
+
+
+class _Case(NamedTuple):
+    """One candidate under way: what is decided so far, its books, and the moment."""
+
+    plain: Decision
+    hand: Hand
+    outlook: Outlook
+    context: Context
+    needed: Thresholds
+
+
+_RESTORED = ("exposure", "impact", "calibration", "lanes", "ranking", "lockup", "moves", "looks")
+
+
+class _Saved(msgspec.Struct):
+    drawdown: Drawdown
+    lane_drawdown: dict[str, Drawdown]
+    lane_surprise: dict[str, float]
+    bucket_failures: int
+    claimed_ns: int
+    claimed: dict[str, NanoUsd]
+
+
+class Decider:
+    """Decides candidates one after the other; what it claims for one is not there for the next."""
+
+    def __init__(self, facts: Iterable[MarketFacts], rules: RuleSet = NO_RULES, parts: ArbParts | None = None) -> None:
+        self.parts = parts or ArbParts()
+        stake, gates = self.parts.stake, self.parts.gates
+        self._facts = {fact.market: fact for fact in facts}
+        self._gates = gates.lanes()
+        self.exposure = Exposure(self.parts.exposure)
+        self.impact = ImpactBook(self.parts.economics)
+        self.calibration = CalibrationBook(self.parts.economics)
+        self.lanes = LaneBankroll([lane for lane in LANES if self._gates[lane].enabled is not False], stake)
+        self.ranking = BucketRanking(gates.ranking_seed)
+        self.lockup = Lockup(stake.longest_lock_hours)
+        self.moves = Moves(gates.moved_sec, gates.moved_ticks)
+        self.looks = Looks(stake)
+        self.arrivals: Arrivals | None = None
+        self._drawdown = Drawdown()
+        self._lane_drawdown: dict[str, Drawdown] = {}
+        self._lane_surprise: dict[str, float] = {}
+        self._bucket_failures = 0
+        self._claimed_ns = 0
+        self._claimed: dict[str, NanoUsd] = {}
+        self._confidence: dict[str, float] = {}
+        self.rules_changed(rules)
+
+    # What it is told
+
+    def rules_changed(self, rules: RuleSet) -> None:
+        """Take the rules in force: the confidence of mapped pairs comes from them."""
+        self._confidence = {pair.group_id: pair.confidence for pair in rules.pairs}
+
+    def observe(self, quote: BinaryQuote) -> None:
+        """Take a quote, for the gate against prices that have just moved."""
+        self.moves.observe(quote)
+
+    def claim_of(self, position: str, basket: Basket) -> Claim:
+        """Return what a basket would claim: each market's capital at full cost, fees included."""
+        markets = []
+        for leg in basket.legs:
+            market = leg.proposition.market
+            fact = self._facts.get(market)
+            category = fact.category if fact is not None else ""
+            markets.append(MarketClaim(market.venue, market.symbol, category, leg.cost_nano + leg.fee_nano))
+        return Claim(position, basket.lane.value, basket.family, basket.cluster, tuple(markets))
+
+    def opened(self, position: str, decision: Decision, now_ns: int) -> None:
+        """Claim the capital of a decision whose plan leaves, and remember what was expected of it (arb 11.7)."""
+        basket, found = decision.basket, decision.assessment
+        claim = self.claim_of(position, basket)
+        self.exposure.claim(claim)
+        if now_ns != self._claimed_ns:
+            self._claimed_ns, self._claimed = now_ns, {}
+        for market in claim.markets:
+            self._claimed[market.venue] = self._claimed.get(market.venue, 0) + market.nano
+        contracts = basket.lots / CONTRACT_LOTS
+        if found is not None and contracts:
+            profit = found.expected_nano / _NANO / contracts
+            slip = found.slippage_nano / _NANO / contracts
+            self.calibration.predicted(Forecast(position, _group(basket), found.fill_probability, slip, profit))
+
+    def filled(self, venue: str, lane: Lane, share_of_depth: float, signed_slippage: float) -> None:
+        """Learn from one taker fill what it cost beyond its plan, dollars per contract."""
+        self.impact.add(venue, lane.family, share_of_depth, signed_slippage)
+
+    def executed(self, lane: Lane, *, failed: bool) -> None:
+        """Count execution failures of buckets: some in a row switch the lane off for the session (arb 10)."""
+        if lane is Lane.BUCKET:
+            self._bucket_failures = self._bucket_failures + 1 if failed else 0
+
+    def buckets_back(self) -> None:
+        """An operator lets buckets trade again."""
+        self._bucket_failures = 0
+
+    def ended(self, end: Ended) -> None:
+        """Give the capital back and learn from what was realised; an expected value never stands in for it."""
+        self.exposure.release(end.position)
+        per_contract = end.realized / end.contracts if end.contracts else 0.0
+        self.calibration.came(end.position, filled=end.filled, slippage=end.slippage, profit=per_contract)
+        if end.cost <= 0:
+            return
+        self.lanes.ended(end.lane, end.realized / end.cost)
+        self.lockup.ended(end.lane, end.hours)
+        if end.lane is Lane.BUCKET:
+            self.ranking.ended(end.rule, per_contract)
+        self._drawdown.traded()
+        surprise = self._lane_surprise.get(end.lane, 0.0) + end.realized - end.expected
+        self._lane_surprise[end.lane] = surprise
+        self._lane_drawdown.setdefault(end.lane, Drawdown()).traded()
+
+    # Deciding
+
+    def decide(self, basket: Basket, context: Context) -> Decision:
+        """Return what is decided about a candidate of this cycle; the caller tells `opened` before it asks again."""
+        hand = hand_of(basket, self._facts, context.book, self.parts.economics)
+        look, now = self._look(basket, hand, context)
+        gate = self._gates[basket.lane]
+        confidence = self._confidence.get(basket.rule)
+        reasons = [
+            *market_reasons(basket, self._facts, context, self.parts.gates),
+            *rule_reasons(basket, confidence, gate, context, self.parts.gates),
+            *self._own_reasons(basket, look, context),
+        ]
+        quarantine = Reason.SANITY_EDGE in reasons and basket.lane.family == Lane.CROSS.family
+        plain = Decision(
+            basket=basket, reasons=in_order(reasons), assessment=None, trail=(), detected_nano=basket.net_nano,
+            quarantine=quarantine, alert=look.alert,
+        )  # fmt: skip
+        if hand is None:
+            return plain if reasons else msgspec.structs.replace(plain, reasons=(Reason.QUOTE_STATE,))
+        hours = self.lockup.hours(basket, self._facts, context.now_ns)
+        needed = thresholds(self.parts.gates, gate, hours)
+        outlook = Outlook(context.now_ns, hours, (now - look.edge) * _NANO)
+        return self._sized(_Case(plain, hand, outlook, context, needed))
+
+    def _look(self, basket: Basket, hand: Hand | None, context: Context) -> tuple[Look, float]:
+        """Look at the edge of the first contract, which does not hang on any size; returns it beside what it says."""
+        edge, tick = basket.net_per_contract, 100
+        if hand is not None:
+            edge = basket.floor - sum(offer.rungs[0][0] for offer in hand.offers) / _NANO
+            tick = max(offer.fact.tick for offer in hand.offers)
+        return self.looks.look(basket.direction, context.now_ns, edge, tick / PAYOUT_TICKS), edge
+
+    def _own_reasons(self, basket: Basket, look: Look, context: Context) -> Iterable[Reason]:
+        if look.outlier:
+            yield Reason.OUTLIER
+        for leg in basket.legs:
+            fact = self._facts.get(leg.proposition.market)
+            if fact is not None and self.moves.moved(fact.market, fact.tick, context.now_ns):
+                yield Reason.PRICE_MOVED
+                break
+        if self.lockup.hours(basket, self._facts, context.now_ns) > self.parts.stake.longest_lock_hours:
+            yield Reason.HORIZON
+        if basket.lane is Lane.BUCKET and (
+            self._bucket_failures >= self.parts.gates.bucket_failures
+            or self.ranking.is_bad(basket.rule, len(basket.legs))
+        ):
+            yield Reason.BUCKET_RECORD
+
+    def _sized(self, case: _Case) -> Decision:
+        """Find the size, price the basket anew there and look at every gate again (arb 9.1)."""
+        basket, context, stake = case.plain.basket, case.context, self.parts.stake
+        money = self._money(basket, context)
+        caps = tuple(size_caps(basket, case.hand.offers, money, self.parts.economics, stake))
+        name, most = min(caps, key=lambda cap: cap[1])
+        lots = min(whole_lots(most, case.hand.offers), basket.max_lots)
+        first = resized(basket, case.hand.offers, lots) if lots else None
+        if first is None:
+            return self._refused(case, (_CAP_REASONS.get(name, Reason.SIZE),), caps)
+        found = self._assessed(first, case)
+        hand, changed = styled(
+            case.hand, lots, found.expected_nano / _NANO * CONTRACT_LOTS / lots, 0.0, context.now_ns, self.arrivals,
+            self.parts.economics,
+        )  # fmt: skip
+        if hand is None:
+            return self._refused(case, (Reason.NO_STYLE,), caps)
+        if changed:
+            case = case._replace(hand=hand)
+            first = resized(basket, hand.offers, lots) or first
+            found = self._assessed(first, case)
+        sure, shrink = self._doubt(basket, context), self._shrink(basket, context)
+        gate = self._gates[basket.lane]
+        allowed = stake_contracts(found, first, sure, money, shrink, gate, case.outlook.hours, stake)
+        trail = (*caps, *allowed.trail)
+        extra = self._stake_reasons(sure, shrink, allowed)
+        if extra:
+            return self._refused(case, extra, trail)
+        wanted = min(allowed.contracts, self.looks.most(basket.direction, context.now_ns))
+        if gate.cap_usd is not None:
+            wanted = min(wanted, gate.cap_usd * _NANO / found.cost_nano * lots / CONTRACT_LOTS)
+        return self._settled(case, min(whole_lots(wanted, case.hand.offers), lots), trail)
+
+    def _settled(self, case: _Case, lots: Lots, trail: Trail) -> Decision:
+        """Try sizes downwards until one passes every gate; else refuse with what stood against the first."""
+        last: Decision | None = None
+        for _ in range(TRIES):
+            if not lots:
+                break
+            sized = resized(case.plain.basket, case.hand.offers, lots)
+            if sized is not None:
+                at_size = self._at(case, sized, (*trail, ("size", lots / CONTRACT_LOTS)))
+                if at_size.opened:
+                    self.looks.allowed(sized.direction, case.context.now_ns, lots / CONTRACT_LOTS)
+                    return at_size
+                last = last or at_size
+                if case.plain.reasons:
+                    break
+            lots = smaller(lots, case.hand.offers)
+        if last is None:
+            return self._refused(case, (Reason.SIZE,), trail)
+        return msgspec.structs.replace(last, basket=case.plain.basket)
+
+    def _at(self, case: _Case, sized: Basket, trail: Trail) -> Decision:
+        """Return what every gate says of the basket at a size."""
+        found = self._assessed(sized, case)
+        claim = self.claim_of("", sized)
+        budget = int(self.parts.stake.cluster_share * case.context.equity)
+        reasons = [
+            *case.plain.reasons,
+            *value_reasons(sized, found, case.needed, self.parts.gates),
+            *(Reason(limit.value) for limit in self.exposure.objections(claim, budget)),
+        ]
+        spent: dict[str, NanoUsd] = {}
+        for market in claim.markets:
+            spent[market.venue] = spent.get(market.venue, 0) + market.nano
+        if any(self._free(venue, case.context) < nano for venue, nano in spent.items()):
+            reasons.append(Reason.CAPITAL)
+        return msgspec.structs.replace(
+            case.plain, basket=sized, assessment=found, reasons=in_order(reasons), trail=trail
+        )
+
+    def _refused(self, case: _Case, extra: Sequence[Reason], trail: Trail) -> Decision:
+        """Refuse with `extra` and every gate that objects at the detected size, so that the row says all of them."""
+        shown = self._at(case, case.plain.basket, trail)
+        kept = [reason for reason in shown.reasons if reason not in _SIZE_BOUND]
+        return msgspec.structs.replace(shown, reasons=in_order([*kept, *extra]))
+
+    def _assessed(self, basket: Basket, case: _Case) -> Assessment:
+        fills = case.hand.fills(basket.legs, basket.lots, case.context.now_ns, self.arrivals, self.parts.economics)
+        return assess(basket, case.hand.takers, fills, case.outlook, self.impact, self.parts.economics)
+
+    # What the stake is made of
+
+    def _free(self, venue: str, context: Context) -> NanoUsd:
+        """Return a venue's free money less what this very moment's plans have claimed already (arb 11.7)."""
+        claimed = self._claimed.get(venue, 0) if context.now_ns == self._claimed_ns else 0
+        return context.free.get(venue, 0) - claimed
+
+    def _money(self, basket: Basket, context: Context) -> Money:
+        bankroll = context.equity / _NANO
+        venues = {leg.proposition.market.venue for leg in basket.legs}
+        return Money(
+            bankroll=bankroll,
+            lane=bankroll * self.lanes.fraction(basket.lane),
+            venue_cash={venue: context.cash.get(venue, 0) / _NANO for venue in venues},
+            venue_free={venue: max(self._free(venue, context), 0) / _NANO for venue in venues},
+            cluster_budget=bankroll * self.parts.stake.cluster_share,
+            cluster_used=self.exposure.cluster_nano(basket.cluster) / _NANO,
+        )
+
+    def _doubt(self, basket: Basket, context: Context) -> Doubt:
+        age = (context.now_ns - basket.oldest_ns) / _NANO / self.parts.gates.quote_age_sec
+        error = self.calibration.error(_group(basket))
+        outcomes = len(self.lanes.returns(basket.lane))
+        return doubt(basket, self._confidence.get(basket.rule), age, error, outcomes, self.parts.stake)
+
+    def _shrink(self, basket: Basket, context: Context) -> Shrink:
+        stake, equity = self.parts.stake, context.equity / _NANO
+        drawdown = self._drawdown.observe(equity, context.now_ns, stake)
+        lane = self._lane_drawdown.setdefault(basket.lane, Drawdown())
+        lane_equity = equity * stake.lane_fraction + self._lane_surprise.get(basket.lane, 0.0)
+        drawdown = min(drawdown, lane.observe(lane_equity, context.now_ns, stake))
+        return Shrink(variance_shrink(self.lanes.returns(basket.lane), stake), drawdown, context.multiplier)
+
+    def _stake_reasons(self, sure: Doubt, shrink: Shrink, allowed: Stake) -> list[Reason]:
+        reasons = [] if allowed.reason is None else [allowed.reason]
+        stake = self.parts.stake
+        if sure.error > stake.max_uncertainty or sure.confidence < stake.least_confidence:
+            reasons.append(Reason.UNCERTAINTY)
+        if shrink.drawdown <= 0:
+            reasons.append(Reason.DRAWDOWN)
+        return reasons
+
+    # What comes back after a restart
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything learned and claimed as builtins."""
+        parts = {name: getattr(self, name).snapshot() for name in _RESTORED}
+        saved = _Saved(
+            self._drawdown, self._lane_drawdown, self._lane_surprise, self._bucket_failures, self._claimed_ns,
+            self._claimed,
+        )  # fmt: skip
+        return {**parts, "own": msgspec.to_builtins(saved)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        for name in _RESTORED:
+            getattr(self, name).restore(state[name])
+        saved = msgspec.convert(state["own"], _Saved)
+        self._drawdown, self._lane_drawdown = saved.drawdown, saved.lane_drawdown
+        self._lane_surprise, self._bucket_failures = saved.lane_surprise, saved.bucket_failures
+        self._claimed_ns, self._claimed = saved.claimed_ns, saved.claimed
+
+
+def _group(basket: Basket) -> str:
+    """Return the group of a basket's forecasts: venues, lane, style (arb 8.7)."""
+    venues = "+".join(sorted({leg.proposition.market.venue for leg in basket.legs}))
+    return f"{venues}|{basket.lane.value}|{basket.style}"
