@@ -1,0 +1,28 @@
+"""Bounds of the combination lane: how large a component it takes, and how long a solver may think, in nodes.
+
+There is no limit in seconds: the same question has the same answer on a slow machine (design section 5.9).
+"""
+
+import msgspec
+
+from millrace.strategies.arb.model import NanoUsd
+
+SECOND_NS = 1_000_000_000
+
+
+class ComboSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The combination lane. `reporting` switches it on for reports; there is no switch that lets it trade.
+
+    `most_levels` of each outcome's book are read, `most_rounds` times worlds are added at most, `min_net_nano` is what
+    a basket has to earn for sure to be reported. The solver stops at a basket within the share `gap` of the best one;
+    with a gap of 0 a large component takes a hundred times as long to gain its last cents.
+    """
+
+    reporting: bool = True
+    most_markets: int = 64
+    most_levels: int = 10
+    most_nodes: int = 100
+    most_rounds: int = 60
+    gap: float = 0.01
+    min_net_nano: NanoUsd = 10_000_000
+    skew_ns: int = 2 * SECOND_NS
