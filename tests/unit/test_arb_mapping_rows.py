@@ -262,7 +262,7 @@ def test_review_lists_what_is_blocked_and_leaves_with_one(tmp_path: Path, capsys
     path = tmp_path / "map.csv"
     path.write_text(V1 + "a,K1,0x1\nb,K1,0x2\nc,K3,0x3\n")
     assert main(["rules", "review", "--map", str(path)]) == 1
-    assert capsys.readouterr().out.splitlines()[0] == "3 rows read, 1 pass, 2 errors"
+    assert capsys.readouterr().out.splitlines()[0] == "3 pairs, 1 pass, 0 of them approved; 2 errors"
     assert main(["rules", "review", "--map", str(path), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert [finding["check"] for finding in told["findings"]] == ["cardinality", "cardinality"]

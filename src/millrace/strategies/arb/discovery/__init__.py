@@ -1,0 +1,1 @@
+"""Dependencies between markets that nobody has written down: found, proposed with evidence, decided by a person."""
