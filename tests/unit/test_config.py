@@ -93,6 +93,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "run": settings.run,
         "venue": settings.venue,
         "stops": settings.stops,
+        "firewall": settings.firewall,
         "arb": settings.arb,
         "prediction": settings.prediction,
     }

@@ -301,7 +301,10 @@ def test_impossible_prices_and_fills_are_refused_and_counted(engine: Engine, str
     for ticks in (0, -5):
         engine.step(Print(DOGE.id, 3, ticks, 1))
     engine.step(Quote(DOGE.id, 4, 0, 1_700_000, 1, 1))
-    assert (engine.market(DOGE.id).last_ticks, engine.feed_health(DOGE.id.venue)) == (1_700_000, (4, 3))
+    assert (engine.market(DOGE.id).last_ticks, engine._market.firewall.health(DOGE.id.venue, engine.now_ns)) == (
+        1_700_000,
+        (4, 3),
+    )
     (submit,) = say(engine, strategy, place(), ts_ns=5)
     (alert,) = engine.step(OrderProgress(submit.order.client_id, 60 * 10**8, 0, 0, 6))
     assert isinstance(alert, Alert)

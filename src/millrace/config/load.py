@@ -32,6 +32,7 @@ from millrace.config.toml_file import read_toml
 from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument
+from millrace.market.firewall_settings import FirewallSettings
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
 from millrace.strategies.arb.settings import ArbSettings
@@ -194,6 +195,7 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         run=msgspec.convert(fields["run"], RunSettings),
         venue=msgspec.convert(fields["venue"], VenueSettings),
         stops=msgspec.convert(fields["stops"], StopsSettings),
+        firewall=msgspec.convert(fields["firewall"], FirewallSettings),
         arb=msgspec.convert(fields["arb"], ArbSettings),
         prediction=msgspec.convert(fields["prediction"], PredictionSettings),
         slots=msgspec.convert({**fields["slots"], **nested}, SlotsSettings),

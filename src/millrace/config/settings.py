@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from millrace.core.events import Scalar
+from millrace.market.firewall_settings import FirewallSettings
 from millrace.risk.settings import StopsSettings
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.slots.settings import SlotsSettings
@@ -81,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueSettings
     slots: SlotsSettings
     stops: StopsSettings
+    firewall: FirewallSettings
     arb: ArbSettings
     prediction: PredictionSettings
     values: Mapping[str, Setting]

@@ -39,7 +39,7 @@ from millrace.core.commands import (
     Severity,
     Submit,
 )
-from millrace.core.data_quality import TAKER_BUY, FeedHealth, LegNeeds, LegVerdict, QuoteReason
+from millrace.core.data_quality import TAKER_BUY, LegNeeds, LegVerdict, QuoteReason
 from millrace.core.events import (
     ORDER_EVENTS,
     BalanceReport,
@@ -143,10 +143,6 @@ class Engine:
     def leg_verdict(self, market: InstrumentId) -> LegVerdict:
         """Return what a decision row keeps of a leg."""
         return self._quality.leg_verdict(market)
-
-    def feed_health(self, venue: str) -> FeedHealth:
-        """Return how much of a venue's last half minute was dirty."""
-        return self._quality.health(venue, self.now_ns)
 
     def is_plain(self, instrument: InstrumentId) -> bool:
         """Tell whether ordinary rows of an instrument may come as a block."""

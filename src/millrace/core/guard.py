@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Reply
-from millrace.core.data_quality import FeedHealth, Judged
+from millrace.core.data_quality import Judged
 from millrace.core.events import Event
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots
@@ -46,10 +46,6 @@ class GuardView(View, Protocol):
 
     def unfinished(self) -> list[OpenOrder]:
         """Return the orders that have not ended, in the order in which they were made."""
-        ...
-
-    def feed_health(self, venue: str) -> FeedHealth:
-        """Return how much of a venue's last half minute of market data was dirty."""
         ...
 
 

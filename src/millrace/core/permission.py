@@ -85,6 +85,8 @@ class ReasonCode(StrEnum):
     VENUE_OUTAGE = "venue_outage"
     CLOCK_SKEW = "clock_skew"
     MARKET_ANOMALY = "market_anomaly"
+    DIRTY_FEED = "dirty_feed"
+    QUOTE_STATE = "quote_state"
     RECOVERY_INCOMPLETE = "recovery_incomplete"
     STRANGE_ORDER = "strange_order"
     BALANCE_DRIFT = "balance_drift"

@@ -22,7 +22,7 @@ from millrace.core.commands import (
     Refused,
     Side,
 )
-from millrace.core.data_quality import FeedHealth, Judged, LegNeeds, LegVerdict, QuoteReason
+from millrace.core.data_quality import Judged, LegNeeds, LegVerdict, QuoteReason
 from millrace.core.events import AdoptedOrder, BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
@@ -276,10 +276,6 @@ class DataQuality(Protocol):
         self, market: InstrumentId, now_ns: int, outcome: Outcome | None, needs: LegNeeds
     ) -> tuple[QuoteReason, ...]:
         """Return why a leg may not be traded now."""
-        ...
-
-    def health(self, venue: str, now_ns: int) -> FeedHealth:
-        """Return how much of a venue's last half minute was dirty."""
         ...
 
 

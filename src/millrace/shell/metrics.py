@@ -6,7 +6,7 @@ values come from closed sets: what is never cleaned up may not grow with events.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _NS = 1e9
@@ -25,9 +25,15 @@ NAMES = {
     "millrace_duplicates_dropped_total": "orders that were not sent because they exist already",
     "millrace_breaker_state": "0 closed, 1 half open, 2 open",
     "millrace_breaker_trips_total": "how often a breaker opened",
+    "millrace_firewall_quotes_total": "market data by what was thought of them",
+    "millrace_firewall_reasons_total": "reasons against market data",
+    "millrace_firewall_quarantined_markets": "markets in quarantine now",
+    "millrace_firewall_level_shifts_total": "sudden prices that turned out true",
+    "millrace_firewall_reject_ratio": "share of the last half minute's market data that was rejected",
 }
 Labels = tuple[tuple[str, str], ...]
 _Series = tuple[str, Labels]
+LabelledValue = tuple[dict[str, str], float]
 
 
 class LogHistogram:
@@ -69,6 +75,7 @@ class Metrics:
     def __init__(self) -> None:
         self._counters: Counter[_Series] = Counter()
         self._gauges: dict[_Series, Callable[[], float]] = {}
+        self._families: dict[str, Callable[[], Iterable[LabelledValue]]] = {}
         self._histograms: dict[_Series, LogHistogram] = {}
 
     def add(self, name: str, **labels: str) -> None:
@@ -78,6 +85,11 @@ class Metrics:
     def gauge(self, name: str, value: Callable[[], float], **labels: str) -> None:
         """Show what `value` says whenever somebody looks."""
         self._gauges[_series(name, labels)] = value
+
+    def family(self, name: str, rows: Callable[[], Iterable[LabelledValue]]) -> None:
+        """Show what `rows` says whenever somebody looks: series whose labels, of closed sets, come up by and by."""
+        _series(name, {})
+        self._families[name] = rows
 
     def histogram(self, name: str, **labels: str) -> LogHistogram:
         """Return the histogram of a series; it is made at the first call."""
@@ -90,6 +102,8 @@ class Metrics:
             found.setdefault(name, []).append({"labels": dict(labels), "value": count})
         for (name, labels), value in self._gauges.items():
             found.setdefault(name, []).append({"labels": dict(labels), "value": value()})
+        for name, rows in self._families.items():
+            found[name] = [{"labels": labels, "value": value} for labels, value in rows()]
         for (name, labels), histogram in self._histograms.items():
             sums = {"count": histogram.count, "sum": histogram.sum_ns / _NS}
             found.setdefault(name, []).append({"labels": dict(labels), **sums})

@@ -21,6 +21,7 @@ from millrace.core.ledger import LedgerStore
 from millrace.core.permission import Scope, ScopeKind, scopes_of
 from millrace.core.probe import NO_PROBE, OrderProbe
 from millrace.core.strategy import Strategy
+from millrace.market.firewall import Firewall
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
@@ -29,6 +30,7 @@ from millrace.risk.breaker_stop import BreakerStop, breaker_id
 from millrace.risk.breakers import Endpoint
 from millrace.risk.drawdown import Drawdown
 from millrace.risk.failure_caps import FailureCaps
+from millrace.risk.feed_guard import FeedGuard
 from millrace.risk.loss_cap import LossCap
 from millrace.risk.playbooks import Playbooks
 from millrace.risk.reconciliation import ReconciliationGuard
@@ -73,6 +75,7 @@ class Program(NamedTuple):
     venues: tuple[str, ...]
     client_prefix: str
     playbooks: Playbooks
+    firewall: Firewall
 
     @property
     def grid(self) -> SlotGrid:
@@ -132,16 +135,18 @@ def build_program(settings: Settings) -> Program:
     client_ids = ClientIds(settings.run.installation, (SLOTS, DESK))  # a place of its own, whoever is switched on
     orders = OrderTable(client_ids)
     playbooks = Playbooks()
+    market = MarketView(settings.firewall)
     engine = Engine(
         instruments=instruments,
         strategies=strategies,
-        market=MarketView(),
+        market=market,
         orders=orders,
         account=Account(),
         board=RestrictionBoard(),
         guards=(
             KillSwitch(_known_scopes(spot, outcomes)),  # first: the others see what an operator cleared
             BreakerStop(),
+            FeedGuard(market.firewall, settings.firewall),
             ReconciliationGuard(instruments),
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),
@@ -149,7 +154,7 @@ def build_program(settings: Settings) -> Program:
             playbooks,
         ),
     )
-    return Program(engine, orders, slots, desk, venues, client_ids.prefix, playbooks)
+    return Program(engine, orders, slots, desk, venues, client_ids.prefix, playbooks, market.firewall)
 
 
 def _known_scopes(spot: Sequence[Instrument], outcomes: Sequence[Instrument]) -> frozenset[Scope]:

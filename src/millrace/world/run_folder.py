@@ -139,7 +139,7 @@ class Run:
         )
         sequencer = Sequencer(program.engine, executors.carrier, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
-        telemetry.watch(sequencer, executors.by_venue)
+        telemetry.watch(sequencer, executors.by_venue, program.firewall)
         self._gates = GateWatch(self.ledger, self._starts)
         sequencer.listen(self._gates.listen)
         now_ns = max(premises.first_ns, program.engine.now_ns, *(way.now_ns for way in ways.values()))

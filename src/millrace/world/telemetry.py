@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from millrace.core.events import BreakerState
+from millrace.market.firewall import Firewall
 from millrace.shell.executor import Executor
-from millrace.shell.metrics import Metrics
+from millrace.shell.metrics import LabelledValue, Metrics
 from millrace.shell.probe import StageProbe
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.venue_calls import VenueCalls
 
+Now = Callable[[], int]
 _BREAKER_LEVEL = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
@@ -26,12 +28,14 @@ class Telemetry:
         self.probe = StageProbe(venues[0] if len(venues) == 1 else "all", now, self.metrics)
         self._now = now
 
-    def watch(self, sequencer: Sequencer, executors: Mapping[str, Executor]) -> None:
+    def watch(self, sequencer: Sequencer, executors: Mapping[str, Executor], firewall: Firewall) -> None:
         """Begin to look."""
         sequencer.engine.probe = self.probe
         sequencer.listen(self.probe.step)
         for venue, executor in executors.items():
             self._watch(venue, executor)
+        for name, rows in _OF_FEEDS.items():
+            self.metrics.family(name, partial(rows, firewall, self._now))
 
     def _watch(self, venue: str, executor: Executor) -> None:
         self.metrics.gauge("millrace_outbox_depth", lambda: executor.waiting, venue=venue)
@@ -47,6 +51,44 @@ class Telemetry:
     def status(self) -> dict[str, Any]:
         """Return the metrics and the percentiles of the orders' stages; strict JSON."""
         return {"metrics": self.metrics.snapshot(), "order_stages": self.probe.status(self._now())}
+
+
+def _quotes(firewall: Firewall, _: Now) -> list[LabelledValue]:
+    return [
+        ({"venue": venue, "verdict": verdict.value}, count)
+        for venue, counts in firewall.counts().items()
+        for verdict, count in counts.verdicts.items()
+    ]
+
+
+def _reasons(firewall: Firewall, _: Now) -> list[LabelledValue]:
+    return [
+        ({"venue": venue, "reason": reason.value}, count)
+        for venue, counts in firewall.counts().items()
+        for reason, count in counts.reasons.items()
+    ]
+
+
+def _quarantined(firewall: Firewall, _: Now) -> list[LabelledValue]:
+    return [({"venue": venue}, counts.quarantined) for venue, counts in firewall.counts().items()]
+
+
+def _shifts(firewall: Firewall, _: Now) -> list[LabelledValue]:
+    return [({"venue": venue}, counts.shifts) for venue, counts in firewall.counts().items()]
+
+
+def _reject_ratio(firewall: Firewall, now: Now) -> list[LabelledValue]:
+    return [({"venue": venue}, firewall.health(venue, now()).ratio) for venue in firewall.counts()]
+
+
+_OF_FEEDS: dict[str, Callable[[Firewall, Now], list[LabelledValue]]] = {
+    "millrace_firewall_quotes_total": _quotes,
+    "millrace_firewall_reasons_total": _reasons,
+    "millrace_firewall_quarantined_markets": _quarantined,
+    "millrace_firewall_level_shifts_total": _shifts,
+    "millrace_firewall_reject_ratio": _reject_ratio,
+}
+"""What is asked of the firewall under each name of the contract (runtime 2.2)."""
 
 
 def _level(calls: VenueCalls, endpoint: str) -> int:
