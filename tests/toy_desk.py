@@ -75,7 +75,9 @@ class ToyDesk:
 
     def status(self, view: Any) -> dict[str, Any]:
         del view
-        return {"bought": self.bought}
+        money = {f"{name}_usd": 0.0 for name in ("naked", "expected", "simulated", "realised")}
+        counts = {"markets": 2, "found": self.bought, "opened": self.bought, "rejected": 0, "reasons": {}}
+        return {**counts, **money, "open_baskets": self.bought, "rules": "none"}
 
 
 def install(monkeypatch: Any) -> None:

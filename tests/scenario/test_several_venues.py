@@ -1,13 +1,18 @@
 """The slot grid and a desk over two prediction venues in one program: one journal, one ledger, one board (design 1)."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import toy_desk
 from demo_runs import MINUTE, as_killed, open_run
+from millrace.core.clock import SimulatedClock
 from millrace.core.events import Reconciled
+from millrace.world.demo_view import line, screen
 from millrace.world.replay import replay
+from millrace.world.sitting import Sitting
 
 BOTH = {"arb.enabled": True}
 
@@ -69,3 +74,20 @@ def test_a_killed_run_goes_on_with_what_it_had(tmp_path: Path) -> None:
     assert not again.program.engine.restrictions()
     again.close()
     assert replay(tmp_path / "copy").divergence is None
+
+
+@pytest.mark.parametrize(("size", "has_panel"), [((80, 24), False), ((100, 30), False), ((120, 40), True)])
+def test_the_screen_shows_the_desk_beside_the_grid(tmp_path: Path, size, has_panel) -> None:
+    run = open_run(tmp_path / "run", BOTH)
+    sitting = Sitting(run, SimulatedClock(), 240.0)
+    run.simulation.run_until(run.simulation.now_ns + MINUTE)
+    frame = sitting.frame()
+    run.close()
+    assert frame.quotes == 120
+    console = Console(width=size[0], height=size[1], file=io.StringIO(), force_terminal=True, record=True)
+    console.print(screen(frame, *size), height=size[1])
+    shown = console.export_text()
+    assert ("arbitrage desk" in shown) is has_panel
+    assert ("2 markets" in shown) is has_panel
+    assert "desk found 18, opened 18" in line(frame)
+    assert "slots" in shown

@@ -18,6 +18,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from millrace.world.desk import DESK
+from millrace.world.desk_view import DESK_ROWS, desk_brief, desk_lines
 from millrace.world.sitting import Frame, SittingResult
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 80, 24
@@ -28,6 +30,8 @@ _HEAD_ROWS, _MIDDLE_ROWS, _FRAME_ROWS = 6, 13, 2
 _ALERT_ROWS = (2, 6)
 _SLOT_CELLS, _ROW_NAME_CELLS = 3, 8
 _BAR_CELLS = 26
+_ROOM_FOR_DESK = DESK_ROWS + _FRAME_ROWS + 3 + _FRAME_ROWS
+"""Rows under the grid from which the desk has a panel and three fills can still be seen."""
 _MARKS = {"entry": "·", "buy": "▲", "sell": "▼"}
 _LATE = 0.9
 _MINUTE, _HOUR = 60.0, 3_600.0
@@ -76,15 +80,22 @@ def screen(frame: Frame, width: int, height: int) -> RenderableType:
         return Group(Text(line(frame)), Text(f"a window of {_LEAST_WIDTH} x {_LEAST_HEIGHT} shows more; Ctrl-C stops"))
     per_row = 20 if width >= _ROOMY else 10
     middle_rows = max(_MIDDLE_ROWS, ceil(len(frame.status["slots"]) / per_row) + 2 + _FRAME_ROWS)
-    spare = height - _HEAD_ROWS - middle_rows - _FRAME_ROWS
+    desk = frame.status.get(DESK)
+    desk_rows = DESK_ROWS + _FRAME_ROWS if desk and height - _HEAD_ROWS - middle_rows >= _ROOM_FOR_DESK else 0
+    spare = height - _HEAD_ROWS - middle_rows - desk_rows - _FRAME_ROWS
     alerts = min(_ALERT_ROWS[1], spare // 3) if spare // 3 >= _ALERT_ROWS[0] else 0
     fills = spare - (alerts + _FRAME_ROWS if alerts else 0)
     layout = Layout()
     parts = [
         Layout(_panel(_head(frame), "millrace demo · paper money, simulated venue · Ctrl-C stops"), size=_HEAD_ROWS),
         Layout(_middle(frame.status, width, per_row), size=middle_rows),
-        Layout(_panel(_newest(frame.fills, fills, "none in this sitting yet"), "newest fills (UTC)")),
     ]
+    title = "newest fills (UTC)"
+    if desk and desk_rows:
+        parts.append(Layout(_panel(desk_lines(desk, frame), "arbitrage desk"), size=desk_rows))
+    elif desk:
+        title = f"{title} · {desk_brief(desk)}"
+    parts.append(Layout(_panel(_newest(frame.fills, fills, "none in this sitting yet"), title)))
     if alerts:
         news = _newest(frame.alerts, alerts, "nothing to tell")
         parts.append(Layout(_panel(news, "alerts"), size=alerts + _FRAME_ROWS))
@@ -96,12 +107,13 @@ def line(frame: Frame) -> str:
     """Return one frame as one line of text."""
     status, totals = frame.status, frame.status["totals"]
     capacity = status["capacity_fill_health"]
+    desk = status.get(DESK)
     phases = " ".join(f"{name}:{count}" for name, count in sorted(_phases(status).items()))
     return (
         f"{_when(frame)}  price {frame.price:.5f}  equity {frame.equity:,.2f} ({frame.equity - frame.held:+.2f} against"
         f" holding)  realised {totals['profit_usd']:+.2f}  trips {totals['round_trips']}"
         f"  orders {capacity['open_orders_current']}/{capacity['open_orders_safe_cap']}  {phases}"
-        f"  {_standing(frame)[0]}"
+        f"  {_standing(frame)[0]}{f'  {desk_brief(desk)}' if desk else ''}"
     )
 
 
@@ -116,8 +128,18 @@ def farewell(result: SittingResult) -> str:
         f"{totals['round_trips']} round trips, realised {totals['profit_usd']:+.4f} USD, open"
         f" {totals['unrealised_usd']:+.4f} USD, fees {totals['fees_usd']:.4f} USD;"
         f" {status['capacity_fill_health']['open_orders_current']} orders stay on the book.\n"
+        f"{_desk_farewell(status.get(DESK))}"
         f"Command hash {result.command_hash}.\n"
         f"The same command continues this run, --fresh begins anew; `millrace replay {result.directory}` checks it."
+    )
+
+
+def _desk_farewell(desk: dict[str, Any] | None) -> str:
+    if desk is None:
+        return ""
+    return (
+        f"{desk_brief(desk).capitalize()}; expected {desk['expected_usd']:+.2f}, simulated"
+        f" {desk['simulated_usd']:+.2f}, realised {desk['realised_usd']:+.2f} USD.\n"
     )
 
 

@@ -15,6 +15,8 @@ from millrace.config.settings import Settings
 from millrace.core.events import StorageRecovered
 from millrace.core.failure import WorldError
 from millrace.core.halts import STORAGE_ID, UNKNOWN_ID
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import whole_account
 from millrace.core.journal_format import RecordKind
 from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
@@ -35,7 +37,7 @@ from millrace.world.assemble import (
     manifest,
     venue_settings,
 )
-from millrace.world.desk import desk_markets, prediction_venues
+from millrace.world.desk import DESK, desk_markets, prediction_venues
 from millrace.world.feed import Feed, no_feed
 from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
@@ -282,7 +284,9 @@ class Run:
 
     def _venue_status(self, venue: str) -> dict[str, Any]:
         executor = self.executors.by_venue[venue]
+        standing = self.program.engine.board.standing_of(SubPosition(DESK, whole_account(venue), "", ""))
         return {
+            "restrictions": list(standing.reasons),
             "calls_waiting": executor.waiting,
             "orders_unanswered": executor.unanswered,
             "reconciliation": self._reconciliation(venue),

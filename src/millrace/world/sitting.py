@@ -30,8 +30,9 @@ _OPENS = {"A": "sell", "B": "buy"}
 class Frame(msgspec.Struct, frozen=True):
     """What the terminal shows: simulated and real time, the grid's status, and the newest fills and alerts.
 
-    `speed` is what was asked for, `sim_seconds / seconds` what was reached. `held` is what the opening balances would
-    be worth now; past `price_limit_sec` a price is too old to act on.
+    `speed` is what was asked for, `sim_seconds / seconds` what was reached. `equity` and `held`, what the opening
+    balances would be worth now, are the spot venue's; past `price_limit_sec` a price is too old to act on. `quotes`
+    counts the rows of the desk's markets in this sitting.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Frame(msgspec.Struct, frozen=True):
     fills: tuple[str, ...]
     alerts: tuple[str, ...]
     events: int
+    quotes: int
     orders_waiting: int
 
 
@@ -74,6 +76,8 @@ class Sitting:
         self._clock = clock
         self._began_ns = clock.monotonic_ns()
         self._first_sim_ns = run.simulation.now_ns
+        quotes = run.simulation.quotes
+        self._first_quotes = 0 if quotes is None else quotes.rows
         self._mailbox = Mailbox(run.folder)
         self._replies: list[Reply] = []
         self._frames = 0
@@ -193,6 +197,7 @@ class Sitting:
             fills=tuple(self._fills),
             alerts=tuple(self._alerts),
             events=simulation.events,
+            quotes=0 if simulation.quotes is None else simulation.quotes.rows - self._first_quotes,
             orders_waiting=simulation.executor.waiting,
         )
 
@@ -201,18 +206,22 @@ class Sitting:
         if trouble:
             self._alerts.append(f"{clock_text(self.run.simulation.now_ns)}  warn: {trouble}")
 
+    def _fill_text(self, fill: RecordFill) -> str:
+        place, side = fill.position, fill.side.value
+        facts = self.run.program.engine.instrument(place.instrument)
+        volume, when = facts.volume(fill.lots), clock_text(fill.ts_ns)
+        price = facts.quote_float(fill.cost) / volume
+        if facts.binary is not None:
+            basket = place.group.rpartition("/")[2]
+            return f"{when}  {basket:<10} {side:<4} {volume:>9,.8g} at {price:.4f}  {place.instrument}"
+        done = "opens" if _OPENS.get(place.leg) == side else "closes"
+        return f"{when}  {place.group:<7} {place.leg}  {side:<4} {volume:>9,.8g} at {price:.5f}  {done}"
+
     def _listen(self, event: Event, commands: list[Command]) -> None:
         del event
-        facts = self.run.program.instrument
         for command in commands:
             if isinstance(command, RecordFill) and command.lots:
-                price = facts.quote_float(command.cost) / facts.volume(command.lots)
-                place, side = command.position, command.side.value
-                done = "opens" if _OPENS.get(place.leg) == side else "closes"
-                self._fills.append(
-                    f"{clock_text(command.ts_ns)}  {place.group:<7} {place.leg}  {side:<4}"
-                    f" {facts.volume(command.lots):>9,.8g} at {price:.5f}  {done}"
-                )
+                self._fills.append(self._fill_text(command))
             elif isinstance(command, Reply):
                 self._alerts.append(f"{clock_text(command.ts_ns)}  {command.action}: {command.said}")
                 if command.request:
