@@ -85,7 +85,7 @@ def install(monkeypatch: Any) -> None:
     facts = (*kalshi().markets, *polymarket().markets)
 
     def markets(settings: Any) -> DeskMarkets | None:
-        return DeskMarkets(facts, NO_RULES, rows) if settings.arb.enabled else None
+        return DeskMarkets(facts, NO_RULES, b"", rows) if settings.arb.enabled else None
 
     monkeypatch.setattr(desk, "desk_markets", markets)
     monkeypatch.setattr(run_folder, "desk_markets", markets)

@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_with_what_it_had(tmp_path: Path) -> None:
     assert replay(tmp_path / "copy").divergence is None
 
 
-@pytest.mark.parametrize(("size", "has_panel"), [((80, 24), False), ((100, 30), False), ((120, 40), True)])
+@pytest.mark.parametrize(("size", "has_panel"), [((80, 24), False), ((100, 30), True), ((120, 40), True)])
 def test_the_screen_shows_the_desk_beside_the_grid(tmp_path: Path, size, has_panel) -> None:
     run = open_run(tmp_path / "run", BOTH)
     sitting = Sitting(run, SimulatedClock(), 240.0)

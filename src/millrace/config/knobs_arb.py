@@ -9,6 +9,16 @@ from collections.abc import Iterable
 from millrace.config.knob import Knob, knob
 
 _VENUES: Iterable[Knob] = (
+    knob("prediction.markets", "", 2_000, "markets", "size of the generated universe", low=1, spec="arb, issue i"),
+    knob(
+        "prediction.quotes_per_sec",
+        "",
+        4.0,
+        "quotes",
+        "books told in a simulated second, over all markets",
+        above=0,
+        spec="arb 17",
+    ),
     knob("prediction.kalshi_usd", "", 5_000.0, "USD", "opening cash at kalshi", low=0, spec="arb 9"),
     knob("prediction.polymarket_usd", "", 5_000.0, "USD", "opening cash at polymarket", low=0, spec="arb 9"),
     knob(

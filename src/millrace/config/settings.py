@@ -65,8 +65,10 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The simulated prediction venues: opening cash, and the pace of our calls."""
+    """The simulated prediction venues: their universe, opening cash, and the pace of our calls."""
 
+    markets: int
+    quotes_per_sec: float
     kalshi_usd: float
     polymarket_usd: float
     calls_per_sec: int

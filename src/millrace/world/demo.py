@@ -15,14 +15,15 @@ from millrace.core.kill import KillOrder
 from millrace.shell.journal import has_segments
 from millrace.shell.lease import LOCK, FolderLease
 from millrace.sim.candles import PrintColumns
+from millrace.world.desk import BEGINS_NS
 from millrace.world.handover import HANDOVER, demo_market, rest_orders
 from millrace.world.premises import LEDGER, FolderPremises
 from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
 from millrace.world.start_rule import StartRule, prepare
 
-FIRST_NS = 1_767_225_600 * 1_000_000_000
-"""Where the demo's market begins: 2026-01-01 00:00 UTC."""
+FIRST_NS = BEGINS_NS
+"""Where the demo's markets begin."""
 _SLICE_NS = 60_000_000_000
 """Simulated time between two looks at the wish to stop; at the highest speed a frame holds hours."""
 _MANIFEST = "manifest.json"

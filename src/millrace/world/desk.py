@@ -5,28 +5,37 @@ has none of it, and costs nothing of it.
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import Settings
-from millrace.core.failure import OperatorError
 from millrace.core.instrument import LEDGER_DECIMALS, Instrument
+from millrace.sim.prediction.quotes import quotes
 from millrace.sim.prediction.settings import PredictionSettings
+from millrace.sim.prediction.universe import UniverseSettings, generate_universe
 from millrace.strategies.arb.listing import outcome_instruments
 from millrace.strategies.arb.model import MarketFacts
+from millrace.strategies.arb.rules.load import parse_rules
 from millrace.strategies.arb.rules.records import RuleSet
 from millrace.strategies.arb.strategy import ArbDesk
 from millrace.world.quote_feed import Row
 
 DESK: Final = "arb"
+BEGINS_NS: Final = 1_767_225_600 * 1_000_000_000
+"""Where the generated markets begin, spot and prediction: 2026-01-01 00:00 UTC."""
+_SOURCE: Final = "the generated universe"
+_NETTING: Final = frozenset({"kalshi"})
+"""Venues at which a YES and a NO of one market become a dollar at once."""
 _SECOND_NS: Final = 1_000_000_000
 
 
 class DeskMarkets(NamedTuple):
-    """The markets that the desk trades, the rules that bind them, and what happens on them after a time in ns."""
+    """The markets that the desk trades, the rules and the mapping file that bind them, and their rows after a time."""
 
     facts: tuple[MarketFacts, ...]
     rules: RuleSet
+    mapping: bytes
     rows: Callable[[int], Iterator[Row]]
 
     @property
@@ -36,10 +45,26 @@ class DeskMarkets(NamedTuple):
 
 
 def desk_markets(settings: Settings) -> DeskMarkets | None:
-    """Return what the desk trades under these settings; None where they leave it out."""
+    """Return what the desk trades under these settings; None where they leave it out.
+
+    It is the generated universe of the run's seed, which any process makes again from the settings alone.
+    """
     if not settings.arb.enabled:
         return None
-    raise OperatorError("arb.enabled: the desk is not joined to the program yet; leave it off")
+    chosen = settings.prediction
+    return _generated(settings.run.seed, chosen.markets, chosen.quotes_per_sec)
+
+
+@lru_cache(maxsize=4)
+def _generated(seed: int, markets: int, quotes_per_sec: float) -> DeskMarkets:
+    wanted = UniverseSettings(seed=seed, markets=markets, begins_ns=BEGINS_NS, quotes_per_sec=quotes_per_sec)
+    universe = generate_universe(seed, markets, settings=wanted)
+    rules = parse_rules(universe.rules_document, _SOURCE, BEGINS_NS, {one.market: one for one in universe.facts})
+
+    def rows(after_ns: int) -> Iterator[Row]:
+        return quotes(universe, after_ns + 1)
+
+    return DeskMarkets(universe.facts, rules, universe.mapping_document, rows)
 
 
 def build_desk(settings: Settings) -> tuple[ArbDesk | None, tuple[Instrument, ...]]:
@@ -66,7 +91,9 @@ def prediction_venues(settings: Settings) -> tuple[PredictionSettings, ...]:
 def _venue(settings: Settings, venue: str, markets: tuple[MarketFacts, ...], cash: float) -> PredictionSettings:
     currencies = {facts.currency for facts in markets}
     opening = {name: round(cash * 10 ** LEDGER_DECIMALS[name]) for name in sorted(currencies)}
-    return PredictionSettings(venue=venue, markets=markets, opening=opening, seed=settings.run.seed)
+    return PredictionSettings(
+        venue=venue, markets=markets, opening=opening, seed=settings.run.seed, nets=venue in _NETTING
+    )
 
 
 def leg_budget(settings: Settings) -> CallBudget:
