@@ -8,13 +8,14 @@ from arb_quotes import KALSHI, SECOND, book, market
 from millrace.core.binary_events import RedeemRoute
 from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.core.instrument import InstrumentId
-from millrace.strategies.arb.decide import ArbParts, Decider
+from millrace.strategies.arb.decide import Decider
 from millrace.strategies.arb.gates.check import Context
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.model import Basket, MarketFacts
 from millrace.strategies.arb.rules.records import NO_RULES
+from millrace.strategies.arb.settings import ArbSettings
 
 NOW_NS = 2 * SECOND
 DOLLAR = 10**9
@@ -41,10 +42,10 @@ def home_book(yes_ask: float = 40, no_ask: float = 50, contracts: float = 400, n
 class Table:
     """A decider with its market, a candidate and the moment; each test changes one thing of it."""
 
-    def __init__(self, parts: ArbParts | None = None, facts: MarketFacts | None = None, quote=None) -> None:
+    def __init__(self, settings: ArbSettings | None = None, facts: MarketFacts | None = None, quote=None) -> None:
         self.facts = facts or home_facts()
         self.quote = quote or home_book(named=self.facts.market)
-        self.decider = Decider([self.facts], parts=parts)
+        self.decider = Decider([self.facts], settings=settings)
         detector = Detector(Universe([self.facts], NO_RULES, LaneSettings(min_edge_nano=-(10**9))))
         detector.observe(self.quote)
         (self.basket,) = detector.candidates(NOW_NS)

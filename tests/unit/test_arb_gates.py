@@ -10,19 +10,21 @@ from millrace.core.failure import OperatorError
 from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.risk.exposure import Claim, ExposureSettings, MarketClaim
 from millrace.sizing.stake_settings import StakeSettings
-from millrace.strategies.arb.decide import ArbParts, Ended
+from millrace.strategies.arb.decide import Ended
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.gates.check import thresholds
 from millrace.strategies.arb.gates.ranking import BucketRanking
 from millrace.strategies.arb.gates.reasons import TEXTS, Reason, in_order
 from millrace.strategies.arb.gates.settings import START_PROFILE, GateSettings, LaneGate, read_overrides
+from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.model import Lane, Tier
 from millrace.strategies.arb.rules.records import PairRule, Provenance, Relation, RuleSet
+from millrace.strategies.arb.settings import ArbSettings
 
 HOUR = 3_600 * SECOND
 
 
-def _parts(**changes) -> ArbParts:
+def _parts(**changes) -> ArbSettings:
     """Settings of all parts, by the field that belongs to one of them."""
     parts = {
         "economics": EconomicsSettings(),
@@ -33,7 +35,7 @@ def _parts(**changes) -> ArbParts:
     for name, value in changes.items():
         (part,) = [each for each, record in parts.items() if name in record.__struct_fields__]
         parts[part] = replace(parts[part], **{name: value})
-    return ArbParts(**parts)
+    return ArbSettings(**parts)
 
 
 def test_nothing_speaks_against_it() -> None:
@@ -50,7 +52,9 @@ def test_defaults_are_the_contracts() -> None:
     assert (gates.min_edge, gates.min_fill, gates.min_quality, gates.sanity_edge) == (0.01, 0.30, -0.5, 0.30)
     assert (gates.micro_low, gates.micro_high, gates.micro_contracts) == (0.02, 0.98, 20)
     assert (gates.moved_ticks, gates.moved_sec, gates.min_realized_usd, gates.min_profit_usd) == (3, 2, 0, 1)
-    assert (gates.taker_skew_sec, gates.maker_skew_sec, gates.bucket_legs, gates.bucket_failures) == (2, 10, 0, 3)
+    assert (gates.bucket_legs, gates.bucket_failures) == (0, 3)
+    lanes = LaneSettings()
+    assert (lanes.taker_skew_ns, lanes.maker_skew_ns) == (2 * SECOND, 10 * SECOND)
 
 
 def test_the_order_of_reasons_is_that_of_the_contract() -> None:

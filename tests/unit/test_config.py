@@ -95,6 +95,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "stops": settings.stops,
         "firewall": settings.firewall,
         "arb": settings.arb,
+        **{f"arb_{part}": getattr(settings.arb, part) for part in ("economics", "stake", "gates", "exposure")},
         "prediction": settings.prediction,
     }
     for knob in KNOBS.values():
@@ -103,6 +104,9 @@ def test_every_available_knob_reaches_a_field_of_its_record():
     fields = {f"{section}.{field}" for section, record in records.items() for field in record.__struct_fields__}
     nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release", "rebalance", "trend")}
     nested |= {f"arb.{name}" for name in ArbSettings.__struct_fields__ if name != "enabled"}
+    nested |= {
+        f"arb_economics.{name}" for name in ("aggressiveness_ticks", "maker_timeout_sec")
+    }  # other parts' figures
     assert fields - nested == {knob.key for knob in KNOBS.values() if knob.available}
 
 

@@ -196,10 +196,15 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         venue=msgspec.convert(fields["venue"], VenueSettings),
         stops=msgspec.convert(fields["stops"], StopsSettings),
         firewall=msgspec.convert(fields["firewall"], FirewallSettings),
-        arb=msgspec.convert(fields["arb"], ArbSettings),
+        arb=msgspec.convert({**fields["arb"], **_parts_of(fields, "arb_")}, ArbSettings),
         prediction=msgspec.convert(fields["prediction"], PredictionSettings),
         slots=msgspec.convert({**fields["slots"], **nested}, SlotsSettings),
         values=values,
         notices=tuple(notices),
         secret_keys=_SECRETS,
     )
+
+
+def _parts_of(fields: Mapping[str, dict[str, Scalar]], prefix: str) -> dict[str, dict[str, Scalar]]:
+    """Return the sections `PREFIX<part>` under the names of their parts."""
+    return {section.removeprefix(prefix): part for section, part in fields.items() if section.startswith(prefix)}

@@ -13,16 +13,14 @@ import msgspec
 from millrace.core.binary_events import BinaryQuote
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
 from millrace.core.instrument import Lots
-from millrace.risk.exposure import Claim, Exposure, ExposureSettings, MarketClaim
+from millrace.risk.exposure import Claim, Exposure, MarketClaim
 from millrace.sizing.lane_bankroll import LaneBankroll
 from millrace.sizing.looks import Look, Looks
 from millrace.sizing.overlays import Drawdown, variance_shrink
-from millrace.sizing.stake_settings import StakeSettings
 from millrace.strategies.arb.books_at_hand import Arrivals, Hand, hand_of, styled
 from millrace.strategies.arb.economics.assessment import Assessment, Outlook, assess, resized
 from millrace.strategies.arb.economics.calibration import CalibrationBook, Forecast
 from millrace.strategies.arb.economics.impact import ImpactBook
-from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.gates.check import (
     Context,
     Thresholds,
@@ -34,10 +32,11 @@ from millrace.strategies.arb.gates.check import (
 from millrace.strategies.arb.gates.moves import Moves
 from millrace.strategies.arb.gates.ranking import BucketRanking
 from millrace.strategies.arb.gates.reasons import Reason, in_order
-from millrace.strategies.arb.gates.settings import GateSettings
+from millrace.strategies.arb.gates.settings import read_overrides
 from millrace.strategies.arb.lockup import Lockup
 from millrace.strategies.arb.model import LANES, Basket, Lane, MarketFacts, NanoUsd
 from millrace.strategies.arb.rules.records import NO_RULES, RuleSet
+from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.staking import (
     TRIES,
     Doubt,
@@ -124,15 +123,6 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     hours: float
 
 
-class ArbParts(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of everything that decides."""
-
-    economics: EconomicsSettings = EconomicsSettings()
-    stake: StakeSettings = StakeSettings()
-    gates: GateSettings = GateSettings()
-    exposure: ExposureSettings = ExposureSettings()
-
-
 class _Case(NamedTuple):
     """One candidate under way: what is decided so far, its books, and the moment."""
 
@@ -158,14 +148,16 @@ class _Saved(msgspec.Struct):
 class Decider:
     """Decides candidates one after the other; what it claims for one is not there for the next."""
 
-    def __init__(self, facts: Iterable[MarketFacts], rules: RuleSet = NO_RULES, parts: ArbParts | None = None) -> None:
-        self.parts = parts or ArbParts()
-        stake, gates = self.parts.stake, self.parts.gates
+    def __init__(
+        self, facts: Iterable[MarketFacts], rules: RuleSet = NO_RULES, settings: ArbSettings | None = None
+    ) -> None:
+        self.settings = (settings or ArbSettings()).judged()
+        stake, gates = self.settings.stake, self.settings.gates
         self._facts = {fact.market: fact for fact in facts}
-        self._gates = gates.lanes()
-        self.exposure = Exposure(self.parts.exposure)
-        self.impact = ImpactBook(self.parts.economics)
-        self.calibration = CalibrationBook(self.parts.economics)
+        self._gates = read_overrides(gates.overrides)
+        self.exposure = Exposure(self.settings.exposure)
+        self.impact = ImpactBook(self.settings.economics)
+        self.calibration = CalibrationBook(self.settings.economics)
         self.lanes = LaneBankroll([lane for lane in LANES if self._gates[lane].enabled is not False], stake)
         self.ranking = BucketRanking(gates.ranking_seed)
         self.lockup = Lockup(stake.longest_lock_hours)
@@ -249,13 +241,13 @@ class Decider:
 
     def decide(self, basket: Basket, context: Context) -> Decision:
         """Return what is decided about a candidate of this cycle; the caller tells `opened` before it asks again."""
-        hand = hand_of(basket, self._facts, context.book, self.parts.economics)
+        hand = hand_of(basket, self._facts, context.book, self.settings.economics)
         look, now = self._look(basket, hand, context)
         gate = self._gates[basket.lane]
         confidence = self._confidence.get(basket.rule)
         reasons = [
-            *market_reasons(basket, self._facts, context, self.parts.gates),
-            *rule_reasons(basket, confidence, gate, context, self.parts.gates),
+            *market_reasons(basket, self._facts, context, self.settings.gates, self.settings.lanes),
+            *rule_reasons(basket, confidence, gate, context, self.settings.gates),
             *self._own_reasons(basket, look, context),
         ]
         quarantine = Reason.SANITY_EDGE in reasons and basket.lane.family == Lane.CROSS.family
@@ -266,7 +258,7 @@ class Decider:
         if hand is None:
             return plain if reasons else msgspec.structs.replace(plain, reasons=(Reason.QUOTE_STATE,))
         hours = self.lockup.hours(basket, self._facts, context.now_ns)
-        needed = thresholds(self.parts.gates, gate, hours)
+        needed = thresholds(self.settings.gates, gate, hours)
         outlook = Outlook(context.now_ns, hours, (now - look.edge) * _NANO)
         return self._sized(_Case(plain, hand, outlook, context, needed))
 
@@ -286,19 +278,19 @@ class Decider:
             if fact is not None and self.moves.moved(fact.market, fact.tick, context.now_ns):
                 yield Reason.PRICE_MOVED
                 break
-        if self.lockup.hours(basket, self._facts, context.now_ns) > self.parts.stake.longest_lock_hours:
+        if self.lockup.hours(basket, self._facts, context.now_ns) > self.settings.stake.longest_lock_hours:
             yield Reason.HORIZON
         if basket.lane is Lane.BUCKET and (
-            self._bucket_failures >= self.parts.gates.bucket_failures
+            self._bucket_failures >= self.settings.gates.bucket_failures
             or self.ranking.is_bad(basket.rule, len(basket.legs))
         ):
             yield Reason.BUCKET_RECORD
 
     def _sized(self, case: _Case) -> Decision:
         """Find the size, price the basket anew there and look at every gate again (arb 9.1)."""
-        basket, context, stake = case.plain.basket, case.context, self.parts.stake
+        basket, context, stake = case.plain.basket, case.context, self.settings.stake
         money = self._money(basket, context)
-        caps = tuple(size_caps(basket, case.hand.offers, money, self.parts.economics, stake))
+        caps = tuple(size_caps(basket, case.hand.offers, money, self.settings.economics, stake))
         name, most = min(caps, key=lambda cap: cap[1])
         lots = min(whole_lots(most, case.hand.offers), basket.max_lots)
         first = resized(basket, case.hand.offers, lots) if lots else None
@@ -307,7 +299,7 @@ class Decider:
         found = self._assessed(first, case)
         hand, changed = styled(
             case.hand, lots, found.expected_nano / _NANO * CONTRACT_LOTS / lots, 0.0, context.now_ns, self.arrivals,
-            self.parts.economics,
+            self.settings.economics,
         )  # fmt: skip
         if hand is None:
             return self._refused(case, (Reason.NO_STYLE,), caps)
@@ -351,10 +343,10 @@ class Decider:
         """Return what every gate says of the basket at a size."""
         found = self._assessed(sized, case)
         claim = self.claim_of("", sized)
-        budget = int(self.parts.stake.cluster_share * case.context.equity)
+        budget = int(self.settings.stake.cluster_share * case.context.equity)
         reasons = [
             *case.plain.reasons,
-            *value_reasons(sized, found, case.needed, self.parts.gates),
+            *value_reasons(sized, found, case.needed, self.settings.gates),
             *(Reason(limit.value) for limit in self.exposure.objections(claim, budget)),
         ]
         spent: dict[str, NanoUsd] = {}
@@ -373,8 +365,8 @@ class Decider:
         return msgspec.structs.replace(shown, reasons=in_order([*kept, *extra]))
 
     def _assessed(self, basket: Basket, case: _Case) -> Assessment:
-        fills = case.hand.fills(basket.legs, basket.lots, case.context.now_ns, self.arrivals, self.parts.economics)
-        return assess(basket, case.hand.takers, fills, case.outlook, self.impact, self.parts.economics)
+        fills = case.hand.fills(basket.legs, basket.lots, case.context.now_ns, self.arrivals, self.settings.economics)
+        return assess(basket, case.hand.takers, fills, case.outlook, self.impact, self.settings.economics)
 
     # What the stake is made of
 
@@ -391,18 +383,18 @@ class Decider:
             lane=bankroll * self.lanes.fraction(basket.lane),
             venue_cash={venue: context.cash.get(venue, 0) / _NANO for venue in venues},
             venue_free={venue: max(self._free(venue, context), 0) / _NANO for venue in venues},
-            cluster_budget=bankroll * self.parts.stake.cluster_share,
+            cluster_budget=bankroll * self.settings.stake.cluster_share,
             cluster_used=self.exposure.cluster_nano(basket.cluster) / _NANO,
         )
 
     def _doubt(self, basket: Basket, context: Context) -> Doubt:
-        age = (context.now_ns - basket.oldest_ns) / _NANO / self.parts.gates.quote_age_sec
+        age = (context.now_ns - basket.oldest_ns) / _NANO / self.settings.gates.quote_age_sec
         error = self.calibration.error(_group(basket))
         outcomes = len(self.lanes.returns(basket.lane))
-        return doubt(basket, self._confidence.get(basket.rule), age, error, outcomes, self.parts.stake)
+        return doubt(basket, self._confidence.get(basket.rule), age, error, outcomes, self.settings.stake)
 
     def _shrink(self, basket: Basket, context: Context) -> Shrink:
-        stake, equity = self.parts.stake, context.equity / _NANO
+        stake, equity = self.settings.stake, context.equity / _NANO
         drawdown = self._drawdown.observe(equity, context.now_ns, stake)
         lane = self._lane_drawdown.setdefault(basket.lane, Drawdown())
         lane_equity = equity * stake.lane_fraction + self._lane_surprise.get(basket.lane, 0.0)
@@ -411,7 +403,7 @@ class Decider:
 
     def _stake_reasons(self, sure: Doubt, shrink: Shrink, allowed: Stake) -> list[Reason]:
         reasons = [] if allowed.reason is None else [allowed.reason]
-        stake = self.parts.stake
+        stake = self.settings.stake
         if sure.error > stake.max_uncertainty or sure.confidence < stake.least_confidence:
             reasons.append(Reason.UNCERTAINTY)
         if shrink.drawdown <= 0:

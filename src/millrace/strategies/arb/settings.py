@@ -7,7 +7,11 @@ slot grid, and nobody should find it running by surprise.
 
 import msgspec
 
+from millrace.risk.exposure import ExposureSettings
+from millrace.sizing.stake_settings import StakeSettings
+from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
+from millrace.strategies.arb.gates.settings import GateSettings
 from millrace.strategies.arb.lanes.settings import LaneSettings
 
 
@@ -18,3 +22,16 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
     desk: DeskSettings = DeskSettings()
     execution: ExecutionSettings = ExecutionSettings()
     lanes: LaneSettings = LaneSettings()
+    economics: EconomicsSettings = EconomicsSettings()
+    stake: StakeSettings = StakeSettings()
+    gates: GateSettings = GateSettings()
+    exposure: ExposureSettings = ExposureSettings()
+
+    def judged(self) -> "ArbSettings":
+        """Return them with the figures of makers that the economics need from detection and execution."""
+        economics = msgspec.structs.replace(
+            self.economics,
+            aggressiveness_ticks=self.lanes.aggressiveness_ticks,
+            maker_timeout_sec=self.execution.maker_timeout_sec,
+        )
+        return msgspec.structs.replace(self, economics=economics)

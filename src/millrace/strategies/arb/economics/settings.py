@@ -10,6 +10,9 @@ import msgspec
 class EconomicsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of fills, styles, impact, repair, lock-up and calibration.
 
+    How far below the ask a maker posts and how long it rests are known by detection and execution, and stand here so
+    that its chance is reckoned with the same figures (`ArbSettings.judged`).
+
     `hold_charge` and `queue_kept_share` are ours: what holding a naked contract is charged beyond its fair value, and
     which share of the queue ahead does not cancel.
     """
@@ -29,7 +32,6 @@ class EconomicsSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_adverse: float = 0.5
     maker_advantage: float = 0.005
     aggressiveness_ticks: int = 2
-    taker_slack_ticks: int = 0
     maker_timeout_sec: float = 5.0
     allow_parallel_makers: bool = False
     correlation: float = 0.7

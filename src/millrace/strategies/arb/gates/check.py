@@ -13,6 +13,7 @@ from millrace.core.instrument import InstrumentId
 from millrace.strategies.arb.economics.assessment import Assessment
 from millrace.strategies.arb.gates.reasons import Reason
 from millrace.strategies.arb.gates.settings import GateSettings, LaneGate
+from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.model import Basket, Lane, MarketFacts, NanoUsd, Style, Tier
 
 _NANO = 1e9
@@ -66,7 +67,11 @@ def thresholds(settings: GateSettings, gate: LaneGate, hours: float) -> Threshol
 
 
 def market_reasons(
-    basket: Basket, facts: Mapping[InstrumentId, MarketFacts], context: Context, settings: GateSettings
+    basket: Basket,
+    facts: Mapping[InstrumentId, MarketFacts],
+    context: Context,
+    settings: GateSettings,
+    lanes: LaneSettings,
 ) -> Iterator[Reason]:
     """Yield what speaks against the legs' quotes, depth and fees as they are now."""
     markets = {leg.proposition.market for leg in basket.legs}
@@ -75,8 +80,7 @@ def market_reasons(
     if context.now_ns - basket.oldest_ns > settings.quote_age_sec * _NANO:
         yield Reason.QUOTE_AGE
     makers = any(leg.style is Style.MAKER for leg in basket.legs)
-    skew_sec = settings.maker_skew_sec if makers else settings.taker_skew_sec
-    if basket.newest_ns - basket.oldest_ns > skew_sec * _NANO:
+    if basket.newest_ns - basket.oldest_ns > lanes.skew_ns(Style.MAKER if makers else Style.TAKER):
         yield Reason.LEG_SKEW
     if any(leg.depth_lots <= 0 for leg in basket.legs):
         yield Reason.DEPTH_UNKNOWN

@@ -47,8 +47,6 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     moved_ticks: int = 3
     moved_sec: float = 2.0
     quote_age_sec: float = 10.0
-    taker_skew_sec: float = 2.0
-    maker_skew_sec: float = 10.0
     strict_confidence: float = 0.90
     fallback_confidence: float = 0.70
     fallback: bool = False
@@ -59,13 +57,12 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     ranking_seed: int = 0
     overrides: str = "combo enabled no"
 
-    def lanes(self) -> dict[Lane, LaneGate]:
-        """Return the gate of every lane; raises OperatorError for overrides that cannot be read."""
-        return read_overrides(self.overrides)
-
 
 def read_overrides(text: str) -> dict[Lane, LaneGate]:
-    """Read `lane name value name value; ...`; a lane that is not named keeps what holds for all."""
+    """Read `lane name value name value; ...`; a lane that is not named keeps what holds for all.
+
+    Raises OperatorError that names the words which cannot be read.
+    """
     gates = dict.fromkeys(LANES, _PLAIN)
     for part in filter(None, (part.split() for part in text.split(";"))):
         lane, *words = part

@@ -1,0 +1,40 @@
+"""The desk's settings from their layers: every figure of a record has a knob, and a profile for the first money."""
+
+import pytest
+
+from millrace.config.knobs import KNOBS
+from millrace.config.load import load_settings
+from millrace.strategies.arb.gates.settings import START_PROFILE
+from millrace.strategies.arb.settings import ArbSettings
+
+PARTS = ("economics", "stake", "gates", "exposure")
+FROM_ELSEWHERE = {"aggressiveness_ticks", "maker_timeout_sec"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_figure_of_a_part_is_a_knob(part) -> None:
+    fields = getattr(ArbSettings(), part).__struct_fields__
+    assert {key.partition(".")[2] for key in KNOBS if key.startswith(f"arb_{part}.")} == set(fields) - FROM_ELSEWHERE
+
+
+def test_what_is_set_arrives() -> None:
+    given = {"arb_stake.trade_usd": "25", "arb_gates.overrides": "bucket enabled no", "arb_exposure.positions": "7"}
+    arb = load_settings(overrides=given).arb
+    assert (arb.stake.trade_usd, arb.gates.overrides, arb.exposure.positions) == (25.0, "bucket enabled no", 7)
+    assert load_settings().arb == ArbSettings()
+
+
+def test_the_start_profile_is_made_of_knobs_that_exist() -> None:
+    """Arb 10."""
+    known = {key: value for key, value in START_PROFILE.items() if key in KNOBS}
+    arb = load_settings(overrides=known).arb
+    assert (arb.stake.trade_usd, arb.stake.trade_contracts, arb.stake.venue_cash_share) == (20, 50, 0.06)
+    assert arb.economics.depth_share == 0.4
+    assert arb.gates.bucket_legs == 4
+
+
+def test_makers_are_judged_by_the_figures_they_are_traded_with() -> None:
+    settings = ArbSettings()
+    judged = settings.judged().economics
+    assert judged.maker_timeout_sec == settings.execution.maker_timeout_sec
+    assert judged.aggressiveness_ticks == settings.lanes.aggressiveness_ticks
