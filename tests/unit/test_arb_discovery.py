@@ -27,7 +27,7 @@ from millrace.strategies.arb.discovery.records import (
 )
 from millrace.strategies.arb.mapping.approvals import Decisions, decisions_text, parse_decisions, with_approvals
 from millrace.strategies.arb.mapping.load import parse_map
-from millrace.strategies.arb.model import MarketFacts, Proposition, Tier
+from millrace.strategies.arb.model import MarketFacts, Proposition
 from millrace.strategies.arb.rules.floors import pair_bounds
 from millrace.strategies.arb.rules.records import Relation
 
@@ -260,9 +260,9 @@ def test_an_approved_proposal_is_on_paper_for_fifty_looks() -> None:
     made.decide(name, State.APPROVED, "ann", "ok", 4)
     for _ in range(49):
         made.observe(name, 5)
-    assert [rule.tier for rule in made.rules().pairs] == [Tier.UNVERIFIED]
+    assert made.not_trading() == {f"found_{name}"}
     assert made.observe(name, 6).state is State.ACTIVE
-    assert [rule.tier for rule in made.rules().pairs] == [Tier.STRICT]
+    assert (made.not_trading(), [rule.group_id for rule in made.rules().pairs]) == (frozenset(), [f"found_{name}"])
 
 
 def test_looks_before_the_approval_do_not_count() -> None:
@@ -274,11 +274,12 @@ def test_looks_before_the_approval_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(("relation", "kind"), [(Relation.IMPLIES, "implications"), (Relation.EXCLUSIVE, "buckets")])
-def test_other_relations_become_rules_only_when_active(relation, kind) -> None:
+def test_other_relations_become_rules_of_their_kind_and_wait_on_paper_too(relation, kind) -> None:
     made = ProposalBook([proposal(relation, state=State.APPROVED, observations=49)])
-    assert getattr(made.rules(), kind) == ()
+    (rule,) = getattr(made.rules(), kind)
+    assert made.not_trading() == {rule.group_id}
     made.observe(proposal(relation).proposal_id, 9)
-    assert len(getattr(made.rules(), kind)) == 1
+    assert made.not_trading() == frozenset()
 
 
 def test_a_rejected_pair_is_proposed_again_after_thirty_days() -> None:

@@ -5,6 +5,9 @@ import pytest
 
 from millrace.core.binary_events import BinaryQuote, BookLevel, QuoteSource
 from millrace.core.instrument import InstrumentId, Outcome
+from millrace.sim.prediction.plants import Fake
+from millrace.sim.prediction.truth import Truth
+from millrace.sim.prediction.universe import generate_universe
 from millrace.strategies.arb.mapping.load import parse_map
 from millrace.strategies.arb.mapping.records import Check, Effect, Severity
 from millrace.strategies.arb.mapping.settings import HOUR_NS, MINUTE_NS, MappingSettings
@@ -403,6 +406,35 @@ def test_prices_that_are_old_are_not_paired() -> None:
         made.observe(quote(K, NOW + minute * MINUTE_NS, 4_100, 6_100))
         made.cycle(NOW + minute * MINUTE_NS)
     assert made.pairs()[0].mids.gap(FALLBACK) is None
+
+
+def test_known_pairs_are_indexed_once_and_blocked_ones_are_named() -> None:
+    known = (*BOTH, facts(InstrumentId("forecastex", "FX"), title="Will Bitcoin be above $58,000 on July 4?"))
+    other = row("x", "kalshi:market:KX-1 forecastex:market:FX", provenance="generated", confidence="0.8")
+    made = watch(row(), other, known=known)
+    assert ([rule.group_id for rule in made.known()], made.blocked()) == (["g"], frozenset())
+    made.quarantine("g", "ann", "look")
+    made.cycle(NOW)
+    assert ([rule.group_id for rule in made.known()], made.blocked()) == (["g"], {"g"})
+    open_to_all = watch(row(), other, known=known, settings=FALLBACK)
+    assert [(rule.group_id, rule.tier) for rule in open_to_all.known()] == [("g", Tier.STRICT), ("x", Tier.FALLBACK)]
+    assert open_to_all.blocked() == {"x"}
+    twice = watch(row("a"), row("b"))
+    assert twice.known() == (), "rows that contradict each other are not even indexed"
+
+
+def test_of_a_generated_universe_the_true_rows_trade_and_no_false_one() -> None:
+    universe = generate_universe(7, 600)
+    text = universe.mapping_document.decode()
+    false = {name for name, why in Truth(universe).standing.items() if why is Fake.FALSE_MAPPING}
+    made = MappingWatch(parse_map(text, "universe"), universe.facts, MappingSettings())
+    made.verify(universe.facts, universe.settings.begins_ns)
+    made.cycle(universe.settings.begins_ns)
+    traded = {rule.group_id for rule in made.rules()}
+    assert false
+    assert traded & false == set()
+    approved = {pair.pair_id for pair in made.pairs() if pair.row.approved}
+    assert traded == approved - false
 
 
 # ---- coming back

@@ -93,19 +93,23 @@ class ProposalBook:
         return self._move(proposal_id, state, "resolution", "a resolution contradicts it", now_ns)
 
     def rules(self) -> RuleSet:
-        """Return the active proposals as rules; equivalences and complements on paper too, with no tier to trade on."""
+        """Return what is approved or active as rules; those of `not_trading` must not trade yet."""
         pairs, ladders, buckets = [], [], []
         for each in self._proposals.values():
             if each.state not in {State.ACTIVE, State.APPROVED}:
                 continue
-            name, active = f"found_{each.proposal_id}", each.state is State.ACTIVE
+            name = rule_id(each)
             if each.relation in {Relation.EQUIVALENT, Relation.COMPLEMENT}:
-                pairs.append(_pair(each, name, Tier.STRICT if active else Tier.UNVERIFIED))
-            elif active and each.relation is Relation.IMPLIES:
+                pairs.append(_pair(each, name))
+            elif each.relation is Relation.IMPLIES:
                 ladders.append(ImplicationRule(group_id=name, chain=(each.left, each.right), source=Provenance.HUMAN))
-            elif active:
+            else:
                 buckets.append(_bucket(each, name))
         return RuleSet(version="", pairs=tuple(pairs), implications=tuple(ladders), buckets=tuple(buckets))
+
+    def not_trading(self) -> frozenset[str]:
+        """Return the ids of rules that are on paper, or were taken back."""
+        return frozenset(rule_id(each) for each in self if each.state is not State.ACTIVE)
 
     def _move(self, proposal_id: str, state: State, by: str, note: str, now_ns: int) -> Proposal:
         each = self._proposals.get(proposal_id)
@@ -118,14 +122,19 @@ class ProposalBook:
         return moved
 
 
-def _pair(each: Proposal, name: str, tier: Tier) -> PairRule:
+def rule_id(each: Proposal) -> str:
+    """Return the group id of a proposal's rule."""
+    return f"found_{each.proposal_id}"
+
+
+def _pair(each: Proposal, name: str) -> PairRule:
     return PairRule(
         group_id=name,
         relation=each.relation,
         left=each.left,
         right=each.right,
         source=Provenance.HUMAN,
-        tier=tier,
+        tier=Tier.STRICT,
         confidence=each.evidence.combined,
     )
 

@@ -87,10 +87,10 @@ class MappedPair:
         """Return a finding that blocks the pair."""
         return Finding(check, Severity.ERROR, Effect.BLOCKED, self.pair_id, "", text)
 
-    def rule(self) -> PairRule | None:
-        """Return the pair as a rule for the lanes; None while it has no tier."""
+    def rule(self, tier: Tier) -> PairRule | None:
+        """Return the pair as a rule of a tier for the lanes; None while a ref does not resolve."""
         joined = self.propositions
-        if joined is None or self.standing is None or self.standing.tier not in {Tier.STRICT, Tier.FALLBACK}:
+        if joined is None:
             return None
         left, right = sorted(joined)
         return PairRule(
@@ -99,7 +99,7 @@ class MappedPair:
             left=left,
             right=right,
             source=self.row.provenance,
-            tier=self.standing.tier,
+            tier=tier,
             confidence=self.row.confidence,
             mapped=True,
             mapping_id=self.pair_id,

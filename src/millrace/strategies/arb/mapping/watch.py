@@ -90,7 +90,7 @@ class MappingWatch:
     def observe(self, quote: BinaryQuote) -> None:
         """Take a market's prices; one of no mapping is passed over."""
         if quote.market in self._facts:
-            yes, no = (_ask(quote, outcome) for outcome in (Outcome.YES, Outcome.NO))
+            yes, no = (ask_of(quote, outcome) for outcome in (Outcome.YES, Outcome.NO))
             mid = None if yes is None or no is None else yes + PAYOUT_TICKS - no
             self._seen[quote.market] = _Seen(quote.ts_ns, yes, no, mid)
 
@@ -153,6 +153,23 @@ class MappingWatch:
     def rules(self) -> tuple[PairRule, ...]:
         """Return the pairs that may trade, as rules, in the order of the mapping."""
         return self._rules
+
+    def known(self) -> tuple[PairRule, ...]:
+        """Return all pairs that could ever trade: what the lanes index once, whatever is blocked at the moment.
+
+        A row's tier follows from who vouches for it, so only being in force changes while a program runs.
+        """
+        rules: list[PairRule] = []
+        for pair in self._pairs:
+            tier = Tier.STRICT if pair.row.approved else Tier.FALLBACK
+            rule = pair.rule(tier) if tier is Tier.STRICT or self.settings.fallback_enabled else None
+            if rule is not None and pair.row.group_id not in self._row_blocked:
+                rules.append(rule)
+        return tuple(rules)
+
+    def blocked(self) -> frozenset[str]:
+        """Return the ids of known pairs that must not trade now."""
+        return frozenset(rule.group_id for rule in self.known()) - self._tiers.keys()
 
     def tier(self, pair_id: str) -> Tier:
         """Return what a pair is worth now; NONE when it is blocked or unknown: a position on it is to be left."""
@@ -227,7 +244,8 @@ class MappingWatch:
                 strict_exists=any(one.market in self._approved for one in joined),
             )
             blocked = any(item.effect is not Effect.REPORT for item in found) or pair.row.group_id in self._row_blocked
-            rule = None if blocked else pair.rule()
+            tier = pair.standing.tier
+            rule = None if blocked or tier is Tier.UNVERIFIED else pair.rule(tier)
             if rule is not None:
                 rules.append(rule)
         self._put(tuple(rules))
@@ -306,7 +324,7 @@ class MappingWatch:
         self._stale = state["stale"]
 
 
-def _ask(quote: BinaryQuote, outcome: Outcome) -> Ticks | None:
+def ask_of(quote: BinaryQuote, outcome: Outcome) -> Ticks | None:
     """Return what an outcome costs by the better route, None when nothing is offered."""
     asks, bids = asks_and_turned(quote, outcome)
     best = effective_buy(asks[0] if asks else None, bids[0] if bids else None)
