@@ -14,7 +14,7 @@ from millrace.core.binary_events import BookLevel, LaneScanned, LaneStatus
 from millrace.core.fee_terms import CONTRACT_LOTS, FeeSchedule, FeeTerms
 from millrace.core.instrument import Outcome
 from millrace.strategies.arb.combo.certificate import dual_payout, verify
-from millrace.strategies.arb.combo.lane import checked, scan
+from millrace.strategies.arb.combo.lane import books_of, checked, prepare, setup_of
 from millrace.strategies.arb.combo.records import ComboBasket, ComboFind, ComboLeg, Weight
 from millrace.strategies.arb.combo.search import search
 from millrace.strategies.arb.combo.settings import ComboSettings
@@ -306,7 +306,8 @@ def test_a_scan_is_checked_before_it_counts() -> None:
     detector = Detector(Universe(list(desk.facts.values()), desk.rules, LaneSettings()))
     for quote in desk.books.values():
         detector.observe(quote)
-    found = scan(detector, desk.joint, SETTINGS)
+    search_in = prepare(setup_of(detector.universe, desk.joint, SETTINGS))
+    found = search_in(books_of(detector, desk.joint, SETTINGS))
     event = LaneScanned("arb", "combo", 1, LaneStatus.DONE, (*found, {"legs": "x"}), "", 10**9)
     said = checked(event, detector, desk.joint, SETTINGS)
     assert [basket.net_nano for basket in said.proved] == [100 * 3 * CENT_NANO]

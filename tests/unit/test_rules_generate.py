@@ -9,8 +9,10 @@ from millrace.core.instrument import InstrumentId, Outcome
 from millrace.research.arb_data.metadata import read_metadata
 from millrace.strategies.arb.mapping.load import parse_map
 from millrace.strategies.arb.model import MarketFacts
+from millrace.strategies.arb.rules.diagnose import TreeDiagnosis, TreeState, diagnose_trees
 from millrace.strategies.arb.rules.generate import GenerationSettings, Skip, generate, reasons
 from millrace.strategies.arb.rules.load import parse_rules
+from millrace.strategies.arb.rules.records import TreeBits
 from millrace.strategies.arb.rules.strikes import covering, disjoint
 
 NOW = 1_800_000_000 * 10**9
@@ -185,6 +187,26 @@ def test_trees_come_from_parent_ids_and_claim_what_these_prove() -> None:
         ([children[0], market("P", event="F")], "too_few_children"),
     ]:
         assert generate(facts).skipped == (Skip("event_tree", "kalshi:P", reason),)
+
+
+def test_a_family_without_baskets_says_what_it_lacks() -> None:
+    facts = [*three(parent="P"), market("P", event="F"), market("Q-A", parent="Q"), market("Q-B", parent="Q")]
+    document = msgspec.json.encode(generate(facts).document)
+    signed = document.replace(b'"approved_by":"","approved_at":""', b'"approved_by":"ann","approved_at":"2026-11-01"')
+    rules = parse_rules(signed, "rules.json", NOW)
+    (tree,) = rules.trees
+    parent, other = tree.parent.market, InstrumentId("kalshi", "Q")
+    missing = TreeDiagnosis(other, TreeState.RULE_MISSING)
+    unseen = (tree.children[1].market,)
+    assert diagnose_trees(facts, rules, lambda named: named not in unseen) == (
+        TreeDiagnosis(parent, TreeState.QUOTE_MISSING, unseen),
+        missing,
+    )
+    assert diagnose_trees(facts, rules, lambda _: True) == (TreeDiagnosis(parent, TreeState.READY), missing)
+    paused = diagnose_trees(facts, rules, lambda _: True, lambda rule: f"{rule.group_id} is paused")
+    assert paused[0] == TreeDiagnosis(parent, TreeState.GATED, reason="kalshi|P|tree is paused")
+    bare = msgspec.structs.replace(rules, trees=(msgspec.structs.replace(tree, bits=TreeBits()),))
+    assert diagnose_trees((), bare, lambda _: True)[0].reason == "no_bit_is_known"
 
 
 def test_pairs_come_from_mapping_rows_with_markets() -> None:

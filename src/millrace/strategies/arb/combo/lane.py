@@ -1,41 +1,36 @@
 """Joins the combination lane to the desk: a scan reads the detector's books, and its answer is checked.
 
 The search may run outside a step and come late or not at all; what it found is an event. The check runs in the core, on
-the core's own books, so a replay of the journal reaches the same verdicts without a solver.
+the core's own books, so a replay of the journal reaches the same verdicts without a solver. What crosses to whoever
+searches is bytes: the rules once, then books, so a search in another process sees what one in this process sees.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
-from millrace.core.binary_events import LaneScanned, LaneStatus
+from millrace.core.binary_events import BinaryQuote, LaneScanned, LaneStatus
+from millrace.core.instrument import InstrumentId
 from millrace.strategies.arb.combo.certificate import Offers, verify
 from millrace.strategies.arb.combo.records import ComboBasket, ComboFind
 from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.exact import Offer, offer_of
-from millrace.strategies.arb.model import Proposition, Style
+from millrace.strategies.arb.lanes.universe import Universe
+from millrace.strategies.arb.model import MarketFacts, Proposition, Style
 from millrace.strategies.arb.rules.joint import Joint
+from millrace.strategies.arb.rules.records import RuleSet
+
+Found = tuple[dict[str, Any], ...]
+Known = tuple[BinaryQuote, int]
+"""A book, and when it was last known to hold."""
 
 
-def offers_of(detector: Detector) -> Offers:
-    """Return what can be bought of a proposition for its asking price, as the detector last saw it."""
-    universe = detector.universe
-
-    def offer(taken: Proposition) -> Offer | None:
-        slot, quote = universe.slots.get(taken.market), detector.quote(taken.market)
-        if slot is None or quote is None:
-            return None
-        return offer_of(taken, universe.facts[slot], quote, Style.TAKER, 0, detector.known_ns(slot))
-
-    return offer
-
-
-def scan(detector: Detector, joint: Joint, settings: ComboSettings) -> tuple[dict[str, Any], ...]:
-    """Search the detector's books; the finds as an event carries them. This is the part that takes time."""
-    from millrace.strategies.arb.combo.search import search  # noqa: PLC0415  the solver is large to import
-
-    return tuple(basket.find.values() for basket in search(joint, offers_of(detector), settings).found)
+class _Setup(msgspec.Struct, frozen=True):
+    facts: tuple[MarketFacts, ...]
+    rules: RuleSet
+    settings: ComboSettings
 
 
 class Checked(NamedTuple):
@@ -45,14 +40,48 @@ class Checked(NamedTuple):
     void: tuple[str, ...]
 
 
+def setup_of(universe: Universe, joint: Joint, settings: ComboSettings) -> bytes:
+    """Return what a search needs to know once: rules, settings, and the facts of the markets that rules bind."""
+    bound = tuple(fact for fact in universe.facts if joint.component(fact.market) is not None)
+    return msgspec.msgpack.encode(_Setup(bound, universe.rules, settings))
+
+
+def books_of(detector: Detector, joint: Joint, settings: ComboSettings) -> bytes:
+    """Return the books of the markets that rules bind, as deep as a search reads them."""
+    known = []
+    for component in joint.components:
+        for market in component.markets:
+            quote, slot = detector.quote(market), detector.universe.slots.get(market, -1)
+            if quote is not None:
+                known.append((_cut(quote, settings.most_levels), detector.known_ns(slot)))
+    return msgspec.msgpack.encode(known)
+
+
+def prepare(setup: bytes) -> Callable[[bytes], Found]:
+    """Return a search over the markets of a setup: books in, finds out as an event carries them."""
+    from millrace.strategies.arb.combo.search import search  # noqa: PLC0415  the solver is large to import
+
+    given = msgspec.msgpack.decode(setup, type=_Setup)
+    joint, facts = Joint(given.rules), {fact.market: fact for fact in given.facts}
+
+    def scan(books: bytes) -> Found:
+        known = {found[0].market: found for found in msgspec.msgpack.decode(books, type=list[Known])}
+        return tuple(
+            basket.find.values() for basket in search(joint, _offers(facts.get, known.get), given.settings).found
+        )
+
+    return scan
+
+
 def checked(event: LaneScanned, detector: Detector, joint: Joint, settings: ComboSettings) -> Checked:
-    """Prove a scan's finds in integers; a scan that was late or failed brings none."""
+    """Prove a scan's finds in integers at the detector's books; a scan that was late or failed brings none."""
     if event.status is not LaneStatus.DONE:
         return Checked((), ())
     proved, void = [], []
+    offers = offers_of(detector)
     for values in event.found:
         try:
-            basket = verify(ComboFind.read(values), joint, offers_of(detector))
+            basket = verify(ComboFind.read(values), joint, offers)
         except msgspec.ValidationError as error:
             basket = f"cannot be read: {error}"
         if isinstance(basket, str):
@@ -62,3 +91,40 @@ def checked(event: LaneScanned, detector: Detector, joint: Joint, settings: Comb
         else:
             proved.append(basket)
     return Checked(tuple(proved), tuple(void))
+
+
+def offers_of(detector: Detector) -> Offers:
+    """Return what can be bought of a proposition for its asking price, as the detector last saw it."""
+    universe = detector.universe
+
+    def known(market: InstrumentId) -> Known | None:
+        quote = detector.quote(market)
+        return None if quote is None else (quote, detector.known_ns(universe.slots[market]))
+
+    def fact(market: InstrumentId) -> MarketFacts | None:
+        slot = universe.slots.get(market)
+        return None if slot is None else universe.facts[slot]
+
+    return _offers(fact, known)
+
+
+def _offers(
+    fact_of: Callable[[InstrumentId], MarketFacts | None], known: Callable[[InstrumentId], Known | None]
+) -> Offers:
+    def offer(taken: Proposition) -> Offer | None:
+        fact, found = fact_of(taken.market), known(taken.market)
+        return None if fact is None or found is None else offer_of(taken, fact, found[0], Style.TAKER, 0, found[1])
+
+    return offer
+
+
+def _cut(quote: BinaryQuote, most: int) -> BinaryQuote:
+    if max(map(len, (quote.yes_asks, quote.no_asks, quote.yes_bids, quote.no_bids))) <= most:
+        return quote
+    return msgspec.structs.replace(
+        quote,
+        yes_asks=quote.yes_asks[:most],
+        no_asks=quote.no_asks[:most],
+        yes_bids=quote.yes_bids[:most],
+        no_bids=quote.no_bids[:most],
+    )
