@@ -11,6 +11,9 @@ ON_ITS_WAY = (
     "millrace.orders.fees",
     "millrace.sizing",
     "millrace.risk.exposure",
+    "millrace.capacity.lane_policy",
+    "millrace.shell.lane_",
+    "millrace.sim.lanes",
 )
 """Folders of a change that lands in steps; empty when it is whole."""
 ENTRIES = ("millrace.cli", "millrace.cli.__main__", "millrace.__main__")

@@ -30,6 +30,11 @@ NAMES = {
     "millrace_firewall_quarantined_markets": "markets in quarantine now",
     "millrace_firewall_level_shifts_total": "sudden prices that turned out true",
     "millrace_firewall_reject_ratio": "share of the last half minute's market data that was rejected",
+    "millrace_lane_scan_seconds": "time of a lane's scan outside the step",
+    "millrace_lane_timeouts_total": "scans that were not done within their budget",
+    "millrace_lane_errors_total": "scans that failed, or whose process died",
+    "millrace_lane_over_soft_budget_total": "scans that were in time but took longer than they should",
+    "millrace_lane_candidates_total": "candidates that scans found",
 }
 Labels = tuple[tuple[str, str], ...]
 _Series = tuple[str, Labels]
