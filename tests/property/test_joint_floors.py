@@ -158,3 +158,16 @@ def test_new_labels_give_new_floors(monkeypatch) -> None:
     for number in range(9):
         joint.bounds([proposition(number)], Bounds(0, 1))
     assert len(joint._bounds) == 2
+
+
+def test_a_blocked_rule_proves_nothing_and_contradicts_nothing() -> None:
+    a, b, c = (proposition(number) for number in range(3))
+    rules = rule_set([bucket([b, c]), pair(Relation.EQUIVALENT, a, b, "same")])
+    assert Joint(rules).bounds([a, c], Bounds(0, 2)).floor == 1
+    without = Joint(rules, {"same"})
+    assert without.bounds([a, c], Bounds(0, 2)).floor == 0
+    assert without.version not in {rules.version, Joint(rules, {"other"}).version}
+    assert Joint(rules, frozenset()).version == rules.version
+    clash = rule_set([pair(Relation.COMPLEMENT, a, b, "other"), pair(Relation.EQUIVALENT, a, b, "same")])
+    assert Joint(clash).contradictions()
+    assert not Joint(clash, {"same"}).contradictions()

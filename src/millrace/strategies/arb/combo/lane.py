@@ -30,6 +30,7 @@ Known = tuple[BinaryQuote, int]
 class _Setup(msgspec.Struct, frozen=True):
     facts: tuple[MarketFacts, ...]
     rules: RuleSet
+    blocked: tuple[str, ...]
     settings: ComboSettings
 
 
@@ -43,7 +44,7 @@ class Checked(NamedTuple):
 def setup_of(universe: Universe, joint: Joint, settings: ComboSettings) -> bytes:
     """Return what a search needs to know once: rules, settings, and the facts of the markets that rules bind."""
     bound = tuple(fact for fact in universe.facts if joint.component(fact.market) is not None)
-    return msgspec.msgpack.encode(_Setup(bound, universe.rules, settings))
+    return msgspec.msgpack.encode(_Setup(bound, universe.rules, tuple(sorted(joint.blocked)), settings))
 
 
 def books_of(detector: Detector, joint: Joint, settings: ComboSettings) -> bytes:
@@ -62,7 +63,7 @@ def prepare(setup: bytes) -> Callable[[bytes], Found]:
     from millrace.strategies.arb.combo.search import search  # noqa: PLC0415  the solver is large to import
 
     given = msgspec.msgpack.decode(setup, type=_Setup)
-    joint, facts = Joint(given.rules), {fact.market: fact for fact in given.facts}
+    joint, facts = Joint(given.rules, given.blocked), {fact.market: fact for fact in given.facts}
 
     def scan(books: bytes) -> Found:
         known = {found[0].market: found for found in msgspec.msgpack.decode(books, type=list[Known])}

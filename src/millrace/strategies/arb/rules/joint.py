@@ -7,7 +7,8 @@ Nothing outlives its rules: a reload makes a new `Joint`, with the worlds of the
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
 from millrace.core.instrument import InstrumentId
@@ -22,6 +23,7 @@ MOST_KEPT = 4_096
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _TRUSTED = {Tier.NONE, Tier.STRICT}
+_BLOCKED_DIGITS = 8
 _MOST_SHRUNK = 64
 """A contradiction of more rules than this is shown whole, not narrowed down."""
 
@@ -56,11 +58,15 @@ class Contradiction(NamedTuple):
 
 
 class Joint:
-    """Floors under all active rules together, found when they are asked for and kept, within bounds."""
+    """Floors under all active rules together, found when they are asked for and kept, within bounds.
 
-    def __init__(self, rules: RuleSet, most_worlds: int = MOST_WORLDS) -> None:
-        self.version = rules.version
-        self.components = tuple(_components(rules_of(rules)))
+    A rule named in `blocked` (a mapping in quarantine, a proposal revoked) proves nothing, of no basket.
+    """
+
+    def __init__(self, rules: RuleSet, blocked: Collection[str] = (), *, most_worlds: int = MOST_WORLDS) -> None:
+        self.blocked = frozenset(blocked)
+        self.version = _version(rules.version, self.blocked)
+        self.components = tuple(_components(rule for rule in rules_of(rules) if rule.group_id not in self.blocked))
         self._of_market = {market: found for found in self.components for market in found.markets}
         self._most_worlds = most_worlds
         self._worlds: OrderedDict[InstrumentId, Worlds | None] = OrderedDict()
@@ -142,6 +148,12 @@ class Joint:
             if permitted(component.markets, counts, self._most_worlds).contradictory:
                 rules = rest
         return tuple(rule.group_id for rule in rules)
+
+
+def _version(rules: str, blocked: frozenset[str]) -> str:
+    """Return the name of these rules without the blocked ones."""
+    out = sha256("\n".join(sorted(blocked)).encode()).hexdigest()[:_BLOCKED_DIGITS]
+    return f"{rules}-{out}" if blocked else rules
 
 
 def _components(rules: Iterable[Rule]) -> Iterator[Component]:
