@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from millrace.core.commands import Amend, ApprovedAmend, Place, Refused
-from millrace.core.instrument import Lots
+from millrace.core.instrument import Instrument, Lots
 from millrace.core.order_truth import Terms
 from millrace.core.permission import ReasonCode
 from millrace.core.ports import Board, Orders
@@ -18,11 +18,18 @@ from millrace.core.ports import Board, Orders
 _NOT_AMENDABLE = (ReasonCode.NOT_AMENDABLE.value,)
 
 
-def room(place: Place, orders: Orders) -> Lots:
-    """Return the lots that an order may still close, or add to complete its basket; 0 for one that does neither."""
+def room(place: Place, orders: Orders, instrument: Instrument) -> Lots:
+    """Return the lots that an order may still close, or ask for to complete its basket; 0 for one that does neither.
+
+    Where the fee is kept back in contracts, more may be asked for than lacks, so that what lacks arrives.
+    """
     if place.reduces:
         return orders.coverable(place.position, place.side)
-    return orders.hedgeable(place.position) if place.hedges else 0
+    lacks = orders.hedgeable(place.position) if place.hedges else 0
+    terms = instrument.binary
+    if not lacks or terms is None or not terms.fees.in_shares:
+        return lacks
+    return terms.fees.gross_lots(place.limit_ticks, lacks, lot=instrument.lot)
 
 
 def judged(
@@ -40,5 +47,5 @@ def judged(
     after = structs.replace(before, lots=amend.lots, limit_ticks=amend.limit_ticks)
     if not order.is_amendable:
         return Refused(after, _NOT_AMENDABLE, now_ns, is_amend=True)
-    coverable = 0 if before.adds else room(before, orders) + before.lots
+    coverable = orders.coverable(before.position, before.side) + before.lots if before.reduces else 0
     return board.permit_amend(before, after, order.client_id, order.revision + 1, coverable, now_ns, objections(after))

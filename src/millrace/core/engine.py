@@ -428,7 +428,9 @@ class Engine:
         client_id = self.orders.client_id(strategy, place.key)
         self.probe.mark(client_id, Stage.DETECT, self.now_ns)
         self.probe.mark(client_id, Stage.PLAN)
-        verdict = self.board.permit(place, client_id, room(place, self.orders), self.now_ns, objections)
+        verdict = self.board.permit(
+            place, client_id, room(place, self.orders, self._instruments[place.instrument]), self.now_ns, objections
+        )
         if isinstance(verdict, Refused):
             self.probe.drop(client_id)
         return verdict

@@ -93,6 +93,7 @@ class ReasonCode(StrEnum):
     BOARD_FAILURE = "board_failure"
     EXCEEDS_OPEN_POSITION = "exceeds_open_position"
     NOT_AMENDABLE = "not_amendable"
+    LEG_EXPOSURE = "leg_exposure"
     DUPLICATE = "duplicate"
 
 

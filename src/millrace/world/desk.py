@@ -73,7 +73,7 @@ def build_desk(settings: Settings) -> tuple[ArbDesk | None, tuple[Instrument, ..
     if markets is None:
         return None, ()
     parts = settings.arb
-    return ArbDesk(DESK, markets.facts, markets.rules, parts.desk, parts.execution), markets.outcomes
+    return ArbDesk(DESK, markets.facts, markets.rules, parts), markets.outcomes
 
 
 def prediction_venues(settings: Settings) -> tuple[PredictionSettings, ...]:

@@ -12,6 +12,7 @@ from millrace.sizing.stake_settings import StakeSettings
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
 from millrace.strategies.arb.gates.settings import GateSettings
+from millrace.strategies.arb.holding.settings import HoldingSettings
 from millrace.strategies.arb.lanes.settings import LaneSettings
 
 
@@ -25,6 +26,7 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
     economics: EconomicsSettings = EconomicsSettings()
     stake: StakeSettings = StakeSettings()
     gates: GateSettings = GateSettings()
+    holding: HoldingSettings = HoldingSettings()
     exposure: ExposureSettings = ExposureSettings()
 
     def judged(self) -> "ArbSettings":

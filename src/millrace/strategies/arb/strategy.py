@@ -1,19 +1,43 @@
 """The arbitrage desk as the kernel sees it: quotes and news in, orders and rows out.
 
 A quote goes to the detector at once; what it changed is looked at together a moment later, in a cycle, so that a burst
-of quotes is decided once. Each candidate of a cycle leaves exactly one decision row, and what is opened leaves its
-orders in the same step. Without candidates nothing is due, and nobody wakes the desk (arb 3, 10, 13).
+of quotes is decided once. Each candidate of a cycle leaves exactly one decision row, and what is opened leaves its row
+and its first orders in the same step, or neither. Without anything to look at nothing is due, and nobody wakes the desk
+(arb 3, 10, 13).
 """
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import msgspec
+
+from millrace.core.binary_events import BinaryQuote, MarketResolved, StreamBeat, StreamReset
 from millrace.core.commands import Intent, OrderUpdate, Refused
-from millrace.core.events import Event, MarketBlock, Print, Quote
+from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
 from millrace.core.strategy import Interest, SeriesSpec, View
-from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
+from millrace.strategies.arb.decide import Decider
+from millrace.strategies.arb.execution.baskets import Baskets
+from millrace.strategies.arb.execution.prices import Prices
+from millrace.strategies.arb.holding.holder import Holder
+from millrace.strategies.arb.lanes.detector import Detector
+from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.model import MarketFacts
+from millrace.strategies.arb.operator.actions import operate
+from millrace.strategies.arb.outcomes import Outcomes
 from millrace.strategies.arb.rules.records import RuleSet
+from millrace.strategies.arb.settings import ArbSettings
+from millrace.strategies.arb.trading import Trading
+
+
+class _Saved(msgspec.Struct):
+    due_ns: int
+    rules: str
+    finder: dict[str, Any]
+    judge: dict[str, Any]
+    trading: dict[str, Any]
+    baskets: list[Any]
+    outcomes: dict[str, Any]
+    holder: dict[str, Any]
 
 
 class ArbDesk:
@@ -21,41 +45,119 @@ class ArbDesk:
 
     ignores: ClassVar[tuple[type, ...]] = (Print, Quote, MarketBlock)
 
-    def __init__(
-        self,
-        name: str,
-        facts: Sequence[MarketFacts],
-        rules: RuleSet,
-        desk: DeskSettings,
-        execution: ExecutionSettings,
-    ) -> None:
+    def __init__(self, name: str, facts: Sequence[MarketFacts], rules: RuleSet, settings: ArbSettings) -> None:
         self.name = name
         self.facts = tuple(facts)
         self.rules = rules
-        self.desk = desk
-        self.execution = execution
+        settings = self.settings = settings.judged()
+        prices = Prices({fact.market: fact for fact in self.facts})
+        self.finder = Detector(Universe(self.facts, rules, settings.lanes))
+        self.judge = Decider(self.facts, rules, settings)
+        self.outcomes = Outcomes(name, self.judge, live=settings.desk.live)
+        self.baskets = Baskets(name, prices, settings.execution, self.outcomes.escalated, self.outcomes.ended)
+        self.trading = Trading(name, rules, settings, self.finder, self.judge, self.baskets, self.outcomes)
+        self.holder = Holder(self.baskets, settings.holding)
+        self._due_ns = 0
+        self._now_ns = 0
 
     def series(self) -> tuple[SeriesSpec, ...]:
         """Return no histories: books are kept by the market view."""
         return ()
 
     def decide(self, event: Event | OrderUpdate | Refused, view: View) -> list[Intent]:
-        """Return what the desk wants after this event."""
-        del event, view
+        """Return what the desk wants after this event; a strategy is shown accepted quotes alone."""
+        self._now_ns = view.now_ns
+        if isinstance(event, BinaryQuote):
+            return self._quoted(event, view)
+        if isinstance(event, OrderUpdate):
+            return self.baskets.heard(event, view)
+        if isinstance(event, Timer):
+            return self._timer(view)
+        if isinstance(event, StreamBeat):
+            self.finder.heard(event.venue, event.ts_ns)
+            return []
+        return self._other(event, view)
+
+    def _other(self, event: Event | Refused, view: View) -> list[Intent]:
+        if isinstance(event, Refused):
+            return self.trading.refused(event) or self.baskets.refused(event, view)
+        if isinstance(event, StreamReset):
+            self.finder.reset(event.venue)
+        elif isinstance(event, MarketResolved):
+            self.finder.forget(event.market)
+            return self.baskets.resolved(event, view)
+        elif isinstance(event, Operator):
+            return operate(self, event, view)
+        elif isinstance(event, ConfigApplied):
+            self.trading.config = event.digest
+        elif isinstance(event, Started) and event.restart:
+            return self.outcomes.restarted(self.baskets, view)
         return []
 
+    def _quoted(self, quote: BinaryQuote, view: View) -> list[Intent]:
+        self.finder.observe(quote)
+        self.judge.observe(quote)
+        if not self._due_ns and self.finder.is_marked:
+            self._due_ns = view.now_ns + self.settings.desk.cycle_ns
+        return self.baskets.quoted(quote.market, view)
+
+    def _timer(self, view: View) -> list[Intent]:
+        out = self.baskets.due(view)
+        out += self.holder.due(view, self.trading.equity_nano(view))
+        if 0 < self._due_ns <= view.now_ns:
+            self._due_ns = 0
+            out += self.trading.cycle(view)
+        return out
+
     def interest(self) -> Interest:
-        """Return the next cycle or the next time at which a basket asks for something."""
-        return Interest()
+        """Return the next cycle, or the next time at which a basket or a holding asks for something."""
+        wanted = (self._due_ns or None, self.baskets.next_ns, self.holder.next_ns)
+        due_ns = min((at_ns for at_ns in wanted if at_ns is not None), default=None)
+        due_ns = None if due_ns is None else max(due_ns, self._now_ns)
+        return Interest(deadline_ns=due_ns, heartbeat_ns=due_ns)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the desk's whole state as builtins."""
-        return {}
+        saved = _Saved(
+            self._due_ns,
+            self.rules.version,
+            self.finder.snapshot(),
+            self.judge.snapshot(),
+            self.trading.snapshot(),
+            self.baskets.snapshot(),
+            self.outcomes.snapshot(),
+            self.holder.snapshot(),
+        )
+        builtins: dict[str, Any] = msgspec.to_builtins(saved)
+        return builtins | {"now_ns": self._now_ns}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
+        saved = msgspec.convert(state, _Saved)
+        self._due_ns, self._now_ns = saved.due_ns, state["now_ns"]
+        self.finder.restore(saved.finder)
+        self.judge.restore(saved.judge)
+        self.trading.restore(saved.trading)
+        self.baskets.restore(saved.baskets)
+        self.outcomes.restore(saved.outcomes)
+        self.holder.restore(saved.holder)
 
     def status(self, view: View) -> dict[str, Any]:
         """Return what a person wants to see of the desk; strict JSON."""
-        del view
-        return {"markets": len(self.facts), "rules": self.rules.version}
+        lives = self.baskets.lives.values()
+        return {
+            "markets": len(self.facts),
+            "rules": self.rules.version,
+            "equity_usd": self.trading.equity_nano(view) / 1e9,
+            "cycles": self.trading.cycles,
+            "opened": self.trading.opened,
+            "rejected": self.trading.rejected,
+            "ended": dict(self.outcomes.counts),
+            "cash_usd": self.outcomes.cash_nano / 1e9,
+            "frozen": [list(pair) for pair in self.outcomes.frozen],
+            "baskets": [
+                {"key": life.key, "lane": life.lane, "state": life.state.value, "matched": life.matched / 1e6,
+                 "full": life.full / 1e6, "capital_usd": life.spent_nano / 1e9, "closing": life.closing}
+                for life in lives
+            ],
+        }  # fmt: skip

@@ -48,4 +48,3 @@ class ExecutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     repair_window_sec: float = 30.0
     naked_risk_charge: float = 0.05
     parallel_naked_usd: float = 40.0
-    fresh_quote_sec: float = 2.0

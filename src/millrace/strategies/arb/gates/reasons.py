@@ -53,6 +53,7 @@ class Reason(StrEnum):
     EXPOSURE_OPEN_MARKETS = "exposure_open_markets"
     COOLDOWN = "cooldown"
     DUPLICATE = "duplicate"
+    OPPOSITE_HELD = "opposite_held"
     CAPITAL = "capital"
 
 
@@ -98,6 +99,7 @@ TEXTS = {
     Reason.EXPOSURE_OPEN_MARKETS: "a venue has its number of open markets; some are kept for other lanes than intra",
     Reason.COOLDOWN: "the market or the opportunity cools down after it was acted on",
     Reason.DUPLICATE: "the same family is already being acted on",
+    Reason.OPPOSITE_HELD: "another basket holds the other outcome of a market; the venue would net them",
     Reason.CAPITAL: "a venue has too little free money",
 }
 """What each means to a person."""

@@ -71,6 +71,11 @@ class Detector:
             if quote is not None and quote.market.venue == venue:
                 self.forget(quote.market)
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether anything is worth an exact look."""
+        return any(self._touched.values())
+
     def observe(self, quote: BinaryQuote) -> None:
         """Take a market's new book; a market outside the universe is counted, a summary has no book (arb 1)."""
         slot = self.universe.slots.get(quote.market)

@@ -1,0 +1,112 @@
+"""What an operator may ask of the desk: look at it, stop and start lanes, say that an exposure was seen (arb 11.5, 13).
+
+Every request is an event in the journal. Its arguments are read by one set of rules before anything happens, and the
+reply is a command of the same step.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+
+from millrace.core.commands import Intent, Lift, Post, Reply
+from millrace.core.events import Operator
+from millrace.core.failure import OperatorError
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.core.requests import NoArguments, accepted, read_arguments, refused
+from millrace.core.strategy import View
+from millrace.strategies.arb.outcomes import lane_stop, safe_mode
+
+if TYPE_CHECKING:
+    from millrace.strategies.arb.strategy import ArbDesk
+
+LaneName = Literal["intra", "cross", "parity", "bucket", "event_tree", "implication", "combo"]
+
+
+class OneLane(msgspec.Struct, frozen=True):
+    """A lane by its name, and why."""
+
+    lane: LaneName
+    reason: str = "operator"
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """Who has seen the exposure, and what was found."""
+
+    operator: str
+    reason: str
+
+
+class DeskAction(NamedTuple):
+    """One row of the table: the record of its arguments, what carries it out, a line that tells of it."""
+
+    arguments: type[msgspec.Struct]
+    carry_out: Callable[["ArbDesk", Operator, Any, View], list[Intent]]
+    summary: str
+
+
+def operate(desk: "ArbDesk", event: Operator, view: View) -> list[Intent]:
+    """Carry out one request; requests that are not the desk's are left alone."""
+    action = ACTIONS.get(event.action)
+    given = dict(event.args)
+    if action is None or given.pop("strategy", desk.name) != desk.name:
+        return []
+    try:
+        arguments = read_arguments(action.arguments, event.action, given)
+    except OperatorError as error:
+        return [refused(event, str(error))]
+    return action.carry_out(desk, event, arguments, view)
+
+
+def _status(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
+    data = desk.status(view)
+    text = f"{len(data['baskets'])} baskets open, {desk.trading.opened} opened, {desk.trading.rejected} rejected"
+    return [accepted(asked, text, data)]
+
+
+def _pause_lane(desk: "ArbDesk", asked: Operator, wanted: OneLane, view: View) -> list[Intent]:
+    scope = Scope(ScopeKind.LANE, wanted.lane)
+    name = f"{desk.name}/pause/{wanted.lane}"
+    posted = Restriction(
+        name, scope, Level.REDUCE_ONLY, ReasonCode.OPERATOR_PAUSE, wanted.reason, desk.name, view.now_ns
+    )
+    return [Post(posted), accepted(asked, f"{wanted.lane} opens nothing; repairs and exits go on")]
+
+
+def _resume_lane(desk: "ArbDesk", asked: Operator, wanted: OneLane, view: View) -> list[Intent]:
+    stops = (f"{desk.name}/pause/{wanted.lane}", lane_stop(desk.name, wanted.lane, "", 0).id)
+    lifts: list[Intent] = [Lift(name, f"resumed by the operator: {wanted.reason}", view.now_ns) for name in stops]
+    if wanted.lane == "bucket":
+        desk.judge.buckets_back()
+    return [*lifts, accepted(asked, f"{wanted.lane} may open baskets again")]
+
+
+def _acknowledge(desk: "ArbDesk", asked: Operator, seen: Acknowledge, view: View) -> list[Intent]:
+    thawed = [f"{one} and {other}" for one, other in desk.outcomes.frozen]
+    desk.outcomes.frozen.clear()
+    text = f"acknowledged by {seen.operator}: {seen.reason}"
+    told = f"; {', '.join(thawed)} may be traded across again" if thawed else ""
+    reply: Reply = accepted(asked, f"acknowledged{told}", {"thawed": thawed})
+    return [Lift(safe_mode(desk.name, "", 0).id, text, view.now_ns), reply]
+
+
+def _list_positions(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
+    del view
+    rows = [
+        {"basket": life.key, "state": life.state.value, "market": str(leg.market), "outcome": leg.outcome.value,
+         "held": leg.owned / 1e6, "other_held": leg.other_owned / 1e6, "paid_usd": leg.paid_nano / 1e9,
+         "fees_usd": leg.fees_nano / 1e9}
+        for life in desk.baskets.lives.values()
+        for leg in life.legs
+    ]  # fmt: skip
+    return [accepted(asked, f"{len(rows)} legs", {"legs": rows})]
+
+
+ACTIONS: dict[str, DeskAction] = {
+    "arb_status": DeskAction(NoArguments, _status, "what the desk holds, decided and earned"),
+    "arb_positions": DeskAction(NoArguments, _list_positions, "every leg that the desk holds or works"),
+    "pause_lane": DeskAction(OneLane, _pause_lane, "open nothing in a lane: lane= reason="),
+    "resume_lane": DeskAction(OneLane, _resume_lane, "let a lane open baskets again: lane="),
+    "acknowledge": DeskAction(Acknowledge, _acknowledge, "an exposure was seen; leave safe mode: operator= reason="),
+}
+"""Every action of the desk by its name."""

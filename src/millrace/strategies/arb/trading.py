@@ -1,0 +1,259 @@
+"""One cycle of the desk: what changed is decided, and what passes every gate becomes a plan (arb 3, 10, 11.7, 13).
+
+Candidates are decided one after the other, and what one of them claims is not there for the next. A venue nets both
+outcomes of a market against each other, so no two baskets may hold or work opposite ones: netting stays within one
+basket, where both sides are known.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from millrace.core.commands import Alert, Intent, Refused, Severity
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import LEDGER_DECIMALS, InstrumentId, Outcome
+from millrace.core.permission import Level, Standing
+from millrace.core.strategy import View
+from millrace.orders.opportunity import opportunity_id
+from millrace.strategies.arb.cycle import collapsed, in_turn, opportunity_of
+from millrace.strategies.arb.decide import Decider, Decision
+from millrace.strategies.arb.execution.basket import Life, State
+from millrace.strategies.arb.execution.baskets import Baskets
+from millrace.strategies.arb.gates.check import Context
+from millrace.strategies.arb.gates.reasons import Reason, in_order
+from millrace.strategies.arb.lanes.detector import Detector
+from millrace.strategies.arb.model import Basket, NanoUsd
+from millrace.strategies.arb.outcomes import Outcomes
+from millrace.strategies.arb.planning import decision_row, first_of, group_of, life_of, plan_of
+from millrace.strategies.arb.rules.floors import Bounds
+from millrace.strategies.arb.rules.joint import Joint
+from millrace.strategies.arb.rules.records import RuleSet
+from millrace.strategies.arb.settings import ArbSettings
+from millrace.strategies.arb.telemetry.rows import DecisionRow
+
+_NANO_DECIMALS = 9
+
+
+class _Saved(msgspec.Struct):
+    cycles: int
+    opened: int
+    rejected: int
+    baskets: int
+    config: str
+
+
+class Trading:
+    """Decides cycles and begins baskets."""
+
+    def __init__(
+        self,
+        name: str,
+        rules: RuleSet,
+        settings: ArbSettings,
+        finder: Detector,
+        judge: Decider,
+        baskets: Baskets,
+        outcomes: Outcomes,
+    ) -> None:
+        self.name = name
+        self.config = ""
+        self.cycles = self.opened = self.rejected = 0
+        self._rules = rules
+        self._joint = Joint(rules)
+        self._settings = settings
+        self._finder = finder
+        self._judge = judge
+        self._baskets = baskets
+        self._outcomes = outcomes
+        self._made = 0
+        self._pending: dict[str, DecisionRow] = {}
+        facts = baskets.prices.facts.values()
+        self._cash = {fact.market.venue: fact.currency for fact in facts}
+
+    # One cycle
+
+    def cycle(self, view: View) -> list[Intent]:
+        """Decide what changed since the last cycle; nothing changed: nothing is written and the cycle has no number."""
+        found = [self._proved(basket) for basket in self._finder.candidates(view.now_ns)]
+        candidates = in_turn(collapsed([basket for basket in found if basket is not None]), self.cycles)
+        if not candidates:
+            return []
+        self.cycles += 1
+        out: list[Intent] = []
+        decisions = [self._decided(basket, view) for basket in candidates]
+        for decision in (one for one in decisions if not one.opened):
+            out += self._reject(decision, view)
+        begun = False
+        for decision in sorted((one for one in decisions if one.opened), key=_by_value):
+            last = self._decided(_as_found(candidates, decision.basket), view) if begun else decision
+            if last.opened:
+                out += self._open(last, view)
+                begun = True
+            else:
+                out += self._reject(last, view)
+        return out
+
+    def _proved(self, basket: Basket) -> Basket | None:
+        """Return the basket under all rules that bind its markets; None when those contradict each other (arb 4.6)."""
+        legs = [leg.proposition for leg in basket.legs]
+        bounds = self._joint.bounds(legs, Bounds(basket.floor, len(legs)))
+        if bounds is None:
+            return None
+        if bounds.floor == basket.floor:
+            return basket
+        return msgspec.structs.replace(basket, floor=bounds.floor, proof=bounds.proof)
+
+    def _decided(self, basket: Basket, view: View) -> Decision:
+        decision = self._judge.decide(basket, self.context(basket, view))
+        if not self._opposite_held(basket):
+            return decision
+        return msgspec.structs.replace(decision, reasons=in_order([*decision.reasons, Reason.OPPOSITE_HELD]))
+
+    def context(self, basket: Basket, view: View) -> Context:
+        """Return what is known of the moment for one candidate."""
+        standings = self._standings(basket, view)
+        opportunity = opportunity_of(basket)
+        free, cash = self.free_nano(view), self._totals(view)
+        pairs = venue_pairs({leg.proposition.market.venue for leg in basket.legs})
+        return Context(
+            now_ns=view.now_ns,
+            book=view.book,
+            tradable=view.tradable,
+            cash=cash,
+            free=free,
+            equity=self.equity_nano(view),
+            multiplier=min(standing.multiplier for standing in standings),
+            paused=any(standing.level >= Level.REDUCE_ONLY for standing in standings),
+            not_ready=(basket.lane,) if pairs.intersection(self._outcomes.frozen) else (),
+            cooling=view.is_closed(opportunity),
+            duplicate=any(life.family == basket.family for life in self._baskets.lives.values() if _is_open(life)),
+        )
+
+    def _standings(self, basket: Basket, view: View) -> list[Standing]:
+        group = group_of(basket, "")
+        return [
+            view.standing_of(SubPosition(self.name, leg.proposition.instrument, group, str(at)))
+            for at, leg in enumerate(basket.legs)
+        ]
+
+    def _opposite_held(self, basket: Basket) -> bool:
+        """Tell whether another basket holds or works the other outcome of a market of this one."""
+        taken = {
+            (leg.market, outcome)
+            for life in self._baskets.lives.values()
+            for leg in life.legs
+            for outcome in _outcomes_of(life, leg.market)
+        }
+        return any((leg.proposition.market, leg.proposition.outcome.opposite) in taken for leg in basket.legs)
+
+    def _open(self, decision: Decision, view: View) -> list[Intent]:
+        basket = decision.basket
+        self._made += 1
+        key = f"b{self._made}"
+        row = self._row(decision, key, view)
+        life = life_of(decision, key, row.decision_id, self._settings.execution, view)
+        plan = plan_of(life, basket, self.name, self._settings.desk, self._baskets.prices)
+        state = self._baskets.begin(life, first_of(life, plan))
+        self._judge.opened(key, decision, view.now_ns)
+        self._pending[key] = row
+        self.opened += 1
+        return [msgspec.structs.replace(plan, booked=(row.book(self.name), state))]
+
+    def _reject(self, decision: Decision, view: View) -> list[Intent]:
+        self.rejected += 1
+        out: list[Intent] = [self._row(decision, "", view).book(self.name)]
+        if decision.quarantine:
+            text = (
+                f"{decision.basket.direction}: an edge of {decision.basket.net_per_floor:.3f} is presumed a wrong rule"
+            )
+            out.append(Alert(Severity.WARN, "suspect_edge", text, view.now_ns))
+        return out
+
+    def _row(self, decision: Decision, key: str, view: View) -> DecisionRow:
+        decision_id = f"{opportunity_id(opportunity_of(decision.basket))}|{self.cycles}"
+        return decision_row(decision, decision_id, self.cycles, key, (self.config, self._rules.version), view)
+
+    def refused(self, news: Refused) -> list[Intent]:
+        """Take the board's refusal of a plan: its decision becomes a rejection, written once."""
+        key = news.place.key.partition("/")[0]
+        row = self._pending.get(key)
+        if row is None or self._baskets.lives.get(key) is None:
+            return []
+        life = self._baskets.drop(news.place.key)
+        if life is None:
+            return []
+        del self._pending[key]
+        self._judge.exposure.release(key)
+        self.opened -= 1
+        self.rejected += 1
+        reason = Reason.DUPLICATE if "duplicate" in news.reasons else Reason.PAUSED
+        refused = msgspec.structs.replace(
+            row, verdict="rejected", reason=reason.value, reasons=",".join((reason.value, *news.reasons)), basket=""
+        )
+        return [refused.book(self.name)]
+
+    # Money
+
+    def free_nano(self, view: View) -> dict[str, NanoUsd]:
+        """Return what each venue has free, less what legs of baskets under way have not spent yet (arb 11.7)."""
+        free = {venue: _nano(view.free(venue, asset) or 0, asset) for venue, asset in self._cash.items()}
+        for life in self._baskets.lives.values():
+            if life.state is not State.WORKING:
+                continue
+            for at, leg in enumerate(life.legs):
+                if not leg.tries and at not in life.groups[0]:
+                    free[leg.market.venue] -= leg.planned_nano
+        return free
+
+    def _totals(self, view: View) -> Mapping[str, NanoUsd]:
+        return {venue: _nano(view.total(venue, asset) or 0, asset) for venue, asset in self._cash.items()}
+
+    def equity_nano(self, view: View) -> NanoUsd:
+        """Return cash and open positions together, these at what they cost: no expectation is worth anything here."""
+        held = sum(max(life.spent_nano, 0) for life in self._baskets.lives.values())
+        return sum(self._totals(view).values()) + held
+
+    # Snapshots
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        saved = _Saved(self.cycles, self.opened, self.rejected, self._made, self.config)
+        builtins: dict[str, Any] = msgspec.to_builtins(saved)
+        return builtins
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        saved = msgspec.convert(state, _Saved)
+        self.cycles, self.opened, self.rejected = saved.cycles, saved.opened, saved.rejected
+        self._made, self.config = saved.baskets, saved.config
+
+
+def venue_pairs(venues: set[str]) -> set[tuple[str, str]]:
+    """Return the pairs of venues that a basket trades across; of one venue the pair with itself."""
+    ordered = sorted(venues)
+    if len(ordered) == 1:
+        return {(ordered[0], ordered[0])}
+    return {(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]}
+
+
+def _outcomes_of(life: Life, market: InstrumentId) -> set[Outcome]:
+    return {leg.outcome for leg in life.legs if leg.market == market and not leg.ended}
+
+
+def _is_open(life: Life) -> bool:
+    return life.state in {State.WORKING, State.REPAIRING, State.HELD_NAKED}
+
+
+def _by_value(decision: Decision) -> tuple[int, str]:
+    return -(decision.expected_nano or 0), decision.basket.direction
+
+
+def _as_found(candidates: list[Basket], decided: Basket) -> Basket:
+    """Return the candidate at the size at which it was found."""
+    names = (decided.direction, decided.style, decided.lane, decided.rule)
+    return next(one for one in candidates if (one.direction, one.style, one.lane, one.rule) == names)
+
+
+def _nano(money: int, asset: str) -> NanoUsd:
+    return money * int(10 ** (_NANO_DECIMALS - LEDGER_DECIMALS[asset]))

@@ -1,0 +1,279 @@
+"""The desk through the real engine and simulated venues: what it finds it trades, and what fails it puts right."""
+
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from arb_world import SECOND, Fate, World
+from millrace.core.binary_events import BinaryQuote, BookLevel, QuoteSource
+from millrace.core.commands import Alert, Submit
+from millrace.core.events import Operator, Started
+from millrace.core.fee_terms import FeeSchedule, FeeTerms
+from millrace.core.instrument import InstrumentId, Outcome
+from millrace.core.permission import Level
+from millrace.strategies.arb.execution.basket import State
+from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
+from millrace.strategies.arb.gates.settings import GateSettings
+from millrace.strategies.arb.holding.settings import HoldingSettings
+from millrace.strategies.arb.model import MarketFacts, Proposition, Tier
+from millrace.strategies.arb.rules.records import NO_RULES, PairRule, Provenance, Relation, RuleSet
+from millrace.strategies.arb.settings import ArbSettings
+from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, STATE, BasketRow, DecisionRow
+
+ONE = 1_000_000
+KALSHI = InstrumentId("kalshi", "A")
+POLY = InstrumentId("polymarket", "B")
+CENT = FeeSchedule(FeeTerms(quadratic_ppm=70_000, quantum_nano=10_000_000, fill_quantum_nano=100_000))
+SHARES = FeeSchedule(FeeTerms(quadratic_ppm=50_000, quantum_nano=10_000, rounds_down=True), in_shares=True)
+OPEN = InstrumentId("kalshi", "OPEN")
+END_NS = 36_000 * SECOND
+FACTS = (
+    MarketFacts(market=KALSHI, event="E", fees=CENT, mirrored=True, resolves_ns=END_NS),
+    MarketFacts(
+        market=POLY, event="F", fees=SHARES, currency="pUSD", lot=10_000, min_lots=ONE, mirrored=True,
+        resolves_ns=END_NS,
+    ),
+)  # fmt: skip
+UNMIRRORED = MarketFacts(market=OPEN, event="G", fees=CENT, resolves_ns=END_NS)
+PAIR = RuleSet(
+    version="pair",
+    pairs=(
+        PairRule(
+            group_id="m1", relation=Relation.EQUIVALENT, left=Proposition(KALSHI), right=Proposition(POLY),
+            source=Provenance.HUMAN, tier=Tier.STRICT, confidence=0.99, mapped=True, mapping_id="m1",
+        ),
+    ),
+)  # fmt: skip
+EASY = ArbSettings(gates=GateSettings(min_profit_usd=0.1), desk=DeskSettings(market_cooldown_sec=60.0))
+
+
+def book(market: InstrumentId, ts_ns: int, yes: float, no: float, size: float = 100, source=QuoteSource.POLL) -> Any:
+    """A book of one level a side, asks in dollars; mirrored unless both sides together cost less than a dollar."""
+
+    def level(price: float) -> tuple[BookLevel, ...]:
+        return (BookLevel(round(price * 10_000), round(size * ONE)),)
+
+    asks = (level(yes), level(no))
+    crossed = yes + no < 1
+    bids = (level(yes - 0.02), level(no - 0.02)) if crossed else (level(1 - no), level(1 - yes))
+    return BinaryQuote(market, ts_ns, ts_ns, ts_ns, source, *asks, *bids)
+
+
+def show(world: World, market: InstrumentId, yes: float, no: float, size: float = 100) -> None:
+    """Stream a book; a jump is confirmed by a poll, as the firewall wants it."""
+    for source in (QuoteSource.STREAM, QuoteSource.POLL, QuoteSource.STREAM):
+        world.now_ns += 1
+        world.quote(book(market, world.now_ns, yes, no, size, source))
+
+
+def rows(world: World) -> list[DecisionRow]:
+    return [DecisionRow.read(found) for found in world.books_of(DECISION)]
+
+
+def ended(world: World) -> list[BasketRow]:
+    return [BasketRow.read(found) for found in world.books_of(BASKET)]
+
+
+def states(world: World) -> list[str]:
+    return [found.values["state"] for found in world.books_of(STATE)]
+
+
+def check(world: World) -> None:
+    """Positions are the venue's, the ledger's cash is the venue's, and every end has its row."""
+    assert world.believed() == world.truth()
+    ledger = sum(world.ledger.cash("arb").values())
+    spent = {"kalshi": 0, "polymarket": 0}
+    assert spent is not None
+    assert world.cash() - world.opening == pytest.approx(nano(world, ledger), abs=2_000)
+    for found in rows(world):
+        assert (found.verdict == "opened") == bool(found.basket)
+
+
+def nano(world: World, ledger: int) -> int:
+    """The ledger's cash by group, each in its own currency, as nano-dollars."""
+    del ledger
+    total = 0
+    for position_cash in (
+        world.desk.outcomes.cash_nano,
+        *(-life.spent_nano for life in world.desk.baskets.lives.values()),
+    ):
+        total += position_cash
+    return total
+
+
+def opened(*facts: MarketFacts, rules: RuleSet = PAIR, settings: ArbSettings = EASY, **more: Any) -> World:
+    world = World(facts or FACTS, rules, settings, **more)
+    world.opening = world.cash()
+    world.run(1)
+    return world
+
+
+def test_an_intra_basket_is_bought_nets_at_the_venue_and_its_cash_is_the_ledgers():
+    world = opened(UNMIRRORED, rules=NO_RULES)
+    show(world, OPEN, 0.45, 0.48)
+    world.run(5)
+    (row,) = rows(world)
+    assert (row.verdict, row.lane, row.reason) == ("opened", "intra", "")
+    assert [leg.data for leg in row.legs] == ["accept", "accept"]
+    (end,) = ended(world)
+    assert end.outcome == "completed"
+    assert end.realised_nano is None
+    assert end.simulated_nano == world.cash() - world.opening > 0
+    assert world.believed() == world.truth() == {}
+    assert states(world) == ["working", "hedged", "completed"]
+    assert nano(world, 0) == sum(world.ledger.cash("arb").values()) == end.simulated_nano
+
+
+def test_nothing_to_look_at_wakes_nobody():
+    world = opened()
+    show(world, KALSHI, 0.52, 0.50)
+    show(world, POLY, 0.52, 0.50)
+    assert world.engine.interest().deadline_ns is None
+    assert rows(world) == []
+
+
+def cross(world: World, size: float = 100) -> None:
+    show(world, KALSHI, 0.40, 0.62, size)
+    show(world, POLY, 0.52, 0.50, size)
+
+
+def test_a_cross_basket_is_held_until_both_markets_pay():
+    world = opened()
+    cross(world)
+    world.run(5)
+    (row,) = rows(world)
+    assert (row.verdict, row.lane) == ("opened", "cross")
+    (life,) = world.desk.baskets.lives.values()
+    assert life.state is State.HEDGED
+    assert life.full - life.matched <= world.desk.baskets.tolerance(life)
+    check(world)
+    world.resolve(KALSHI, 10_000)
+    world.run(1)
+    assert ended(world) == []
+    world.resolve(POLY, 10_000)
+    world.run(1)
+    (end,) = ended(world)
+    assert (end.outcome, end.diverged) == ("completed", False)
+    assert end.simulated_nano == pytest.approx(world.cash() - world.opening, abs=2_000)
+    check(world)
+
+
+def test_legs_that_resolve_apart_are_a_divergence():
+    world = opened()
+    cross(world)
+    world.run(5)
+    world.resolve(KALSHI, 0)
+    world.resolve(POLY, 10_000)
+    world.run(1)
+    (end,) = ended(world)
+    assert end.diverged
+    assert end.simulated_nano < 0
+    assert [found.code for found in world.commands if isinstance(found, Alert)] == ["divergence"]
+
+
+@pytest.mark.parametrize("fate", [Fate.REFUSED, Fate.TIMEOUT, Fate.LOST, Fate.TWICE])
+@pytest.mark.parametrize("leg", [1, 2])
+def test_whatever_happens_to_a_leg_positions_are_the_venues_and_nothing_is_left_uneven(fate, leg):
+    world = opened(fate=lambda _id, number: fate if number == leg else Fate.WELL)
+    cross(world)
+    world.run(60)
+    check(world)
+    keys = [command.order.client_id for command in world.commands if isinstance(command, Submit)]
+    assert len(keys) == len(set(keys))
+    for life in world.desk.baskets.lives.values():
+        assert not life.uneven(world.desk.baskets.tolerance(life)) or life.state is State.HELD_NAKED
+    if (fate, leg) == (Fate.REFUSED, 1):
+        assert [end.outcome for end in ended(world)] == ["abandoned"]
+
+
+def runs_away(world: World, yes: float, no: float) -> None:
+    """Let the second leg's book move while the first order is on its way."""
+    world.at(world.now_ns + SECOND // 4 + 26_000_000, lambda: show(world, POLY, yes, no))
+
+
+def test_a_second_leg_that_got_dearer_is_completed_where_that_costs_least():
+    world = opened(settings=structs.replace(EASY, execution=ExecutionSettings(max_repair_loss=0.3)))
+    cross(world)
+    runs_away(world, 0.40, 0.62)
+    world.run(20)
+    check(world)
+    assert states(world) == ["working", "repairing", "hedged"]
+    (life,) = world.desk.baskets.lives.values()
+    assert life.repaired
+    assert life.repair_nano == pytest.approx(0.12 * 41e9, rel=0.05)
+
+
+def test_what_is_held_naked_is_closed_when_its_value_has_gone():
+    world = opened()
+    cross(world)
+    runs_away(world, 0.27, 0.75)
+    world.run(45)
+    check(world)
+    assert world.desk.holder.counts == {"ev_stop": 1}
+    assert [end.outcome for end in ended(world)] == ["naked"]
+
+
+def test_a_second_leg_whose_price_ran_away_is_given_back_within_the_loss_allowed():
+    generous = ExecutionSettings(max_repair_loss=0.3)
+    world = opened(settings=structs.replace(EASY, execution=generous))
+    cross(world)
+    runs_away(world, 0.27, 0.75)
+    world.run(60)
+    check(world)
+    assert states(world) == ["working", "repairing", "unwound"]
+    (end,) = ended(world)
+    assert end.outcome == "unwound"
+    assert end.repair_nano > 0
+
+
+def test_what_cannot_be_put_right_is_held_told_and_stops_its_lane_and_pair_of_venues():
+    world = opened(settings=structs.replace(EASY, holding=HoldingSettings(look_sec=1e6)))
+    cross(world)
+    runs_away(world, 0.27, 0.75)
+    world.run(45)
+    check(world)
+    (life,) = world.desk.baskets.lives.values()
+    assert life.state is State.HELD_NAKED
+    assert [found.code for found in world.commands if isinstance(found, Alert)] == ["leg_exposure"]
+    assert world.desk.outcomes.frozen == [("kalshi", "polymarket")]
+    (stop,) = world.board.active()
+    assert (stop.scope.name, stop.level) == ("cross", Level.REDUCE_ONLY)
+    world.resolve(KALSHI, 10_000)
+    world.run(1)
+    (end,) = ended(world)
+    assert (end.outcome, end.simulated_nano == world.cash() - world.opening) == ("naked", True)
+    world.feed(Operator("acknowledge", {"operator": "me", "reason": "seen"}, world.now_ns, "q1"))
+    world.feed(Operator("resume_lane", {"lane": "cross"}, world.now_ns, "q2"))
+    assert (world.board.active(), world.desk.outcomes.frozen) == ([], [])
+
+
+def test_a_start_with_uneven_legs_is_safe_mode_until_a_person_acknowledges():
+    world = opened(fate=lambda _id, number: Fate.WELL if number == 1 else Fate.LOST)
+    cross(world)
+    world.run(0.5)
+    state = world.engine.snapshot()
+    world.build()
+    world.engine.restore(state)
+    assert world.engine.snapshot() == state
+    world.feed(Started(restart=True, ts_ns=world.now_ns))
+    position = next(iter(world.orders.positions()))
+    assert world.engine.standing_of(position).level is Level.REDUCE_ONLY
+    world.run(60)
+    check(world)
+    world.feed(Operator("acknowledge", {"operator": "me", "reason": "seen"}, world.now_ns, "q1"))
+    assert "safe_mode" not in {one.id for one in world.board.active()}
+
+
+def test_each_outcome_of_a_market_stays_in_one_basket():
+    world = opened()
+    cross(world)
+    world.run(3)
+    show(world, KALSHI, 0.64, 0.38)
+    show(world, POLY, 0.50, 0.52)
+    world.run(3)
+    reasons = [row.reasons for row in rows(world) if row.verdict == "rejected"]
+    assert any("opposite_held" in found for found in reasons)
+    assert {leg.outcome for life in world.desk.baskets.lives.values() for leg in life.legs if leg.market == KALSHI} == {
+        Outcome.YES
+    }
