@@ -389,7 +389,7 @@ def test_discovery_on_the_recorded_prices_proposes_and_activates_nothing(
 ) -> None:
     file = tmp_path / "decisions.json"
     recorded = shared / "data/prediction/polymarket_gamma_snapshots_2026-06.parquet"
-    words = ["rules", "discover", "--prices", str(recorded), "--proposals", str(file)]
+    words = ["rules", "discover", "--prices", str(recorded), "--proposals", str(file), "--minutes", "15"]
     assert main(words) == 0
     assert "100 markets, 50 new proposals" in capsys.readouterr().out
     kept = parse_decisions(file.read_bytes(), "f").proposals

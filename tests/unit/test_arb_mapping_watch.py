@@ -169,7 +169,7 @@ def test_fallback_needs_half_an_hour_of_twenty_paired_mids() -> None:
         made = watch(unapproved(), settings=FALLBACK)
         run(made, minutes, 4_000, 4_000)
         assert len(made.rules()) == expected
-    slow = watch(unapproved(), settings=msgspec.structs.replace(FALLBACK, sample_ns=2 * MINUTE_NS))
+    slow = watch(unapproved(), settings=msgspec.structs.replace(FALLBACK, sample_sec=120))
     run(slow, 36, 4_000, 4_000)
     assert slow.rules() == ()
     run(slow, 4, 4_000, 4_000, start_ns=NOW + 36 * MINUTE_NS)

@@ -95,7 +95,10 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "stops": settings.stops,
         "firewall": settings.firewall,
         "arb": settings.arb,
-        **{f"arb_{part}": getattr(settings.arb, part) for part in ("economics", "stake", "gates", "exposure")},
+        **{
+            f"arb_{part}": getattr(settings.arb, part)
+            for part in ("economics", "stake", "gates", "exposure", "mapping", "discovery")
+        },
         "prediction": settings.prediction,
     }
     for knob in KNOBS.values():
@@ -105,7 +108,9 @@ def test_every_available_knob_reaches_a_field_of_its_record():
     nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release", "rebalance", "trend")}
     nested |= {f"arb.{name}" for name in ArbSettings.__struct_fields__ if name != "enabled"}
     nested |= {
-        f"arb_economics.{name}" for name in ("aggressiveness_ticks", "maker_timeout_sec")
+        *(f"arb_economics.{name}" for name in ("aggressiveness_ticks", "maker_timeout_sec")),
+        *(f"arb_mapping.{name}" for name in ("strict_confidence", "fallback_confidence", "fallback_enabled")),
+        "arb_mapping.sanity_edge",
     }  # other parts' figures
     assert fields - nested == {knob.key for knob in KNOBS.values() if knob.available}
 

@@ -7,14 +7,19 @@ from millrace.config.load import load_settings
 from millrace.strategies.arb.gates.settings import START_PROFILE
 from millrace.strategies.arb.settings import ArbSettings
 
-PARTS = ("economics", "stake", "gates", "exposure")
-FROM_ELSEWHERE = {"aggressiveness_ticks", "maker_timeout_sec"}
+PARTS = ("economics", "stake", "gates", "exposure", "mapping", "discovery")
+FROM_ELSEWHERE = {
+    "economics": {"aggressiveness_ticks", "maker_timeout_sec"},
+    "mapping": {"strict_confidence", "fallback_confidence", "fallback_enabled", "sanity_edge"},
+}
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_figure_of_a_part_is_a_knob(part) -> None:
     fields = getattr(ArbSettings(), part).__struct_fields__
-    assert {key.partition(".")[2] for key in KNOBS if key.startswith(f"arb_{part}.")} == set(fields) - FROM_ELSEWHERE
+    assert {key.partition(".")[2] for key in KNOBS if key.startswith(f"arb_{part}.")} == set(
+        fields
+    ) - FROM_ELSEWHERE.get(part, set())
 
 
 def test_what_is_set_arrives() -> None:
@@ -38,3 +43,11 @@ def test_makers_are_judged_by_the_figures_they_are_traded_with() -> None:
     judged = settings.judged().economics
     assert judged.maker_timeout_sec == settings.execution.maker_timeout_sec
     assert judged.aggressiveness_ticks == settings.lanes.aggressiveness_ticks
+
+
+def test_mappings_hold_the_figures_that_the_gates_ask_for() -> None:
+    given = {"arb_gates.fallback": "true", "arb_gates.strict_confidence": "0.95", "arb_mapping.stale_sec": "600"}
+    settings = load_settings(overrides=given).arb
+    believed = settings.believed()
+    assert (believed.fallback_enabled, believed.strict_confidence, believed.stale_sec) == (True, 0.95, 600)
+    assert ArbSettings().believed() == ArbSettings().mapping, "the defaults of both are the contract's"

@@ -8,13 +8,15 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from millrace.cli.rules_file import read_packed
-from millrace.cli.terms import FAILED, OK, Grammar, UsageError, json_text
+from millrace.cli.terms import FAILED, OK, Grammar, UsageError, json_text, load, settings_flags
 
 if TYPE_CHECKING:
     from millrace.strategies.arb.mapping.approvals import Decisions
     from millrace.strategies.arb.mapping.records import Finding, MappingMap
     from millrace.strategies.arb.mapping.watch import MappingWatch
 
+PROFILE = "demo"
+"""The settings that hold where nobody says otherwise."""
 _SHOWN = 40
 """Findings and proposals that are printed for a person; --json has them all."""
 _WORDS = {"approve": "approved", "reject": "rejected", "revoke": "revoked"}
@@ -30,12 +32,12 @@ def grammar(actions: "argparse._SubParsersAction[Grammar]") -> None:
         review.add_argument(f"--{word}", metavar="ID", help=f"{word} a proposal, or a row of the mapping")
     review.add_argument("--by", metavar="NAME", help="who decides")
     review.add_argument("--note", metavar="TEXT", help="why")
-    review.add_argument("--json", action="store_true", help="print one JSON object")
+    settings_flags(review)
     discover = actions.add_parser("discover", help="look in recorded prices for markets that hang together; propose")
     discover.add_argument("--prices", required=True, metavar="FILE", help="snapshots of prices (parquet)")
     discover.add_argument("--proposals", required=True, metavar="FILE", help="the file that takes the proposals")
-    discover.add_argument("--minutes", type=int, default=15, metavar="N", help="minutes between two looks (15)")
-    discover.add_argument("--json", action="store_true", help="print one JSON object")
+    discover.add_argument("--minutes", type=int, metavar="N", help="minutes between two looks (default: as set)")
+    settings_flags(discover)
 
 
 def review(given: argparse.Namespace) -> int:
@@ -47,7 +49,7 @@ def review(given: argparse.Namespace) -> int:
     words = [word for word in _WORDS if getattr(given, word)]
     if words:
         decisions = _decide(given, words, mapping, decisions)
-    watch = _watch(given.data, with_approvals(mapping, decisions.mappings))
+    watch = _watch(given, with_approvals(mapping, decisions.mappings))
     findings = watch.findings()
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     said = _said(watch, findings, decisions)
@@ -65,13 +67,14 @@ def discover(given: argparse.Namespace) -> int:
     from millrace.research.arb_data.price_history import price_history
     from millrace.strategies.arb.discovery.book import ProposalBook
     from millrace.strategies.arb.discovery.find import discover as find
-    from millrace.strategies.arb.discovery.records import DiscoverySettings
 
-    if given.minutes < 1:
+    if given.minutes is not None and given.minutes < 1:
         raise UsageError("--minutes is at least 1")
     facts, prices = price_history(Path(given.prices))
     decisions, now_ns = _decisions(given.proposals), time_ns()
-    settings = DiscoverySettings(sample_ns=given.minutes * 60 * 10**9)
+    settings = load(given, PROFILE).arb.discovery
+    if given.minutes:
+        settings = msgspec.structs.replace(settings, sample_sec=given.minutes * 60)
     book = ProposalBook(decisions.proposals, settings)
     found = find(facts, prices, {}, settings, book.known(now_ns))
     taken = book.take(found, now_ns)
@@ -122,7 +125,7 @@ def _approval(given: argparse.Namespace, approved: bool, name: str, mapping: "Ma
     rows = [row for row in mapping.rows if row.group_id == name]
     if len(rows) > 1:
         raise OperatorError(f"{name}: {len(rows)} rows have this group id; give each its own before one is approved")
-    shown = next((pair.comparison for pair in _watch(given.data, mapping).pairs() if pair.row.group_id == name), None)
+    shown = next((pair.comparison for pair in _watch(given, mapping).pairs() if pair.row.group_id == name), None)
     if approved and len(rows[0].refs) > 2:  # noqa: PLR2004  the drift of three texts has no single figure
         shown = None
     return Approval(
@@ -152,19 +155,18 @@ def _mapping(names: list[str]) -> "MappingMap":
     return joined(tuple(maps))
 
 
-def _watch(data: list[str], mapping: "MappingMap") -> "MappingWatch":
+def _watch(given: argparse.Namespace, mapping: "MappingMap") -> "MappingWatch":
     """Return the mapping judged once: by its rows alone, or by the venues' words as well where they are given."""
     from pathlib import Path
     from time import time_ns
 
     from millrace.research.arb_data.metadata import read_metadata
-    from millrace.strategies.arb.mapping.settings import MappingSettings
     from millrace.strategies.arb.mapping.watch import MappingWatch
 
-    watch = MappingWatch(mapping, (), MappingSettings())
-    if data:
+    watch = MappingWatch(mapping, (), load(given, PROFILE).arb.believed())
+    if given.data:
         now_ns = time_ns()
-        watch.verify(read_metadata(Path(name) for name in data).facts, now_ns)
+        watch.verify(read_metadata(Path(name) for name in given.data).facts, now_ns)
         watch.cycle(now_ns)
     return watch
 

@@ -3,6 +3,7 @@
 A fact about a knob that stood in two places would sooner or later be two facts.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -92,3 +93,15 @@ def knob(
         spec=spec,
         env=env,
     )
+
+
+ArbRow = tuple[str, str, str, str, float | None, float | None]
+"""Name, unit, meaning, section of the desk's contract, lowest and highest value."""
+
+
+def arb_knobs(section: str, record: msgspec.Struct, rows: Iterable[ArbRow]) -> Iterable[Knob]:
+    """Yield the knobs of one part of the desk; a default is that of the record which reads it."""
+    for name, unit, meaning, spec, low, high in rows:
+        yield knob(
+            f"{section}.{name}", "", getattr(record, name), unit, meaning, low=low, high=high, spec=f"arb {spec}"
+        )

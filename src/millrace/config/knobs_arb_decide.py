@@ -4,20 +4,13 @@ A row names what a knob means, its unit and its limits; the default is that of t
 stands in one place. Whatever is set, an overlay only shrinks a stake, and nothing loosens by itself.
 """
 
-from collections.abc import Iterable
-
-import msgspec
-
-from millrace.config.knob import Knob, knob
+from millrace.config.knob import ArbRow, Knob, arb_knobs
 from millrace.risk.exposure import ExposureSettings
 from millrace.sizing.stake_settings import StakeSettings
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.gates.settings import GateSettings
 
-_Row = tuple[str, str, str, str, float | None, float | None]
-"""Name, unit, meaning, section of the contract, lowest and highest value."""
-
-_ECONOMICS: tuple[_Row, ...] = (
+_ECONOMICS: tuple[ArbRow, ...] = (
     ("queue_depth_factor", "", "how many times the size the book must show for a taker to be sure", "7.2", 0.1, 10),
     ("fill_half_life_sec", "s", "age at which a quote is worth half to a taker", "7.2", 1, None),
     ("spread_weight", "", "how much of a taker's chance one dollar of spread costs", "7.2", 0, 10),
@@ -52,7 +45,7 @@ _ECONOMICS: tuple[_Row, ...] = (
     ("slippage_bias_alert", "USD", "bias of slippage per contract that alerts", "8.7", 0, 1),
     ("pnl_bias_alert", "USD", "bias of profit per basket that alerts", "8.7", 0, None),
 )
-_STAKE: tuple[_Row, ...] = (
+_STAKE: tuple[ArbRow, ...] = (
     ("kelly_share", "", "share of the growth-optimal stake that is used", "9.2", 0, 1),
     ("venue_cash_share", "", "share of a venue's cash that one basket may take there", "9.2", 0, 1),
     ("max_uncertainty", "", "relative error of the edge above which nothing is traded", "9.3", 0, None),
@@ -93,7 +86,7 @@ _STAKE: tuple[_Row, ...] = (
     ("cluster_penalty", "", "how much a full cluster takes of a stake", "9.11", 0, 1),
     ("fallback_size", "", "size of fallback trades against others", "14.2", 0, 1),
 )
-_GATES: tuple[_Row, ...] = (
+_GATES: tuple[ArbRow, ...] = (
     ("min_edge", "USD", "least net edge per dollar of floor", "10", None, 1),
     ("min_profit_usd", "USD", "least expected profit of a basket; 0 to discover", "9.11", None, None),
     ("min_fill", "", "least chance that all legs fill", "10", 0, 1),
@@ -116,7 +109,7 @@ _GATES: tuple[_Row, ...] = (
     ("ranking_seed", "", "seed of the draws that rank buckets", "10", 0, None),
     ("overrides", "", "lane by lane: LANE NAME VALUE ...; LANE NAME VALUE ...", "10", None, None),
 )
-_EXPOSURE: tuple[_Row, ...] = (
+_EXPOSURE: tuple[ArbRow, ...] = (
     ("total_usd", "USD", "capital at risk in all", "16", 0, None),
     ("venue_usd", "USD", "capital at risk at one venue", "16", 0, None),
     ("category_usd", "USD", "capital at risk in one category", "16", 0, None),
@@ -132,16 +125,9 @@ _EXPOSURE: tuple[_Row, ...] = (
 )
 
 
-def _knobs(section: str, record: msgspec.Struct, rows: Iterable[_Row]) -> Iterable[Knob]:
-    for name, unit, meaning, spec, low, high in rows:
-        yield knob(
-            f"{section}.{name}", "", getattr(record, name), unit, meaning, low=low, high=high, spec=f"arb {spec}"
-        )
-
-
 DECIDE_KNOBS: tuple[Knob, ...] = (
-    *_knobs("arb_economics", EconomicsSettings(), _ECONOMICS),
-    *_knobs("arb_stake", StakeSettings(), _STAKE),
-    *_knobs("arb_gates", GateSettings(), _GATES),
-    *_knobs("arb_exposure", ExposureSettings(), _EXPOSURE),
+    *arb_knobs("arb_economics", EconomicsSettings(), _ECONOMICS),
+    *arb_knobs("arb_stake", StakeSettings(), _STAKE),
+    *arb_knobs("arb_gates", GateSettings(), _GATES),
+    *arb_knobs("arb_exposure", ExposureSettings(), _EXPOSURE),
 )

@@ -9,11 +9,13 @@ import msgspec
 
 from millrace.risk.exposure import ExposureSettings
 from millrace.sizing.stake_settings import StakeSettings
+from millrace.strategies.arb.discovery.records import DiscoverySettings
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
 from millrace.strategies.arb.gates.settings import GateSettings
 from millrace.strategies.arb.holding.settings import HoldingSettings
 from millrace.strategies.arb.lanes.settings import LaneSettings
+from millrace.strategies.arb.mapping.settings import MappingSettings
 
 
 class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,8 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
     gates: GateSettings = GateSettings()
     holding: HoldingSettings = HoldingSettings()
     exposure: ExposureSettings = ExposureSettings()
+    mapping: MappingSettings = MappingSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
 
     def judged(self) -> "ArbSettings":
         """Return them with the figures of makers that the economics need from detection and execution."""
@@ -37,3 +41,14 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
             maker_timeout_sec=self.execution.maker_timeout_sec,
         )
         return msgspec.structs.replace(self, economics=economics)
+
+    def believed(self) -> MappingSettings:
+        """Return the figures of mappings with those that the gates ask for too, so that both hold the same ones."""
+        gates = self.gates
+        return msgspec.structs.replace(
+            self.mapping,
+            strict_confidence=gates.strict_confidence,
+            fallback_confidence=gates.fallback_confidence,
+            fallback_enabled=gates.fallback,
+            sanity_edge=gates.sanity_edge,
+        )

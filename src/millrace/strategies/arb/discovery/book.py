@@ -10,7 +10,7 @@ import msgspec
 
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import InstrumentId
-from millrace.strategies.arb.discovery.records import DiscoverySettings, Proposal, State, World, violates
+from millrace.strategies.arb.discovery.records import DAY_NS, DiscoverySettings, Proposal, State, World, violates
 from millrace.strategies.arb.model import Tier
 from millrace.strategies.arb.rules.records import (
     BucketRule,
@@ -51,7 +51,7 @@ class ProposalBook:
         return {
             frozenset((each.left.market, each.right.market))
             for each in self._proposals.values()
-            if each.state is not State.REJECTED or now_ns - each.changed_ns < self.settings.rejected_ns
+            if each.state is not State.REJECTED or now_ns - each.changed_ns < self.settings.rejected_days * DAY_NS
         }
 
     def take(self, found: Iterable[Proposal], now_ns: int) -> int:

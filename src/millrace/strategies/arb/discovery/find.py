@@ -40,7 +40,7 @@ def discover(
     """Return at most 50 proposals, the strongest first; pairs in `skip` are known, waiting or lately rejected."""
     ordered = sorted(markets, key=lambda facts: facts.market)
     words = [market_tokens(facts) for facts in ordered]
-    clock = common_clock(prices, settings.sample_ns)
+    clock = common_clock(prices, settings.sample_sec * 10**9)
     series = {name: on_clock(times, values, clock) for name, (times, values) in prices.items()}
     known = set(skip)
     found: list[Proposal] = []

@@ -32,9 +32,9 @@ class DiscoverySettings(msgspec.Struct, frozen=True, kw_only=True):
     combined: float = 0.30
     most: int = 50
     rare_word: int = 200
-    rejected_ns: int = 30 * DAY_NS
+    rejected_days: int = 30
     paper_observations: int = 50
-    sample_ns: int = 60 * 10**9
+    sample_sec: int = 60
     same_price: float = 0.05
 
 

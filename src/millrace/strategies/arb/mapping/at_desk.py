@@ -2,7 +2,7 @@
 
 The lanes build their index from every rule that could ever trade; what may not trade at the moment is a set of rule
 ids. So a mapping that is lost costs no new index, and a basket on it is known to have lost its ground (arb 12 exit 1).
-The venues' words are compared again each half hour, with what the program knows of them then.
+The venues' words are compared again now and then, with what the program knows of them then.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,12 @@ from millrace.strategies.arb.discovery.book import ProposalBook
 from millrace.strategies.arb.discovery.records import DiscoverySettings, Proposal, State, World
 from millrace.strategies.arb.mapping.approvals import Decisions, with_approvals
 from millrace.strategies.arb.mapping.records import MappingMap
-from millrace.strategies.arb.mapping.settings import MINUTE_NS, MappingSettings
+from millrace.strategies.arb.mapping.settings import MINUTE_NS, SECOND_NS, MappingSettings
 from millrace.strategies.arb.mapping.watch import MappingWatch, ask_of
 from millrace.strategies.arb.model import MarketFacts, Tier
 from millrace.strategies.arb.rules.assemble import joined
 from millrace.strategies.arb.rules.records import RuleSet
 
-_VERIFY_NS = 30 * MINUTE_NS
 _LOOK_NS = MINUTE_NS
 
 
@@ -82,7 +81,7 @@ class MappingsAtDesk:
         """Judge everything that is due, and tell whether `blocked` changed since the last call."""
         if now_ns >= self._verify_at_ns and self.watch.pairs():
             self.watch.verify(self._facts, now_ns)
-            self._verify_at_ns = now_ns + _VERIFY_NS
+            self._verify_at_ns = now_ns + self.watch.settings.verify_sec * SECOND_NS
         self.watch.cycle(now_ns)
         if now_ns >= self._look_at_ns:
             self._look(now_ns)
@@ -113,10 +112,11 @@ class MappingsAtDesk:
 
     def _look(self, now_ns: int) -> None:
         """Count a look at each proposal on paper whose two prices are known, and do not lie against it."""
+        oldest_ns = now_ns - self.watch.settings.mid_age_sec * SECOND_NS
         for each in list(self.proposals):
             if each.state is State.APPROVED:
                 seen = [self._mids.get(side.market) for side in (each.left, each.right)]
-                fresh = [mid for mid in seen if mid is not None and now_ns - mid[0] <= self.watch.settings.mid_age_ns]
+                fresh = [mid for mid in seen if mid is not None and mid[0] >= oldest_ns]
                 if len(fresh) == len(seen) and not self._lies_against(each, fresh[0][1], fresh[1][1]):
                     self.proposals.observe(each.proposal_id, now_ns)
 

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from millrace.core.fee_terms import PAYOUT_TICKS
-from millrace.strategies.arb.mapping.settings import MappingSettings
+from millrace.strategies.arb.mapping.settings import SECOND_NS, MappingSettings
 
 _HALVES = 2 * PAYOUT_TICKS
 """Twice a mid is a whole number of ticks; this is two dollars in them."""
@@ -63,7 +63,7 @@ class PairedMids:
     def _enough(self, settings: MappingSettings) -> bool:
         if len(self._samples) < settings.paired_mids:
             return False
-        return self._samples[-1][0] - self._samples[0][0] >= settings.paired_ns
+        return self._samples[-1][0] - self._samples[0][0] >= settings.paired_sec * SECOND_NS
 
     def snapshot(self) -> dict[str, object]:
         """Return the whole state as plain values."""

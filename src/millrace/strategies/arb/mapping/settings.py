@@ -5,12 +5,13 @@ They are one record, so that the hash of the effective settings covers them and 
 
 import msgspec
 
-MINUTE_NS = 60 * 10**9
+SECOND_NS = 10**9
+MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 60 * MINUTE_NS
 
 
 class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of tiers and checks; shares and prices in dollars of a one-dollar contract, times in ns.
+    """Bounds of tiers and checks; shares and prices in dollars of a one-dollar contract.
 
     A word is rare while at most `rare_word` markets of a venue have it.
     """
@@ -20,23 +21,24 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
     fallback_enabled: bool = False
     fallback_confidence: float = 0.70
     review_confidence: float = 0.70
-    stale_ns: int = HOUR_NS
+    stale_sec: int = 3_600
     text_similarity: float = 0.62
     runner_up_gap: float = 0.05
     rare_word: int = 200
-    close_within_ns: int = 48 * HOUR_NS
+    close_within_sec: int = 48 * 3_600
     overlap_share: float = 0.9
     paired_mids: int = 20
-    paired_ns: int = 30 * MINUTE_NS
+    paired_sec: int = 1_800
     coherent_gap: float = 0.05
     correlation: float = 0.5
     moved: float = 0.05
     blocked_gap: float = 0.10
     blocked_edge: float = 0.05
-    blocked_edge_ns: int = 10 * MINUTE_NS
+    blocked_edge_sec: int = 600
     sanity_edge: float = 0.30
     drift: float = 0.15
-    unlisted_ns: int = HOUR_NS
-    unlisted_error_ns: int = 24 * HOUR_NS
-    sample_ns: int = MINUTE_NS
-    mid_age_ns: int = 5 * MINUTE_NS
+    unlisted_sec: int = 3_600
+    unlisted_error_sec: int = 24 * 3_600
+    sample_sec: int = 60
+    mid_age_sec: int = 300
+    verify_sec: int = 1_800

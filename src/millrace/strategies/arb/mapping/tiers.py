@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from millrace.strategies.arb.mapping.claims import Claim, claim_of
 from millrace.strategies.arb.mapping.records import MappingRow
-from millrace.strategies.arb.mapping.settings import MappingSettings
+from millrace.strategies.arb.mapping.settings import SECOND_NS, MappingSettings
 from millrace.strategies.arb.mapping.text import market_tokens, rules_hash, similarity
 from millrace.strategies.arb.mapping.vetoes import Field, Veto, agreeing, vetoes
 from millrace.strategies.arb.model import MarketFacts, Tier
@@ -76,7 +76,7 @@ def times_meet(left: MarketFacts, right: MarketFacts, settings: MappingSettings)
     """Tell whether the markets close within 48 h of each other or overlap by 0.9; None when a time is unknown."""
     if left.close_ns is None or right.close_ns is None:
         return None
-    if abs(left.close_ns - right.close_ns) <= settings.close_within_ns:
+    if abs(left.close_ns - right.close_ns) <= settings.close_within_sec * SECOND_NS:
         return True
     if left.open_ns is None or right.open_ns is None:
         return False

@@ -18,7 +18,7 @@ from millrace.strategies.arb.buying import asks_and_turned, effective_buy
 from millrace.strategies.arb.mapping.pairs import Listing, MappedPair, approved_markets, pairs_of
 from millrace.strategies.arb.mapping.qa import MarketIndex, blocked_groups, check_rows
 from millrace.strategies.arb.mapping.records import Check, Effect, Finding, MappingMap, Severity
-from millrace.strategies.arb.mapping.settings import MappingSettings
+from millrace.strategies.arb.mapping.settings import SECOND_NS, MappingSettings
 from millrace.strategies.arb.mapping.tiers import standing
 from millrace.strategies.arb.model import MarketFacts, Proposition, Tier
 from millrace.strategies.arb.rules.records import PairRule
@@ -143,7 +143,7 @@ class MappingWatch:
             return False
         if due:
             self._sample(now_ns)
-            period = self.settings.sample_ns
+            period = self.settings.sample_sec * SECOND_NS
             self._sample_at_ns = now_ns - now_ns % period + period
         self._stale = False
         before = self._rules
@@ -206,7 +206,7 @@ class MappingWatch:
         if gap is not None and gap > self.settings.blocked_gap:
             text = f"{pair.pair_id}: the two prices are {gap:.2f} apart over half an hour; look, then release it"
             self._hold(pair.pair_id, Check.PRICE_COHERENCE, text)
-        if pair.mids.edge_age_ns(now_ns) > self.settings.blocked_edge_ns:
+        if pair.mids.edge_age_ns(now_ns) > self.settings.blocked_edge_sec * SECOND_NS:
             text = f"{pair.pair_id}: an edge above {self.settings.blocked_edge:g} stands and nobody takes it"
             self._hold(pair.pair_id, Check.PERSISTENT_EDGE, text)
 
@@ -215,7 +215,7 @@ class MappingWatch:
         asks: dict[Proposition, int] = {}
         mids: dict[Proposition, int] = {}
         for market, seen in self._seen.items():
-            if now_ns - seen.ts_ns > self.settings.mid_age_ns:
+            if now_ns - seen.ts_ns > self.settings.mid_age_sec * SECOND_NS:
                 continue
             for outcome, ask in ((Outcome.YES, seen.yes_ask), (Outcome.NO, seen.no_ask)):
                 if ask is not None:
@@ -261,13 +261,14 @@ class MappingWatch:
             return False
         read = [self._listings[one.market].listed_ns for one in joined]
         times = [pair.row.verified_ns, None if None in read else min(time for time in read if time is not None)]
-        return any(time is not None and now_ns - time <= self.settings.stale_ns for time in times)
+        return any(time is not None and now_ns - time <= self.settings.stale_sec * SECOND_NS for time in times)
 
     def _links(self, pair: MappedPair, now_ns: int) -> Iterable[Finding]:
         """Yield a finding for each market of a pair that ended, or that its venue does not list (arb 14.3)."""
         first_ns = now_ns if self._first_ns is None else self._first_ns
+        error_ns = self.settings.unlisted_error_sec * SECOND_NS
         for missing in pair.unresolved:
-            never = missing.check is Check.STALE_LINK and now_ns - first_ns > self.settings.unlisted_error_ns
+            never = missing.check is Check.STALE_LINK and now_ns - first_ns > error_ns
             yield missing._replace(severity=Severity.ERROR) if never else missing
         for proposition in pair.propositions or ():
             market, settings = proposition.market, self.settings
@@ -277,8 +278,8 @@ class MappingWatch:
             if closed or (close_ns is not None and close_ns <= now_ns):
                 text = f"{pair.pair_id}: {market} is closed"
                 yield Finding(Check.STALE_LINK, Severity.WARNING, Effect.NOT_TRADABLE, pair.pair_id, str(market), text)
-            elif gone_ns is not None and now_ns - gone_ns > settings.unlisted_ns:
-                worse = now_ns - gone_ns > settings.unlisted_error_ns
+            elif gone_ns is not None and now_ns - gone_ns > settings.unlisted_sec * SECOND_NS:
+                worse = now_ns - gone_ns > settings.unlisted_error_sec * SECOND_NS
                 severity = Severity.ERROR if worse else Severity.WARNING
                 text = f"{pair.pair_id}: {market} is not among the venue's markets any more"
                 yield Finding(Check.STALE_LINK, severity, Effect.NOT_TRADABLE, pair.pair_id, str(market), text)
