@@ -46,11 +46,11 @@ def test_an_answer_that_was_not_asked_for_changes_nothing() -> None:
     policy.due(0)
     before = policy.snapshot()
     for event in (answer("combo", 9, FAILED), answer("other", 1, FAILED)):
-        assert policy.heard(event) == LaneNews()
+        assert policy.heard(event) == LaneNews(asked=False)
     assert policy.snapshot() == before
     policy.forget_asked()
     assert policy.due(SECOND) == [("combo", 2)]
-    assert policy.heard(answer("combo", 1, FAILED)) == LaneNews()
+    assert policy.heard(answer("combo", 1, FAILED)) == LaneNews(asked=False)
 
 
 def test_five_lanes_on_two_slots_all_run_in_turn() -> None:  # A3

@@ -38,8 +38,9 @@ class LaneBudgets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneNews(NamedTuple):
-    """What an answer changed: the lane has to be halted, or looks less deep than before."""
+    """What an answer changed: the lane has to be halted, or looks less deep than before; nothing if not `asked` for."""
 
+    asked: bool = True
     halt: bool = False
     shallower: bool = False
 
@@ -119,8 +120,8 @@ class LanePolicy:
         """
         lane = self._lanes.get(event.lane)
         if lane is None or not lane.waiting or lane.scan != event.scan:
-            return LaneNews()
-        lane.depth = self._recovered(lane, event.ts_ns)
+            return LaneNews(asked=False)
+        lane.depth, lane.clean_from_ns = self._recovered(lane, event.ts_ns)
         lane.waiting = False
         lane.cost_ns = self._budgets.soft_ns
         match event.status:
@@ -153,20 +154,15 @@ class LanePolicy:
         lane.halted = lane.halted or halt
         return LaneNews(halt=halt)
 
-    def _recovered(self, lane: _Lane, now_ns: int) -> int:
-        """A lane's depth after its clean minutes: a tenth of the full depth for each."""
+    def _recovered(self, lane: _Lane, now_ns: int) -> tuple[int, int]:
+        """A lane's depth after its clean minutes, a tenth of the full depth for each, and from when the next counts."""
         minutes = max(now_ns - lane.clean_from_ns, 0) // self._budgets.clean_ns
-        if lane.depth == self._budgets.depth or not minutes:
-            return lane.depth
-        lane.clean_from_ns += minutes * self._budgets.clean_ns
         gained = minutes * self._budgets.depth * self._budgets.recover_ppm // _PPM
-        return min(lane.depth + gained, self._budgets.depth)
+        return min(lane.depth + gained, self._budgets.depth), lane.clean_from_ns + minutes * self._budgets.clean_ns
 
     def depth(self, lane: str, now_ns: int) -> int:
         """Return how deep a lane looks."""
-        known = self._lanes[lane]
-        known.depth = self._recovered(known, now_ns)
-        return known.depth
+        return self._recovered(self._lanes[lane], now_ns)[0]
 
     def halted(self, lane: str) -> bool:
         """Tell whether a lane was halted by its errors."""

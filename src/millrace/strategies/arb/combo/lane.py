@@ -5,7 +5,7 @@ the core's own books, so a replay of the journal reaches the same verdicts witho
 searches is bytes: the rules once, then books, so a search in another process sees what one in this process sees.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.exact import Offer, offer_of
 from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.model import MarketFacts, Proposition, Style
-from millrace.strategies.arb.rules.joint import Joint
+from millrace.strategies.arb.rules.joint import Component, Joint
 from millrace.strategies.arb.rules.records import RuleSet
 
 Found = tuple[dict[str, Any], ...]
@@ -47,10 +47,12 @@ def setup_of(universe: Universe, joint: Joint, settings: ComboSettings) -> bytes
     return msgspec.msgpack.encode(_Setup(bound, universe.rules, tuple(sorted(joint.blocked)), settings))
 
 
-def books_of(detector: Detector, joint: Joint, settings: ComboSettings) -> bytes:
-    """Return the books of the markets that rules bind, as deep as a search reads them."""
+def books_of(
+    detector: Detector, joint: Joint, settings: ComboSettings, components: Sequence[Component] | None = None
+) -> bytes:
+    """Return the books of the markets that rules bind, as deep as a search reads them; of some components or of all."""
     known = []
-    for component in joint.components:
+    for component in joint.components if components is None else components:
         for market in component.markets:
             quote, slot = detector.quote(market), detector.universe.slots.get(market, -1)
             if quote is not None:
