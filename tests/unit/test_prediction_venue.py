@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from millrace.core.binary_events import MarketResolved, PairsRedeemed, QuoteSource
+from millrace.core.binary_events import MarketResolved, PairsRedeemed, QuoteSource, RedeemRoute
 from millrace.core.commands import ApprovedAmend, OrderState, Side, Style
 from millrace.core.events import (
     BalanceReport,
@@ -15,7 +15,9 @@ from millrace.core.events import (
     OrderRejected,
     RejectReason,
 )
+from millrace.core.ids import SubPosition
 from millrace.core.instrument import Outcome, outcome_id
+from millrace.orders.positions import Positions
 from millrace.sim.prediction.settings import Luck
 from millrace.sim.prediction.venue import PredictionVenue
 from prediction_venue import KALSHI, ONE, POLY, book, kalshi, order, polymarket
@@ -243,3 +245,33 @@ def test_orders_end_when_their_market_closes() -> None:
     one.place(order("m", KALSHI, style=Style.LIMIT), 2)
     assert events(one.on_book(book(KALSHI, 10, yes_asks=[(4_000, 9)])), OrderEnded)[0].progress.cum_lots == 0
     assert rejected(one.place(order("z", KALSHI), 11)) is RejectReason.MARKET_CLOSED
+
+
+def test_what_it_paid_is_told_again_to_whoever_asks_for_it():
+    records = []
+    one = PredictionVenue(kalshi(), records.append)
+    one.on_book(book(KALSHI, 1, yes_asks=[(4_000, 9)], no_asks=[(6_100, 9)]))
+    one.place(order("a", KALSHI), 2)
+    told = one.place(order("b", KALSHI, Outcome.NO, ticks=7_000), 3)
+    told += one.resolve(KALSHI, 10_000, 4)
+    endings = tuple(event for _, event in told if isinstance(event, PairsRedeemed | MarketResolved))
+    assert len(endings) == 2
+    assert one.endings(0) == endings
+    assert one.endings(endings[1].ts_ns) == endings[1:]
+    assert PredictionVenue.rebuild(kalshi(), records).endings(0) == endings
+
+
+def test_pairs_that_are_told_twice_are_taken_once():
+    held = Positions()
+    yes, no = (SubPosition("arb", outcome_id(KALSHI, outcome), "intra/F/b1", outcome.value) for outcome in Outcome)
+    held.move(yes, 5 * ONE, 1)
+    held.move(no, 5 * ONE, 1)
+    first, second = (PairsRedeemed(KALSHI, ONE, 10**9, RedeemRoute.NET, 7, number) for number in (1, 2))
+    assert len(held.redeem(second)) == 2, "news may come in any order"
+    assert held.knows(second)
+    assert not held.knows(first)
+    again = Positions()
+    again.restore(held.snapshot())
+    assert len(again.redeem(first)) == 2
+    assert again.redeem(first) == again.redeem(second) == []
+    assert again.lots(yes) == again.lots(no) == 3 * ONE

@@ -13,7 +13,7 @@ from millrace.core.failure import WorldError
 from millrace.core.ids import SubPosition
 from millrace.shell.clock import WallClock
 from millrace.shell.measures import VenueTime
-from millrace.shell.reconciler import BalancesAnswer, OpenOrdersAnswer, OpenOrdersQuery
+from millrace.shell.reconciler import BalancesAnswer, BalancesQuery, OpenOrdersAnswer, OpenOrdersQuery
 from millrace.shell.stream import dial
 from millrace.sim.market_generator import prints_from
 from millrace.sim.venue_log import Accepted
@@ -109,7 +109,7 @@ def test_an_order_is_taken_listed_and_cancelled(desk):
     desk.line.ask_open_orders(OpenOrdersQuery(DOGE.id), 7)
     (listed,) = desk.until(OpenOrdersAnswer)
     assert ([order.client_id for order in listed.found], listed.asked_ns) == ([client_id], 7)
-    desk.line.ask_balances("kraken", 8)
+    desk.line.ask_balances(BalancesQuery("kraken"), 8)
     (owned,) = desk.until(BalancesAnswer)
     assert owned.report.balances == desk.venue.venue.balances()
     desk.line.ask_time(before_ns := desk.line.now_ns)
@@ -165,7 +165,7 @@ def test_a_restarted_venue_has_its_orders_and_its_clock(desk):
 
 def test_a_closed_market_tells_no_prices_and_answers_calls(tmp_path):
     desk = Desk(tmp_path, closed=True)
-    desk.line.ask_balances("kraken", 8)
+    desk.line.ask_balances(BalancesQuery("kraken"), 8)
     desk.until(BalancesAnswer)
     with pytest.raises(AssertionError, match="no <class"):
         desk.until(Print, turns=20)

@@ -93,13 +93,17 @@ class MarketResolved(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="
 
 
 class PairsRedeemed(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="pairs_redeemed"):
-    """The venue turned pairs of YES and NO of one market, or NOs of an exclusive event, into cash."""
+    """The venue turned pairs of YES and NO of one market, or NOs of an exclusive event, into cash.
+
+    `number` counts the venue's, from 1, so that one which is told twice counts once; 0 where it does not number them.
+    """
 
     market: InstrumentId
     lots: Lots
     proceeds: Money
     route: RedeemRoute
     ts_ns: int
+    number: int = 0
     is_market: ClassVar[bool] = False
 
 

@@ -158,6 +158,10 @@ class Orders(Restorable, Protocol):
         """Take a pay-out or pairs taken back: facts for the ledger, and the updates that guards and owner see."""
         ...
 
+    def knows(self, event: MarketResolved | PairsRedeemed) -> bool:
+        """Tell whether an ending was told before, or changes nothing any more."""
+        ...
+
     def close_late(
         self, update: OrderUpdate, instruments: Mapping[InstrumentId, Instrument]
     ) -> list[tuple[RecordClosing, OrderUpdate]]:

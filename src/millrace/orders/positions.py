@@ -41,10 +41,14 @@ class Closed(NamedTuple):
     route: RedeemRoute
 
 
+Ending = MarketResolved | PairsRedeemed
+
+
 class _Saved(msgspec.Struct):
     held: list[tuple[SubPosition, Held]]
     resolved: list[MarketResolved]
     owed: list[PairsRedeemed]
+    numbers: dict[str, list[int]]
 
 
 class Positions:
@@ -54,6 +58,7 @@ class Positions:
         self._held: dict[SubPosition, Held] = {}
         self._resolved: dict[InstrumentId, MarketResolved] = {}
         self._owed: dict[InstrumentId, PairsRedeemed] = {}
+        self._numbers: dict[str, dict[int, None]] = {}
 
     def lots(self, position: SubPosition) -> Lots:
         """Return signed open lots."""
@@ -90,6 +95,12 @@ class Positions:
 
     # Markets that end, and pairs that are taken back
 
+    def close(
+        self, event: MarketResolved | PairsRedeemed, instruments: Mapping[InstrumentId, Instrument]
+    ) -> list[Closed]:
+        """Take a pay-out or pairs taken back; told again it changes nothing."""
+        return self.resolve(event, instruments) if isinstance(event, MarketResolved) else self.redeem(event)
+
     def resolve(self, event: MarketResolved, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
         """Close what is held of a market that pays; where the venue says what it paid, the shares sum to that."""
         if event.market in self._resolved:
@@ -105,12 +116,23 @@ class Positions:
 
         After its market paid a pair was closed as two lots that sum to the same dollar.
         """
-        if event.market in self._resolved:
+        if self.knows(event):
             return []
+        if event.number:
+            numbers = self._numbers.setdefault(event.market.venue, {})
+            numbers[event.number] = None
+            if len(numbers) > _RESOLVED_KEPT:
+                del numbers[next(iter(numbers))]
         owed = self._owed.pop(event.market, None)
         if owed is not None:
             event = structs.replace(event, lots=event.lots + owed.lots, proceeds=event.proceeds + owed.proceeds)
         return self._take_pairs(event)
+
+    def knows(self, event: Ending) -> bool:
+        """Tell whether an ending changes nothing any more: it was told before, or its market has paid since."""
+        if event.market in self._resolved:
+            return True
+        return isinstance(event, PairsRedeemed) and event.number in self._numbers.get(event.market.venue, ())
 
     def late(self, position: SubPosition, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
         """Return what a fill closes at once: its market has paid already, or pairs of it are owed."""
@@ -176,7 +198,8 @@ class Positions:
 
     def snapshot(self) -> dict[str, object]:
         """Return the state as builtins."""
-        saved = _Saved(list(self._held.items()), list(self._resolved.values()), list(self._owed.values()))
+        numbers = {venue: list(told) for venue, told in self._numbers.items()}
+        saved = _Saved(list(self._held.items()), list(self._resolved.values()), list(self._owed.values()), numbers)
         builtins: dict[str, object] = msgspec.to_builtins(saved)
         return builtins
 
@@ -186,6 +209,7 @@ class Positions:
         self._held = dict(saved.held)
         self._resolved = {event.market: event for event in saved.resolved}
         self._owed = {event.market: event for event in saved.owed}
+        self._numbers = {venue: dict.fromkeys(told) for venue, told in saved.numbers.items()}
 
 
 def closing_of(closed: Closed, number: int, ts_ns: int) -> tuple[RecordClosing, OrderUpdate]:

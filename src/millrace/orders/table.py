@@ -229,11 +229,11 @@ class OrderTable:
 
     def close(self, event: MarketResolved | PairsRedeemed, instruments: Mapping[InstrumentId, Instrument]) -> Closings:
         """Take a pay-out or pairs taken back: what each sub-position gave up, for the ledger and as guards see it."""
-        if isinstance(event, MarketResolved):
-            found = self._positions.resolve(event, instruments)
-        else:
-            found = self._positions.redeem(event)
-        return [self._closed(one, event.ts_ns) for one in found]
+        return [self._closed(one, event.ts_ns) for one in self._positions.close(event, instruments)]
+
+    def knows(self, event: MarketResolved | PairsRedeemed) -> bool:
+        """Tell whether an ending was told before, or changes nothing any more."""
+        return self._positions.knows(event)
 
     def close_late(self, update: OrderUpdate, instruments: Mapping[InstrumentId, Instrument]) -> Closings:
         """Return what a fill closes that was heard of after its market's end."""

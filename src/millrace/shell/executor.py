@@ -336,7 +336,7 @@ class Executor:
         if isinstance(query, OpenOrdersQuery):
             self._port.ask_open_orders(query, now_ns)
         else:
-            self._port.ask_balances(query.venue, now_ns)
+            self._port.ask_balances(query, now_ns)
 
     def _dropped(self, call: Call, queued_ns: int, now_ns: int) -> bool:
         """Tell whether a call that waited need not or may not leave any more."""

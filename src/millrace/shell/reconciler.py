@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.events import (
     AmendRefused,
     BalanceReport,
@@ -68,9 +69,10 @@ class OpenOrdersQuery(NamedTuple):
 
 
 class BalancesQuery(NamedTuple):
-    """The question what we own at a venue."""
+    """The question what we own at a venue, and which of its markets ended or turned pairs into cash since a time."""
 
     venue: str
+    since_ns: int = 0
 
 
 class OpenOrdersAnswer(NamedTuple):
@@ -82,11 +84,15 @@ class OpenOrdersAnswer(NamedTuple):
 
 
 class BalancesAnswer(NamedTuple):
-    """The statement of a venue about our money; None when it says that we ask too fast."""
+    """The statement of a venue about our money; None when it says that we ask too fast.
+
+    `endings` are what it paid without an order since the time that was asked for: news of it may have been lost.
+    """
 
     report: BalanceReport | None
     asked_ns: int
     venue: str = ""
+    endings: tuple[MarketResolved | PairsRedeemed, ...] = ()
 
 
 AccountQuery = OpenOrdersQuery | BalancesQuery
@@ -174,7 +180,8 @@ class Reconciler:
 
     def _new_cycle(self, now_ns: int) -> None:
         self._totals, self._disturbed = None, False
-        self._cycle = [_Question(BalancesQuery(self._venue), now_ns)]
+        since_ns = 0 if self.recovering else max(0, now_ns - MARGIN_NS)
+        self._cycle = [_Question(BalancesQuery(self._venue, since_ns), now_ns)]
 
     def asked(self, query: AccountQuery, now_ns: int) -> None:
         """Note that a question left, the cycle's or the regular poll's."""
@@ -219,7 +226,9 @@ class Reconciler:
         waiting = [question for question in self._cycle if isinstance(question.query, BalancesQuery)]
         if answer.report is None:
             return
-        steps.news.append(answer.report)
+        missed = [event for event in answer.endings if not self._orders.knows(event)]
+        self.differences["ending_missed"] += len(missed)
+        steps.news.extend((*missed, answer.report))
         if not waiting or waiting[0].answered:
             return
         waiting[0].answered = True

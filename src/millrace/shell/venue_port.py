@@ -8,7 +8,7 @@ from typing import Protocol
 
 from millrace.core.commands import Approved, ApprovedAmend
 from millrace.core.instrument import InstrumentId
-from millrace.shell.reconciler import OpenOrdersQuery
+from millrace.shell.reconciler import BalancesQuery, OpenOrdersQuery
 
 
 class VenuePort(Protocol):
@@ -34,6 +34,6 @@ class VenuePort(Protocol):
         """Ask which orders are open (and lately ended); the answer comes back as an `OpenOrdersAnswer`."""
         ...
 
-    def ask_balances(self, venue: str, now_ns: int) -> None:
-        """Ask what we own; the answer comes back as a `BalancesAnswer`."""
+    def ask_balances(self, query: BalancesQuery, now_ns: int) -> None:
+        """Ask what we own, and what became cash without an order; the answer comes back as a `BalancesAnswer`."""
         ...

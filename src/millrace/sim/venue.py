@@ -14,6 +14,7 @@ the order in which they were given, later than the change by the order's respons
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import Approved, ApprovedAmend, Place, Side, Style
 from millrace.core.events import (
     AdoptedOrder,
@@ -283,6 +284,10 @@ class SimVenue:
     def statement(self) -> dict[str, tuple[Money, Money]]:
         """Return what it says when it is asked what we own: all of it are balances."""
         return self.balances()
+
+    def endings(self, since_ns: int) -> tuple[MarketResolved | PairsRedeemed, ...]:  # noqa: ARG002  the line's shape
+        """Return nothing: a coin has no end."""
+        return ()
 
     @property
     def now_ns(self) -> int:

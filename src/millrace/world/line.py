@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import Approved, ApprovedAmend
 from millrace.core.events import (
     AmendRefused,
@@ -111,6 +112,10 @@ class VenueHere(Protocol):
         """Return what it says when it is asked what we own: asset -> (free, held)."""
         ...
 
+    def endings(self, since_ns: int) -> tuple[MarketResolved | PairsRedeemed, ...]:
+        """Return what became cash without an order since then, in order."""
+        ...
+
 
 class SimulatedLine:
     """The connection to one venue; it is the executor's port. `fates` counts what went wrong.
@@ -195,9 +200,9 @@ class SimulatedLine:
         """Ask which orders are open, and lately ended."""
         self._ask(_LIST, query, OpenOrdersAnswer(query.instrument, None, now_ns), now_ns)
 
-    def ask_balances(self, venue: str, now_ns: int) -> None:
-        """Ask what we own."""
-        self._ask(_BALANCES, BalancesQuery(venue), BalancesAnswer(None, now_ns, venue), now_ns)
+    def ask_balances(self, query: BalancesQuery, now_ns: int) -> None:
+        """Ask what we own, and what became cash without an order."""
+        self._ask(_BALANCES, query, BalancesAnswer(None, now_ns, query.venue), now_ns)
 
     def _ask(self, purpose: str, query: AccountQuery, refusal: AccountAnswer, now_ns: int) -> None:
         fate, arrival_ns = self._request(purpose, purpose, now_ns)
@@ -254,7 +259,8 @@ class SimulatedLine:
         else:
             query, asked_ns, fate = payload
             report = BalanceReport(query.venue, self.venue.statement(), ts_ns)
-            self._answer_question(BalancesAnswer(report, asked_ns, query.venue), fate, ts_ns)
+            endings = self.venue.endings(query.since_ns)
+            self._answer_question(BalancesAnswer(report, asked_ns, query.venue, endings), fate, ts_ns)
 
     def is_current(self, client_id: str, attempt: int) -> bool:
         """Tell whether an order has not been sent again since this attempt."""

@@ -12,7 +12,7 @@ one connection, in the order in which it was given. `docs/simulation.md` names e
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed, QuoteSource, RedeemRoute
+from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed, QuoteSource
 from millrace.core.commands import Approved, ApprovedAmend, Place, Side, Style
 from millrace.core.events import (
     AmendRefused,
@@ -61,7 +61,7 @@ from millrace.sim.prediction.venue_records import (
     Shown,
     Trade,
 )
-from millrace.sim.prediction.venue_state import FILLED_NET, PredictionState
+from millrace.sim.prediction.venue_state import FILLED_NET, PredictionState, settlement_fee
 from millrace.sim.venue import NOTHING_TO_TAKE, Delivery
 from millrace.sim.venue_log import REFUSALS
 
@@ -205,10 +205,7 @@ class PredictionVenue:
             paid += state.basis.get(instrument.id, 0) if ticks is None else instrument.cost(ticks, lots)
             fee += settlement_fee(instrument, lots) if ticks else 0
         self._write(Resolved(ts_ns, market, yes_ticks, paid, fee))
-        per_contract = settlement_fee(yes, 10**yes.lot_decimals)
-        answers.append(
-            self._answer(MarketResolved(market, yes_ticks, state.answered_ns, per_contract, paid, fee)),
-        )
+        answers.append(self._answer(state.endings[-1]))
         return self._with_balances(answers) if paid or orders else answers
 
     # Market data
@@ -255,6 +252,10 @@ class PredictionVenue:
         """Return what it says when it is asked what we own: the currency, and the contracts that are held."""
         held = {self._state.instruments[name].base: (lots, 0) for name, lots in self._state.held.items() if lots}
         return self.balances() | held
+
+    def endings(self, since_ns: int) -> tuple[MarketResolved | PairsRedeemed, ...]:
+        """Return what it paid without an order since then, in order; of very long ago it knows nothing any more."""
+        return tuple(event for event in self._state.endings if event.ts_ns >= since_ns)
 
     def positions(self) -> dict[InstrumentId, Lots]:
         """Return the contracts held of each outcome."""
@@ -386,8 +387,7 @@ class PredictionVenue:
         if lots <= 0:
             return []
         self._write(Netted(ts_ns, market, lots))
-        proceeds = yes.cost(PAYOUT_TICKS, lots)
-        return [self._answer(PairsRedeemed(market, lots, proceeds, RedeemRoute.NET, self._state.answered_ns))]
+        return [self._answer(self._state.endings[-1])]
 
     def _progress(self, order: WorkingOrder) -> OrderProgress:
         totals = (order.cum_lots, order.cum_cost, order.cum_fee)
@@ -425,12 +425,6 @@ _SAID = {
     RejectReason.OTHER: "outcomes cannot be sold here: buy the other one",
     RejectReason.BELOW_MINIMUM: "size is below the minimum",
 }
-
-
-def settlement_fee(instrument: Instrument, lots: Lots) -> Money:
-    """Return what the venue keeps of winning contracts, in the currency's ledger units, rounded up."""
-    nano = lots * terms_of(instrument)[1].settlement_flat_nano
-    return -(-nano // int(10 ** (instrument.lot_decimals + 9 - instrument.quote_decimals)))
 
 
 def _in_effect(instrument: Instrument, side: Side, limit_ticks: Ticks) -> tuple[Outcome, Ticks]:

@@ -6,20 +6,21 @@ pairs and endings, and a contract exists because somebody paid for it.
 """
 
 from base64 import b32encode
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from millrace.core.binary_events import MarketResolved, PairsRedeemed, RedeemRoute
 from millrace.core.commands import OrderState, Side
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome, half_even, outcome_id, outcome_of
 from millrace.core.order_truth import VenueOrder
 from millrace.sim.balances import Balances
 from millrace.sim.prediction.book import Book
-from millrace.sim.prediction.order import WorkingOrder
+from millrace.sim.prediction.order import WorkingOrder, terms_of
 from millrace.sim.prediction.settings import Luck, PredictionSettings
 from millrace.sim.prediction.venue_records import (
     Accepted,
@@ -34,6 +35,12 @@ from millrace.sim.prediction.venue_records import (
     Resolved,
     Shown,
 )
+
+
+def settlement_fee(instrument: Instrument, lots: Lots) -> Money:
+    """Return what the venue keeps of winning contracts, in the currency's ledger units, rounded up."""
+    nano = lots * terms_of(instrument)[1].settlement_flat_nano
+    return -(-nano // int(10 ** (instrument.lot_decimals + 9 - instrument.quote_decimals)))
 
 
 class PredictionState:
@@ -57,6 +64,8 @@ class PredictionState:
         self.numbered = 0
         self.answered_ns = 0
         self.now_ns = 0
+        self.endings: deque[MarketResolved | PairsRedeemed] = deque(maxlen=settings.ended_kept)
+        self.nettings = 0
         self._id_key = blake2b(f"{settings.venue}/{settings.seed}".encode(), digest_size=16).digest()
         self._appliers: dict[type, Callable[[Any], None]] = {
             Shown: self._shown,
@@ -185,8 +194,12 @@ class PredictionState:
         yes, no = self.pair(book.market)
         for instrument in (yes, no):
             self._give(instrument.id, record.lots)
-        self.cash.free[yes.quote] += yes.cost(PAYOUT_TICKS, record.lots)
+        proceeds = yes.cost(PAYOUT_TICKS, record.lots)
+        self.cash.free[yes.quote] += proceeds
         self._told(record.ts_ns)
+        self.nettings += 1
+        told = (record.lots, proceeds, RedeemRoute.NET, self.answered_ns, self.nettings)
+        self.endings.append(PairsRedeemed(record.market, *told))
 
     def _phase_set(self, record: PhaseSet) -> None:
         self._at(self.books[record.market], record.ts_ns).phase = record.phase
@@ -201,6 +214,8 @@ class PredictionState:
             self._give(instrument.id, self.held.get(instrument.id, 0))
         self.cash.free[yes.quote] += record.paid - record.fee
         self._told(record.ts_ns)
+        fees = (settlement_fee(yes, 10**yes.lot_decimals), record.paid, record.fee)
+        self.endings.append(MarketResolved(record.market, record.yes_ticks, self.answered_ns, *fees))
 
     def _answered_only(self, record: Rejected | Refused) -> None:
         self.now_ns = max(self.now_ns, record.ts_ns)

@@ -22,7 +22,7 @@ from millrace.core.instrument import InstrumentId
 from millrace.core.order_truth import VenueOrder
 from millrace.shell.clock import ScaledClock
 from millrace.shell.measures import VenueTime
-from millrace.shell.reconciler import BalancesAnswer, OpenOrdersAnswer, OpenOrdersQuery
+from millrace.shell.reconciler import BalancesAnswer, BalancesQuery, OpenOrdersAnswer, OpenOrdersQuery
 from millrace.shell.stream import Stream, dial, wait
 from millrace.shell.unanswered import StatusAnswer
 from millrace.sim.venue import Delivery
@@ -176,7 +176,7 @@ class RehearsalLine:
         """Ask which orders are open, and lately ended."""
         self._say(OpenOrdersQuestion(query.instrument, query.since_ns, now_ns))
 
-    def ask_balances(self, venue: str, now_ns: int) -> None:  # noqa: ARG002  a line leads to one venue
+    def ask_balances(self, query: BalancesQuery, now_ns: int) -> None:  # noqa: ARG002  a line leads to one venue
         """Ask what we own."""
         self._say(BalancesQuestion(now_ns))
 
