@@ -31,7 +31,8 @@ _MILLI_NS = 1_000_000
 _LEVELS = 3
 _VENUE_LAG_NS = 20 * _MILLI_NS
 _AGAIN_NS = (0, 400 * _MILLI_NS, 2 * _SECOND_NS)
-"""When after its beginning a planted price is told; then every ten seconds."""
+"""When after its beginning and its end a planted price is told, so that a leap can be confirmed; while it lasts, every
+ten seconds."""
 _PERIOD_NS = 10 * _SECOND_NS
 _SNAPSHOT_STEP_NS = 10_000
 _VERSIONS = 10_000_000
@@ -137,7 +138,7 @@ class _Stream:
             for told in (*(shift.starts_ns + late for late in _AGAIN_NS), *again):
                 if told < shift.ends_ns:
                     yield told, shift.number, _TRUE
-            yield shift.ends_ns, shift.number, _TRUE
+            yield from ((shift.ends_ns + late, shift.number, _TRUE) for late in _AGAIN_NS)
 
     def _garbled(self, plan: HourPlan) -> Iterator[tuple[int, int, int]]:
         for glitch in plan.glitches:
