@@ -5,6 +5,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from recorded_books import BEGAN, MARKET, write_session
 
 from millrace.core.binary_events import BinaryQuote, MarketResolved, StreamBeat, StreamReset
 from millrace.core.failure import OperatorError
@@ -13,28 +14,11 @@ from millrace.core.instrument import InstrumentId
 from millrace.research.arb_data.kalshi_books import RecordedBooks
 from millrace.research.arb_data.top_quotes import is_ladder, is_snapshot, ladder, snapshots
 
-FEES = FeeSchedule(FeeTerms(quadratic_ppm=70_000))
-BEGAN = 1_778_501_852 * 10**9
-MARKET = "KXBTC15M-26MAY110830-30"
 
 
-def write_session(folder, name, rows, *, began=BEGAN, market=MARKET):
-    columns = ("recv_ns", "exch_ts_ms", "seq", "kind", "market", "side", "price_e4", "qty_e2")
-    whole = [
-        (began + late, (began + late) // 10**6, n, kind, market, side, price, qty)
-        for n, (late, kind, side, price, qty) in enumerate(rows)
-    ]
-    pq.write_table(
-        pa.table({name: [row[place] for row in whole] for place, name in enumerate(columns)}),
-        folder / f"{name}.book.parquet",
-    )
-    watch = {
-        "event": "watch_market",
-        "recv_ns": began,
-        "market": market,
-        "payload": {"close_time": "2026-05-11T12:30:00Z", "strike": 81087.33},
-    }
-    (folder / f"{name}.control.jsonl").write_text(json.dumps(watch) + "\n")
+def FEES(series: str) -> FeeSchedule:  # noqa: N802  it stands where a table would
+    assert series == "KXBTC15M"
+    return FeeSchedule(FeeTerms(quadratic_ppm=70_000))
 
 
 SNAPSHOT = [

@@ -17,10 +17,33 @@ def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
     slots.add_argument("--out", metavar="DIR", help="write report.txt, report.json, report.html and the journal there")
     slots.add_argument("--eager", action="store_true", help="wake the strategy on every print (slower, same commands)")
     settings_flags(slots)
+    arb = strategies.add_parser("arb", help="the arbitrage desk on recorded books; ladders without sizes are looked at")
+    arb.add_argument("--data", required=True, metavar="DIR", help="recorded books, ladders, or a file of snapshots")
+    arb.add_argument("--rules", metavar="FILE", help="the rules file that binds the recorded markets")
+    settings_flags(arb)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the slot grid over a recording and report it."""
+    """Run a strategy over a recording and report it."""
+    return _run_arb(given) if given.strategy == "arb" else _run_slots(given)
+
+
+def _run_arb(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from millrace.research.arb_report import report_text
+    from millrace.shell.clock import WallClock
+    from millrace.world.arb_run import run_arb
+
+    settings = load(given, "default", **{"arb.enabled": "true", "slots.enabled": "false"})
+    rules = Path(given.rules) if given.rules else None
+    with progress_bar(given, "backtest") as progress:
+        report = run_arb(settings, Path(given.data), WallClock(), rules=rules, progress=progress)
+    print(json_text(report) if given.json else report_text(report))
+    return OK
+
+
+def _run_slots(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from millrace.research.slots_report import report_object, write_report

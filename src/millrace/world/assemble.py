@@ -49,7 +49,7 @@ from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.arb.strategy import ArbDesk
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
-from millrace.world.desk import DESK, build_desk, leg_budget, leg_valid_for_ns
+from millrace.world.desk import DESK, DeskMarkets, build_desk, leg_budget, leg_valid_for_ns
 
 SLOTS = "slots"
 VENUE_TIER = TIERS["pro"]
@@ -122,9 +122,12 @@ def traded_instrument(settings: Settings) -> Instrument:
     )
 
 
-def build_program(settings: Settings) -> Program:
-    """Return a fresh program for these settings; raises OperatorError when they leave it no strategy."""
-    desk, outcomes = build_desk(settings)
+def build_program(settings: Settings, markets: DeskMarkets | None = None) -> Program:
+    """Return a fresh program for these settings; raises OperatorError when they leave it no strategy.
+
+    `markets` are what the desk trades where that is a recording.
+    """
+    desk, outcomes = build_desk(settings, markets)
     slots = SlotGrid(SLOTS, traded_instrument(settings), settings.slots) if settings.slots.enabled else None
     spot = () if slots is None else (slots.grid.instrument,)
     strategies: tuple[Strategy, ...] = tuple(one for one in (slots, desk) if one is not None)

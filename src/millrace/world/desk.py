@@ -67,18 +67,21 @@ def _generated(seed: int, markets: int, quotes_per_sec: float) -> DeskMarkets:
     return DeskMarkets(universe.facts, rules, universe.mapping_document, rows)
 
 
-def build_desk(settings: Settings) -> tuple[ArbDesk | None, tuple[Instrument, ...]]:
-    """Return a fresh desk and the outcomes that it trades; None and none where the settings leave it out."""
-    markets = desk_markets(settings)
+def build_desk(settings: Settings, markets: DeskMarkets | None = None) -> tuple[ArbDesk | None, tuple[Instrument, ...]]:
+    """Return a fresh desk and the outcomes that it trades; None and none where the settings leave it out.
+
+    `markets` are those of a recording, where it is not the settings that say them.
+    """
+    markets = markets or desk_markets(settings)
     if markets is None:
         return None, ()
     parts = settings.arb
     return ArbDesk(DESK, markets.facts, markets.rules, parts), markets.outcomes
 
 
-def prediction_venues(settings: Settings) -> tuple[PredictionSettings, ...]:
+def prediction_venues(settings: Settings, markets: DeskMarkets | None = None) -> tuple[PredictionSettings, ...]:
     """Return the assumptions of each prediction venue that the desk trades on, in the order of their names."""
-    markets = desk_markets(settings)
+    markets = markets or desk_markets(settings)
     if markets is None:
         return ()
     cash = opening_cash(settings)

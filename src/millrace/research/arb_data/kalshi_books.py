@@ -7,7 +7,7 @@ session ends or begins the stream is broken, and says so.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,12 +56,12 @@ class Session(NamedTuple):
 
 
 class RecordedBooks:
-    """A folder of recorded sessions. `levels` is how many of a side are shown, the best first.
+    """A folder of recorded sessions. `fees` are those of a series; of each side so many `levels` are shown.
 
     Raises OperatorError when the folder holds none, or one without its control file.
     """
 
-    def __init__(self, folder: Path, fees: FeeSchedule, levels: int = 10) -> None:
+    def __init__(self, folder: Path, fees: Callable[[str], FeeSchedule], levels: int = 10) -> None:
         self._folder = folder
         self._levels = levels
         names = sorted(path.name.removesuffix(_BOOK) for path in folder.glob(f"*{_BOOK}"))
@@ -212,19 +212,20 @@ def _watched(path: Path) -> dict[str, dict[str, Any]]:
     return {line["market"]: line["payload"] for line in lines if line.get("event") == "watch_market"}
 
 
-def _facts(ticker: str, said: dict[str, Any], fees: FeeSchedule) -> MarketFacts:
+def _facts(ticker: str, said: dict[str, Any], fees: Callable[[str], FeeSchedule]) -> MarketFacts:
     event = ticker.rpartition("-")[0]
+    series = event.partition("-")[0]
     return MarketFacts(
         market=InstrumentId(VENUE, ticker),
         event=event,
         title=f"{event} above {said.get('strike')}",
-        series=event.partition("-")[0],
+        series=series,
         category="crypto",
         close_ns=time_ns(said.get("close_time") or ""),
         resolves_ns=time_ns(said.get("close_time") or ""),
         strike_type="greater",
         strike_low=said.get("strike"),
-        fees=fees,
+        fees=fees(series),
         tick=10,
         lot=_LOTS_PER_UNIT,
         min_lots=100 * _LOTS_PER_UNIT,
