@@ -4,9 +4,9 @@ import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from recorded_books import MARKET, write_session
 
 from millrace.cli import main
+from recorded_books import MARKET, write_session
 
 SECOND = 10**9
 

@@ -5,7 +5,6 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from recorded_books import BEGAN, MARKET, write_session
 
 from millrace.core.binary_events import BinaryQuote, MarketResolved, StreamBeat, StreamReset
 from millrace.core.failure import OperatorError
@@ -13,7 +12,7 @@ from millrace.core.fee_terms import FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId
 from millrace.research.arb_data.kalshi_books import RecordedBooks
 from millrace.research.arb_data.top_quotes import is_ladder, is_snapshot, ladder, snapshots
-
+from recorded_books import BEGAN, MARKET, write_session
 
 
 def FEES(series: str) -> FeeSchedule:  # noqa: N802  it stands where a table would
