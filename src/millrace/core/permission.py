@@ -72,6 +72,7 @@ class ReasonCode(StrEnum):
     EXECUTION_FAILURES = "execution_failures"
     PROBATION = "probation"
     DRAWDOWN = "drawdown"
+    EXPOSURE_LIMIT = "exposure_limit"
     DAILY_LOSS_LOCK = "daily_loss_lock"
     STORAGE_TROUBLE = "storage_trouble"
     INTENT_KEY_REUSE = "intent_key_reuse"

@@ -29,6 +29,7 @@ from millrace.risk.board import RestrictionBoard
 from millrace.risk.breaker_stop import BreakerStop, breaker_id
 from millrace.risk.breakers import Endpoint
 from millrace.risk.drawdown import Drawdown
+from millrace.risk.exposure_guard import ExposureGuard
 from millrace.risk.failure_caps import FailureCaps
 from millrace.risk.feed_guard import FeedGuard
 from millrace.risk.loss_cap import LossCap
@@ -154,10 +155,16 @@ def build_program(settings: Settings, markets: DeskMarkets | None = None) -> Pro
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),
             Drawdown(instruments, settings.stops),
+            ExposureGuard(outcomes, settings.arb.exposure, _categories(desk)),
             playbooks,
         ),
     )
     return Program(engine, orders, slots, desk, venues, client_ids.prefix, playbooks, market.firewall)
+
+
+def _categories(desk: ArbDesk | None) -> dict[InstrumentId, str]:
+    """Return the category of each market that the desk trades."""
+    return {} if desk is None else {facts.market: facts.category for facts in desk.facts}
 
 
 def _known_scopes(spot: Sequence[Instrument], outcomes: Sequence[Instrument]) -> frozenset[Scope]:
