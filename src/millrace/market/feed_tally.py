@@ -40,11 +40,14 @@ class FeedTally:
     def accepted_many(self, ts_ns: NDArray[np.int64]) -> None:
         """Count a column of them, oldest first."""
         self.verdicts[Verdict.ACCEPT] += len(ts_ns)
-        recent = ts_ns[np.searchsorted(ts_ns, (int(ts_ns[-1]) // _BUCKET_NS - _BUCKETS + 1) * _BUCKET_NS) :]
-        buckets, counts = np.unique(recent // _BUCKET_NS, return_counts=True)
-        for bucket, count in zip(buckets.tolist(), counts.tolist(), strict=True):
-            self._at(bucket * _BUCKET_NS)[0] += count
-        self.heard_ns = max(self.heard_ns, int(ts_ns[-1]))
+        newest_ns = int(ts_ns[-1])
+        last = newest_ns // _BUCKET_NS
+        recent = [at * _BUCKET_NS for at in range(max(int(ts_ns[0]) // _BUCKET_NS, last - _BUCKETS + 1), last + 1)]
+        starts = np.searchsorted(ts_ns, recent).tolist()
+        for bucket_ns, start, end in zip(recent, starts, [*starts[1:], len(ts_ns)], strict=True):
+            if end > start:
+                self._at(bucket_ns)[0] += end - start
+        self.heard_ns = max(self.heard_ns, newest_ns)
 
     def judged(self, ts_ns: int, verdict: Verdict, reasons: tuple[QuoteReason, ...]) -> None:
         """Count one that was not plainly accepted."""
@@ -63,7 +66,8 @@ class FeedTally:
         bucket = ts_ns // _BUCKET_NS
         if bucket > self._bucket:
             self._bucket = bucket
-            self._buckets = {at: kept for at, kept in self._buckets.items() if at > bucket - _BUCKETS}
+            if len(self._buckets) > 2 * _BUCKETS:
+                self._buckets = {at: kept for at, kept in self._buckets.items() if at > bucket - _BUCKETS}
             self._now = self._buckets[bucket] = [0, 0]
         return self._now
 

@@ -4,6 +4,8 @@ It is an average of the moves with a half-life of one minute, kept as integer su
 minute ends. So it does not matter whether moves come one by one or as a column, which keeps skipping exact.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,15 +35,18 @@ class JumpScale:
 
     def add_many(self, ts_ns: NDArray[np.int64], moves: NDArray[np.int64]) -> None:
         """Take columns of moves, oldest first; the same as `add` on each."""
-        buckets = ts_ns // BUCKET_NS
-        starts = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))
-        sums = np.add.reduceat(moves, starts).tolist()
-        counts = np.diff(starts, append=len(buckets)).tolist()
-        for bucket, total, count in zip(buckets[starts].tolist(), sums, counts, strict=True):
-            if bucket > self._bucket:
-                self._roll(bucket)
-            self._sum += total
-            self._count += count
+        first, last = int(ts_ns[0]) // BUCKET_NS, int(ts_ns[-1]) // BUCKET_NS
+        if last - first < len(ts_ns):
+            buckets: Sequence[int] = range(first, last + 1)
+        else:
+            buckets = np.unique(ts_ns // BUCKET_NS).tolist()
+        starts = np.searchsorted(ts_ns, [bucket * BUCKET_NS for bucket in buckets]).tolist()
+        for bucket, start, end in zip(buckets, starts, [*starts[1:], len(ts_ns)], strict=True):
+            if end > start:
+                if bucket > self._bucket:
+                    self._roll(bucket)
+                self._sum += int(moves[start:end].sum())
+                self._count += end - start
 
     def mean(self, now_ns: int) -> float:
         """Return the average as of now."""

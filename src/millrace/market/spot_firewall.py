@@ -11,7 +11,7 @@ import numpy as np
 from millrace.core.events import MarketBlock, Print, Quote
 from millrace.core.instrument import InstrumentId, Ticks
 from millrace.market.firewall_settings import FirewallSettings
-from millrace.market.spot_checks import Column, SpotRules, crossed, middles, wrong_print, wrong_quote
+from millrace.market.spot_checks import Column, SpotRules, crossed, wrong_print, wrong_quote
 from millrace.market.suspicion import Measure
 from millrace.market.watch import LATE, Opinion, Watch
 
@@ -62,19 +62,21 @@ class SpotFirewall:
 
     def block(self, event: MarketBlock) -> Column:
         """Take a block of ordinary rows; returns their times."""
-        columns = tuple(np.frombuffer(raw, dtype="<i8") for raw in event.columns)
-        watches = self._prints if len(columns) == _PRINT_COLUMNS else self._quotes
-        watch = self._watch(watches, event.instrument)
-        ts_ns, middle = columns[0], middles(columns)
+        ts_ns, one, other = (np.frombuffer(raw, dtype="<i8") for raw in event.columns[:_PRINT_COLUMNS])
+        printed = len(event.columns) == _PRINT_COLUMNS
+        watch = self._watch(self._prints if printed else self._quotes, event.instrument)
+        middle = 2 * one if printed else one + other
         if len(ts_ns) <= _FEW_ROWS:
             for at_ns, value in zip(ts_ns.tolist(), middle.tolist(), strict=True):
                 self._accept(watch, value, at_ns)
             return ts_ns
         self._accept(watch, int(middle[0]), int(ts_ns[0]))
-        near = np.diff(ts_ns) <= self._rules.max_age_ns
-        moves = np.abs(np.diff(middle))[near]
+        moves, times = np.abs(middle[1:] - middle[:-1]), ts_ns[1:]
+        near = times - ts_ns[:-1] <= self._rules.max_age_ns
+        if not near.all():
+            moves, times = moves[near], times[near]
         if len(moves):
-            watch.scale.add_many(ts_ns[1:][near], moves)
+            watch.scale.add_many(times, moves)
         watch.middle, watch.middle_ns = int(middle[-1]), int(ts_ns[-1])
         return ts_ns
 
