@@ -21,6 +21,7 @@ from millrace.cli import (
     migrate,
     rehearse,
     replay,
+    report,
     rules,
     simtest,
     snapshot,
@@ -56,6 +57,8 @@ def parser() -> Grammar:
     study.grammar(studied.add_subparsers(dest="study", metavar="STUDY", required=True))
     judged = commands.add_parser("gates", help="judge from a run's records whether it may go to its next stage")
     gates.grammar(judged.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
+    told = commands.add_parser("report", help="what a run's records say, and whether they agree with each other")
+    report.grammar(told.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
     of_rules = commands.add_parser("rules", help="the arbitrage desk's rules and mappings: look, and decide")
     rules.grammar(of_rules.add_subparsers(dest="action", metavar="ACTION", required=True))
     snapshot.grammar(commands.add_parser("snapshot", help="look at a grid's snapshot, or make one of a run"))
@@ -77,6 +80,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "kill": kill.run,
     "simtest": simtest.run,
     "gates": gates.run,
+    "report": report.run,
     "rules": rules.run,
     "snapshot": snapshot.run,
     "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),
