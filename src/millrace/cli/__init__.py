@@ -40,7 +40,7 @@ def parser() -> Grammar:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     top.set_defaults(json=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    demo.grammar(commands.add_parser("demo", help="watch the slot grid trade on the built-in market, offline"))
+    demo.grammar(commands.add_parser("demo", help="watch slot grid and desk trade on built-in markets, offline"))
     rehearse.grammar(commands.add_parser("rehearse", help="run program and venue as two processes, and kill them"))
     recorded = commands.add_parser("backtest", help="run a strategy over a recording")
     backtest.grammar(recorded.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))

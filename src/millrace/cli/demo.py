@@ -1,4 +1,4 @@
-"""`millrace demo`: the slot grid on the built-in market, live, in a folder that goes on where it was stopped.
+"""`millrace demo`: slot grid and arbitrage desk on built-in markets, live, in a folder that goes on where it stopped.
 
 On a terminal it draws a screen, anywhere else it prints a line every few seconds.
 """
@@ -35,7 +35,7 @@ def grammar(demo: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Watch the slot grid trade on the built-in market."""
+    """Watch slot grid and desk trade on built-in markets."""
     import os
     from pathlib import Path
 
@@ -45,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
     from millrace.world.start_rule import StartRule
 
     check_pace(given)
-    settings = load(given, "demo")
+    settings = load(given, "demo_desk")
     folder = Path(given.dir)
     refuse_foreign(folder)
     aside = put_aside(folder) if given.fresh else None

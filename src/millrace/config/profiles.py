@@ -16,15 +16,18 @@ _STICKY_80: dict[str, Scalar] = {
     "sizer.shadow": True,
 }
 
+_DEMO: dict[str, Scalar] = {
+    **_STICKY_80,
+    "run.seed": 21,
+    "slots.order_size_doge": 60.0,
+    "venue.base_balance": 10_000.0,
+    "venue.quote_balance": 2_000.0,
+}
+
 PROFILES: Mapping[str, Mapping[str, Scalar]] = {
     "default": {},
-    "demo": {
-        **_STICKY_80,
-        "run.seed": 21,
-        "slots.order_size_doge": 60.0,
-        "venue.base_balance": 10_000.0,
-        "venue.quote_balance": 2_000.0,
-    },
+    "demo": _DEMO,
+    "demo_desk": {**_DEMO, "arb.enabled": True},
     "demo_btc": {
         **_STICKY_80,
         "run.instrument": "kraken:BTC/USDC",
@@ -39,6 +42,7 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
         "venue.quote_balance": 2_000.0,
     },
 }
-"""demo: design section 7; its seed gives a market that moves in the first minutes. demo_btc: the same grid worth about
+"""demo: design section 7; its seed gives a market that moves in the first minutes. demo_desk: the same with the
+arbitrage desk beside it, what `millrace demo` runs. demo_btc: the same grid worth about
 the same money on BTC/USDC. legacy10: ten slots that time out, in USD mode, with an order that stays above 50 DOGE up to
 0.23 USD."""

@@ -16,6 +16,7 @@ from millrace.core.commands import Intent, OrderUpdate, Refused
 from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
 from millrace.core.strategy import Interest, SeriesSpec, View
 from millrace.strategies.arb.decide import Decider
+from millrace.strategies.arb.execution.basket import EXPOSED
 from millrace.strategies.arb.execution.baskets import Baskets
 from millrace.strategies.arb.execution.prices import Prices
 from millrace.strategies.arb.holding.holder import Holder
@@ -144,16 +145,22 @@ class ArbDesk:
 
     def status(self, view: View) -> dict[str, Any]:
         """Return what a person wants to see of the desk; strict JSON."""
-        lives = self.baskets.lives.values()
+        lives, cash_usd = self.baskets.lives.values(), self.outcomes.cash_nano / 1e9
         return {
             "markets": len(self.facts),
             "rules": self.rules.version,
             "equity_usd": self.trading.equity_nano(view) / 1e9,
+            "found": self.trading.opened + self.trading.rejected,
             "cycles": self.trading.cycles,
             "opened": self.trading.opened,
             "rejected": self.trading.rejected,
+            "reasons": dict(sorted(self.trading.reasons.items())),
+            "open_baskets": len(lives),
+            "naked_usd": sum(life.spent_nano for life in lives if life.state in EXPOSED) / 1e9,
+            "expected_usd": self.trading.expected_nano / 1e9,
+            "simulated_usd": 0.0 if self.settings.desk.live else cash_usd,
+            "realised_usd": cash_usd if self.settings.desk.live else 0.0,
             "ended": dict(self.outcomes.counts),
-            "cash_usd": self.outcomes.cash_nano / 1e9,
             "frozen": [list(pair) for pair in self.outcomes.frozen],
             "baskets": [
                 {"key": life.key, "lane": life.lane, "state": life.state.value, "matched": life.matched / 1e6,

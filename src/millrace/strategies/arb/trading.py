@@ -5,6 +5,7 @@ outcomes of a market against each other, so no two baskets may hold or work oppo
 basket, where both sides are known.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,8 @@ class _Saved(msgspec.Struct):
     rejected: int
     baskets: int
     config: str
+    reasons: dict[str, int]
+    expected_nano: NanoUsd
 
 
 class Trading:
@@ -59,6 +62,8 @@ class Trading:
         self.name = name
         self.config = ""
         self.cycles = self.opened = self.rejected = 0
+        self.reasons: Counter[str] = Counter()
+        self.expected_nano: NanoUsd = 0
         self._rules = rules
         self._joint = Joint(rules)
         self._settings = settings
@@ -158,11 +163,14 @@ class Trading:
         self._judge.opened(key, decision, view.now_ns)
         self._pending[key] = row
         self.opened += 1
+        self.expected_nano += life.expected_nano or 0
         return [msgspec.structs.replace(plan, booked=(row.book(self.name), state))]
 
     def _reject(self, decision: Decision, view: View) -> list[Intent]:
         self.rejected += 1
-        out: list[Intent] = [self._row(decision, "", view).book(self.name)]
+        row = self._row(decision, "", view)
+        self.reasons[row.reason] += 1
+        out: list[Intent] = [row.book(self.name)]
         if decision.quarantine:
             text = (
                 f"{decision.basket.direction}: an edge of {decision.basket.net_per_floor:.3f} is presumed a wrong rule"
@@ -188,6 +196,8 @@ class Trading:
         self.opened -= 1
         self.rejected += 1
         reason = Reason.DUPLICATE if "duplicate" in news.reasons else Reason.PAUSED
+        self.reasons[reason.value] += 1
+        self.expected_nano -= life.expected_nano or 0
         refused = msgspec.structs.replace(
             row, verdict="rejected", reason=reason.value, reasons=",".join((reason.value, *news.reasons)), basket=""
         )
@@ -218,7 +228,9 @@ class Trading:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        saved = _Saved(self.cycles, self.opened, self.rejected, self._made, self.config)
+        saved = _Saved(
+            self.cycles, self.opened, self.rejected, self._made, self.config, dict(self.reasons), self.expected_nano
+        )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
@@ -227,6 +239,7 @@ class Trading:
         saved = msgspec.convert(state, _Saved)
         self.cycles, self.opened, self.rejected = saved.cycles, saved.opened, saved.rejected
         self._made, self.config = saved.baskets, saved.config
+        self.reasons, self.expected_nano = Counter(saved.reasons), saved.expected_nano
 
 
 def venue_pairs(venues: set[str]) -> set[tuple[str, str]]:
