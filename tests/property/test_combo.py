@@ -15,20 +15,20 @@ from millrace.core.fee_terms import CONTRACT_LOTS, FeeSchedule, FeeTerms
 from millrace.core.instrument import Outcome
 from millrace.strategies.arb.combo.certificate import dual_payout, verify
 from millrace.strategies.arb.combo.lane import books_of, checked, prepare, setup_of
+from millrace.strategies.arb.combo.offers import Offers
 from millrace.strategies.arb.combo.records import ComboBasket, ComboFind, ComboLeg, Weight
-from millrace.strategies.arb.combo.search import search
+from millrace.strategies.arb.combo.search import Search
 from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.lanes.detector import Detector
-from millrace.strategies.arb.lanes.exact import leg_at, offer_of
+from millrace.strategies.arb.lanes.exact import leg_at
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.universe import Universe
-from millrace.strategies.arb.model import Style
 from millrace.strategies.arb.rules.assemble import rule_set
 from millrace.strategies.arb.rules.constraints import rules_of
 from millrace.strategies.arb.rules.joint import Joint
 from millrace.strategies.arb.rules.records import BucketRule, ImplicationRule, Label, Relation, TreeBits, TreeRule
 
-SETTINGS = ComboSettings(min_net_nano=1, gap=0.0)
+SETTINGS = ComboSettings(min_net_usd=1e-9, gap=0.0)
 CENT_NANO = 10_000_000
 
 
@@ -49,12 +49,16 @@ class Desk:
         self.facts = {named: facts(named, fees, **more) for named in books}
         self.books = {named: book(named, yes, no) for named, (yes, no) in books.items()}
 
-    def offer(self, taken):
-        fact, quote = self.facts.get(taken.market), self.books.get(taken.market)
-        return offer_of(taken, fact, quote, Style.TAKER, 0, quote.ts_ns) if fact and quote else None
+    def known(self, named):
+        quote = self.books.get(named)
+        return None if quote is None else (quote, quote.ts_ns)
+
+    @property
+    def offers(self) -> Offers:
+        return Offers(self.facts.get, self.known)
 
     def combo(self, chosen=SETTINGS):
-        return search(self.joint, self.offer, chosen)
+        return Search(self.joint, chosen).run(self.offers)
 
     def best_nano(self, chosen=SETTINGS) -> int:
         return max((basket.net_nano for basket in self.combo(chosen).found), default=0)
@@ -91,7 +95,7 @@ def by_force(permitted, desk) -> int:
             offer
             for name in component.markets
             for side in Outcome
-            if (offer := desk.offer(proposition(int(name.symbol[1:]), side)))
+            if (offer := desk.offers.of(proposition(int(name.symbol[1:]), side)))
         ]
         costs = []
         for offer in offers:
@@ -105,21 +109,21 @@ def by_force(permitted, desk) -> int:
     return best
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(desks())
 def test_the_best_basket_is_that_of_brute_force(case) -> None:
     permitted, desk = case
     assert desk.best_nano() == by_force(permitted, desk)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(desks(KALSHI, most_markets=2))
 def test_fees_that_are_rounded_to_a_cent_are_exact(case) -> None:
     permitted, desk = case
     assert desk.best_nano() == by_force(permitted, desk)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(desks(FeeSchedule(FeeTerms(price_ppm=10_000, min_nano=CENT_NANO)), most_markets=2, min_lots=2 * CONTRACT_LOTS))
 def test_minimums_of_fees_and_sizes_are_exact(case) -> None:
     permitted, desk = case
@@ -128,7 +132,7 @@ def test_minimums_of_fees_and_sizes_are_exact(case) -> None:
     assert all(leg.lots >= 2 * CONTRACT_LOTS for basket in desk.combo().found for leg in basket.find.legs)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(desks(KALSHI, most_markets=7))
 def test_never_less_than_any_fixed_lane(case) -> None:
     _, desk = case
@@ -221,7 +225,7 @@ def test_a_find_survives_its_journey_and_is_checked_at_its_end() -> None:
     (found,) = desk.combo().found
     find = ComboFind.read(msgspec.json.decode(msgspec.json.encode(found.find.values())))
     assert find == found.find
-    assert verify(find, desk.joint, desk.offer) == found
+    assert verify(find, desk.joint, desk.offers) == found
 
 
 def changed(find, **fields):
@@ -245,7 +249,7 @@ def changed(find, **fields):
 def test_a_spoilt_find_is_void(spoil, words) -> None:
     desk = three_venues()
     (found,) = desk.combo().found
-    said = verify(spoil(found.find), desk.joint, desk.offer)
+    said = verify(spoil(found.find), desk.joint, desk.offers)
     assert isinstance(said, str)
     assert words in said
 
@@ -254,7 +258,7 @@ def test_a_lie_about_the_sizes_only_lowers_the_proof() -> None:
     desk = three_venues()
     (found,) = desk.combo().found
     fewer = changed(found.find, legs=(found.find.legs[0]._replace(lots=CONTRACT_LOTS), *found.find.legs[1:]))
-    told = verify(fewer, desk.joint, desk.offer)
+    told = verify(fewer, desk.joint, desk.offers)
     assert isinstance(told, ComboBasket)
     assert told.payout_lots == CONTRACT_LOTS
     assert told.net_nano < 0
@@ -287,18 +291,31 @@ def test_books_too_far_apart_in_time_are_not_combined() -> None:
     assert desk.combo().found == ()
 
 
+@settings(max_examples=40, deadline=None)
+@given(desks(KALSHI, most_markets=4), st.lists(st.tuples(st.integers(0, 3), levels, levels), max_size=5))
+def test_what_a_search_keeps_changes_no_answer(case, moves) -> None:
+    _, desk = case
+    search = Search(desk.joint, SETTINGS)
+    search.run(desk.offers)
+    for number, yes, no in moves:
+        if market(number) in desk.books:
+            ts_ns = desk.books[market(number)].ts_ns + 1
+            desk.books[market(number)] = book(market(number), sorted(yes) or None, sorted(no) or None, ts_ns=ts_ns)
+        assert search.run(desk.offers) == desk.combo()
+
+
 def test_too_little_is_not_reported() -> None:
     desk = three_venues()
     earned = desk.best_nano()
-    assert desk.combo(ComboSettings(min_net_nano=earned)).found
-    assert not desk.combo(ComboSettings(min_net_nano=earned + 1)).found
+    assert desk.combo(ComboSettings(min_net_usd=earned / 1e9)).found
+    assert not desk.combo(ComboSettings(min_net_usd=(earned + 1) / 1e9)).found
 
 
 def test_a_bound_on_rounds_gives_up_and_says_nothing_unproved() -> None:
     desk = three_venues()
-    report = desk.combo(ComboSettings(min_net_nano=1, most_rounds=0))
+    report = desk.combo(ComboSettings(min_net_usd=1e-9, most_rounds=0))
     for basket in report.found:
-        assert basket == verify(basket.find, desk.joint, desk.offer)
+        assert basket == verify(basket.find, desk.joint, desk.offers)
 
 
 def test_a_scan_is_checked_before_it_counts() -> None:

@@ -4,18 +4,16 @@ This is the part that is trusted. It runs in the core when a scan's result comes
 solver, and whatever a solver's floats got wrong makes the proved payout smaller or the find void, never larger.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from millrace.core.instrument import InstrumentId, Lots, Outcome
+from millrace.strategies.arb.combo.offers import Offers
 from millrace.strategies.arb.combo.records import ComboBasket, ComboFind, ComboLeg, Weight
-from millrace.strategies.arb.lanes.exact import Offer, leg_at
-from millrace.strategies.arb.model import Proposition
+from millrace.strategies.arb.lanes.exact import leg_at
 from millrace.strategies.arb.rules.constraints import Count
 from millrace.strategies.arb.rules.joint import Joint
-
-Offers = Callable[[Proposition], Offer | None]
 
 
 def verify(find: ComboFind, joint: Joint, offers: Offers) -> ComboBasket | str:
@@ -33,7 +31,7 @@ def verify(find: ComboFind, joint: Joint, offers: Offers) -> ComboBasket | str:
         return proved
     legs = []
     for leg in find.legs:
-        offer = offers(leg.proposition)
+        offer = offers.of(leg.proposition)
         if offer is None or sum(level.lots for level in offer.levels) < leg.lots:
             return f"{leg.proposition.instrument} is not offered in that size any more"
         if leg.lots <= 0 or leg.lots % offer.fact.lot or leg.lots < offer.fact.min_lots:

@@ -12,19 +12,17 @@ import msgspec
 
 from millrace.core.binary_events import BinaryQuote, LaneScanned, LaneStatus
 from millrace.core.instrument import InstrumentId
-from millrace.strategies.arb.combo.certificate import Offers, verify
+from millrace.strategies.arb.combo.certificate import verify
+from millrace.strategies.arb.combo.offers import Known, Offers
 from millrace.strategies.arb.combo.records import ComboBasket, ComboFind
 from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.lanes.detector import Detector
-from millrace.strategies.arb.lanes.exact import Offer, offer_of
-from millrace.strategies.arb.lanes.universe import Universe
-from millrace.strategies.arb.model import MarketFacts, Proposition, Style
+from millrace.strategies.arb.lanes.universe import DOLLAR_NANO, Universe
+from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.rules.joint import Component, Joint
 from millrace.strategies.arb.rules.records import RuleSet
 
 Found = tuple[dict[str, Any], ...]
-Known = tuple[BinaryQuote, int]
-"""A book, and when it was last known to hold."""
 
 
 class _Setup(msgspec.Struct, frozen=True):
@@ -62,16 +60,16 @@ def books_of(
 
 def prepare(setup: bytes) -> Callable[[bytes], Found]:
     """Return a search over the markets of a setup: books in, finds out as an event carries them."""
-    from millrace.strategies.arb.combo.search import search  # noqa: PLC0415  the solver is large to import
+    from millrace.strategies.arb.combo.search import Search  # noqa: PLC0415  the solver is large to import
 
     given = msgspec.msgpack.decode(setup, type=_Setup)
-    joint, facts = Joint(given.rules, given.blocked), {fact.market: fact for fact in given.facts}
+    search = Search(Joint(given.rules, given.blocked), given.settings)
+    facts = {fact.market: fact for fact in given.facts}
 
     def scan(books: bytes) -> Found:
         known = {found[0].market: found for found in msgspec.msgpack.decode(books, type=list[Known])}
-        return tuple(
-            basket.find.values() for basket in search(joint, _offers(facts.get, known.get), given.settings).found
-        )
+        report = search.run(Offers(facts.get, known.get))
+        return tuple(basket.find.values() for basket in report.found)
 
     return scan
 
@@ -81,7 +79,7 @@ def checked(event: LaneScanned, detector: Detector, joint: Joint, settings: Comb
     if event.status is not LaneStatus.DONE:
         return Checked((), ())
     proved, void = [], []
-    offers = offers_of(detector)
+    offers, least_nano = offers_of(detector), round(settings.min_net_usd * DOLLAR_NANO)
     for values in event.found:
         try:
             basket = verify(ComboFind.read(values), joint, offers)
@@ -89,7 +87,7 @@ def checked(event: LaneScanned, detector: Detector, joint: Joint, settings: Comb
             basket = f"cannot be read: {error}"
         if isinstance(basket, str):
             void.append(basket)
-        elif basket.net_nano < settings.min_net_nano:
+        elif basket.net_nano < least_nano:
             void.append(f"earns {basket.net_nano} nano-dollars at the books of now")
         else:
             proved.append(basket)
@@ -108,17 +106,7 @@ def offers_of(detector: Detector) -> Offers:
         slot = universe.slots.get(market)
         return None if slot is None else universe.facts[slot]
 
-    return _offers(fact, known)
-
-
-def _offers(
-    fact_of: Callable[[InstrumentId], MarketFacts | None], known: Callable[[InstrumentId], Known | None]
-) -> Offers:
-    def offer(taken: Proposition) -> Offer | None:
-        fact, found = fact_of(taken.market), known(taken.market)
-        return None if fact is None or found is None else offer_of(taken, fact, found[0], Style.TAKER, 0, found[1])
-
-    return offer
+    return Offers(fact, known)
 
 
 def _cut(quote: BinaryQuote, most: int) -> BinaryQuote:

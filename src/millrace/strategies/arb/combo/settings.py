@@ -5,15 +5,11 @@ There is no limit in seconds: the same question has the same answer on a slow ma
 
 import msgspec
 
-from millrace.strategies.arb.model import NanoUsd
-
-SECOND_NS = 1_000_000_000
-
 
 class ComboSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The combination lane. `reporting` switches it on for reports; there is no switch that lets it trade.
 
-    `most_levels` of each outcome's book are read, `most_rounds` times worlds are added at most, `min_net_nano` is what
+    `most_levels` of each outcome's book are read, `most_rounds` times worlds are added at most, `min_net_usd` is what
     a basket has to earn for sure to be reported. The solver stops at a basket within the share `gap` of the best one;
     with a gap of 0 a large component takes a hundred times as long to gain its last cents.
     """
@@ -24,5 +20,5 @@ class ComboSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_nodes: int = 100
     most_rounds: int = 60
     gap: float = 0.01
-    min_net_nano: NanoUsd = 10_000_000
-    skew_ns: int = 2 * SECOND_NS
+    min_net_usd: float = 0.01
+    skew_sec: float = 2.0
