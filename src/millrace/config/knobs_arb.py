@@ -19,6 +19,15 @@ _VENUES: Iterable[Knob] = (
         above=0,
         spec="arb 17",
     ),
+    knob(
+        "prediction.plants_per_hour",
+        "",
+        20.0,
+        "opportunities",
+        "real opportunities planted in a simulated hour, and as many that only look like it",
+        low=0,
+        spec="arb, issue i",
+    ),
     knob("prediction.kalshi_usd", "", 5_000.0, "USD", "opening cash at kalshi", low=0, spec="arb 9"),
     knob("prediction.polymarket_usd", "", 5_000.0, "USD", "opening cash at polymarket", low=0, spec="arb 9"),
     knob(

@@ -52,12 +52,19 @@ def desk_markets(settings: Settings) -> DeskMarkets | None:
     if not settings.arb.enabled:
         return None
     chosen = settings.prediction
-    return _generated(settings.run.seed, chosen.markets, chosen.quotes_per_sec)
+    return _generated(settings.run.seed, chosen.markets, chosen.quotes_per_sec, chosen.plants_per_hour)
 
 
 @lru_cache(maxsize=4)
-def _generated(seed: int, markets: int, quotes_per_sec: float) -> DeskMarkets:
-    wanted = UniverseSettings(seed=seed, markets=markets, begins_ns=BEGINS_NS, quotes_per_sec=quotes_per_sec)
+def _generated(seed: int, markets: int, quotes_per_sec: float, plants_per_hour: float) -> DeskMarkets:
+    wanted = UniverseSettings(
+        seed=seed,
+        markets=markets,
+        begins_ns=BEGINS_NS,
+        quotes_per_sec=quotes_per_sec,
+        plants_per_hour=plants_per_hour,
+        fakes_per_hour=plants_per_hour,
+    )
     universe = generate_universe(seed, markets, settings=wanted)
     rules = parse_rules(universe.rules_document, _SOURCE, BEGINS_NS, {one.market: one for one in universe.facts})
 
