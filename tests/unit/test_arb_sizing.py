@@ -182,3 +182,14 @@ def test_an_edge_without_deviation_has_a_tick() -> None:
         assert not looks.look("k", second * SECOND, 0.03, 0.01).outlier
     assert not looks.look("k", 5 * SECOND, 0.04, 0.01).outlier
     assert looks.look("k", 6 * SECOND, 0.09, 0.01).outlier
+
+
+def test_the_same_moment_is_one_look() -> None:
+    """A cycle that decides a candidate twice has not seen it twice."""
+    looks = Looks(S)
+    for _ in range(5):
+        assert looks.look("k", 0, 0.03, 0.01).edge == 0.03
+    assert looks.look("k", SECOND, 0.05, 0.01).edge == 0.03
+    for second in range(2, 6):
+        looks.look("k", second * SECOND, 0.03, 0.01)
+    assert [looks.look("k", 6 * SECOND, 0.3, 0.01).alert for _ in range(5)] == [False] * 5

@@ -9,7 +9,6 @@ import pytest
 from millrace.core.fee_terms import CONTRACT_LOTS, FeeSchedule, FeeTerms, in_force
 from millrace.core.instrument import BinaryTerms, Instrument, InstrumentId, Outcome, outcome_id
 from millrace.orders.fees import FeeStatements, OrderFee
-from millrace.venues.forecastex import fees as forecastex
 from millrace.venues.kalshi import fees as kalshi
 from millrace.venues.polymarket import fees as polymarket
 
@@ -73,10 +72,6 @@ def test_the_other_venues_schedules(golden) -> None:
         nano = schedule.fee_nano(cents * 100, lots, maker=style == "maker")
         assert schedule.settlement_flat_nano * contracts == pytest.approx(settlement * 1e9)
         assert nano == (exact * CENT if exact is not None else pytest.approx(total * 1e9, abs=1))
-
-
-def test_a_pair_of_forecastex_costs_its_prices_only() -> None:
-    assert forecastex.SCHEDULE.fee_nano(5_000, 100 * CONTRACT_LOTS, maker=False) == 0
 
 
 @pytest.mark.parametrize(

@@ -47,14 +47,18 @@ class Looks:
         self._courses: dict[str, _Course] = {}
 
     def look(self, key: str, now_ns: int, edge: float, tick: float) -> Look:
-        """Take one look, an edge in dollars per contract; `tick` is the least deviation that can stand out."""
+        """Take one look, an edge in dollars per contract; `tick` is the least deviation that can stand out.
+
+        Looking again at the same moment is the same look: it takes the place of the one before.
+        """
         course = self._courses.pop(key, None) or _Course()
         self._courses[key] = course
         while len(self._courses) > REMEMBERED:
             del self._courses[next(iter(self._courses))]
-        recent = [one for one in course.looks if now_ns - one[0] <= self._window_ns]
+        again = bool(course.looks) and course.looks[-1][0] == now_ns
+        recent = [one for one in course.looks if 0 < now_ns - one[0] <= self._window_ns]
         outlier = self._stands_out([value for _, value in recent], edge, tick)
-        course.outliers = course.outliers + 1 if outlier else 0
+        course.outliers = (max(course.outliers, 1) if again else course.outliers + 1) if outlier else 0
         course.looks = [*recent, (now_ns, edge)][-KEPT:]
         values = [value for _, value in course.looks]
         counted = median(values) if len(values) >= self._settings.looks else min(values)

@@ -12,7 +12,8 @@ import msgspec
 
 from millrace.core.binary_events import BinaryQuote
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
-from millrace.core.instrument import Lots
+from millrace.core.instrument import InstrumentId, Lots
+from millrace.orders.fees import FeeStatements
 from millrace.risk.exposure import Claim, Exposure, MarketClaim
 from millrace.sizing.lane_bankroll import LaneBankroll
 from millrace.sizing.looks import Look, Looks
@@ -137,6 +138,7 @@ _RESTORED = ("exposure", "impact", "calibration", "lanes", "ranking", "lockup", 
 
 
 class _Saved(msgspec.Struct):
+    statements: FeeStatements
     drawdown: Drawdown
     lane_drawdown: dict[str, Drawdown]
     lane_surprise: dict[str, float]
@@ -158,6 +160,7 @@ class Decider:
         self.exposure = Exposure(self.settings.exposure)
         self.impact = ImpactBook(self.settings.economics)
         self.calibration = CalibrationBook(self.settings.economics)
+        self.statements = FeeStatements()
         self.lanes = LaneBankroll([lane for lane in LANES if self._gates[lane].enabled is not False], stake)
         self.ranking = BucketRanking(gates.ranking_seed)
         self.lockup = Lockup(stake.longest_lock_hours)
@@ -172,6 +175,10 @@ class Decider:
         self._claimed: dict[str, NanoUsd] = {}
         self._confidence: dict[str, float] = {}
         self.rules_changed(rules)
+
+    def fact(self, market: InstrumentId) -> MarketFacts | None:
+        """Return what is known of a market; None for one that the desk does not trade."""
+        return self._facts.get(market)
 
     # What it is told
 
@@ -211,6 +218,10 @@ class Decider:
     def filled(self, venue: str, lane: Lane, share_of_depth: float, signed_slippage: float) -> None:
         """Learn from one taker fill what it cost beyond its plan, dollars per contract."""
         self.impact.add(venue, lane.family, share_of_depth, signed_slippage)
+
+    def charged(self, venue: str, estimated_nano: NanoUsd, stated_nano: NanoUsd, *, maker: bool) -> None:
+        """Hold one order's estimated fee to what the venue stated (arb 6)."""
+        self.statements.add(venue, estimated_nano, stated_nano, maker=maker)
 
     def executed(self, lane: Lane, *, failed: bool) -> None:
         """Count execution failures of buckets: some in a row switch the lane off for the session (arb 10)."""
@@ -410,14 +421,34 @@ class Decider:
             reasons.append(Reason.DRAWDOWN)
         return reasons
 
+    def status(self) -> dict[str, Any]:
+        """Return what was learned and what is claimed, for people; strict JSON."""
+        return {
+            "claimed_usd": sum(claim.nano for claim in self.exposure.claims.values()) / _NANO,
+            "drawdown_multiplier": self._drawdown.multiplier,
+            "lanes": {lane.value: round(self.lanes.fraction(lane), 4) for lane in LANES},
+            "calibration": {
+                found.group: {"known": found.known, "brier": round(found.brier, 4), "alerts": list(found.alerts)}
+                for found in self.calibration.reports()
+            },
+            "fees": {
+                f"{found.venue} {'maker' if found.maker else 'taker'}": {
+                    "orders": found.orders,
+                    "mean_error_usd": found.mean_error_nano / _NANO,
+                    "discrepancy": found.is_discrepancy,
+                }
+                for found in self.statements.comparisons()
+            },
+        }
+
     # What comes back after a restart
 
     def snapshot(self) -> dict[str, Any]:
         """Return everything learned and claimed as builtins."""
         parts = {name: getattr(self, name).snapshot() for name in _RESTORED}
         saved = _Saved(
-            self._drawdown, self._lane_drawdown, self._lane_surprise, self._bucket_failures, self._claimed_ns,
-            self._claimed,
+            self.statements, self._drawdown, self._lane_drawdown, self._lane_surprise, self._bucket_failures,
+            self._claimed_ns, self._claimed,
         )  # fmt: skip
         return {**parts, "own": msgspec.to_builtins(saved)}
 
@@ -426,6 +457,7 @@ class Decider:
         for name in _RESTORED:
             getattr(self, name).restore(state[name])
         saved = msgspec.convert(state["own"], _Saved)
+        self.statements = saved.statements
         self._drawdown, self._lane_drawdown = saved.drawdown, saved.lane_drawdown
         self._lane_surprise, self._bucket_failures = saved.lane_surprise, saved.bucket_failures
         self._claimed_ns, self._claimed = saved.claimed_ns, saved.claimed

@@ -18,7 +18,7 @@ from millrace.strategies.arb.decide import Decider, Ended
 from millrace.strategies.arb.execution.basket import EXPOSED, Life, State
 from millrace.strategies.arb.execution.baskets import Baskets
 from millrace.strategies.arb.execution.prices import LOT_NANO
-from millrace.strategies.arb.model import Lane, NanoUsd
+from millrace.strategies.arb.model import Lane, NanoUsd, Style
 from millrace.strategies.arb.planning import basket_row
 from millrace.strategies.arb.telemetry.rows import DIVERGENCE, Outcome
 
@@ -67,8 +67,23 @@ class Outcomes:
                 hours=(view.now_ns - life.opened_ns) / _HOUR_NS,
             )
         )  # fmt: skip
+        if outcome is Outcome.COMPLETED:
+            self._learn(life, lane)
         self._judge.executed(lane, failed=outcome in {Outcome.UNWOUND, Outcome.NAKED})
         return [*out, row.book(self._strategy)]
+
+    def _learn(self, life: Life, lane: Lane) -> None:
+        """Hold each leg that traded as planned to its plan: price by contract, fee by order (arb 6, 8.5)."""
+        for leg in life.legs:
+            if leg.bought <= 0 or leg.tries > 1:
+                continue
+            maker = leg.style is Style.MAKER
+            planned = leg.cost_nano * leg.bought // max(life.lots, 1)
+            if leg.bought == life.lots:
+                self._judge.charged(leg.market.venue, leg.fee_planned_nano, leg.fees_nano, maker=maker)
+            if not maker and leg.depth_lots > 0:
+                slip = (leg.paid_nano - planned) / _NANO / (leg.bought / CONTRACT_LOTS)
+                self._judge.filled(leg.market.venue, lane, leg.bought / leg.depth_lots, slip)
 
     def _divergence(self, life: Life, view: View) -> list[Intent]:
         """Tell of legs that paid otherwise than the proof allows: a loss event that feeds its probability (arb 4.7)."""

@@ -161,6 +161,7 @@ class ArbDesk:
             "simulated_usd": 0.0 if self.settings.desk.live else cash_usd,
             "realised_usd": cash_usd if self.settings.desk.live else 0.0,
             "ended": dict(self.outcomes.counts),
+            "judge": self.judge.status(),
             "frozen": [list(pair) for pair in self.outcomes.frozen],
             "baskets": [
                 {"key": life.key, "lane": life.lane, "state": life.state.value, "matched": life.matched / 1e6,

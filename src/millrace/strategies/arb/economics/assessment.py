@@ -13,7 +13,7 @@ from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.core.instrument import Lots
 from millrace.strategies.arb.economics.fill import taker_fill
 from millrace.strategies.arb.economics.impact import ImpactBook
-from millrace.strategies.arb.economics.joint_fill import MOST_ENUMERATED, joint_fill, outcome_chances
+from millrace.strategies.arb.economics.joint_fill import MOST_ENUMERATED, graduated, joint_fill, outcome_chances
 from millrace.strategies.arb.economics.repair import LegMoney, leg_money, outcome_value
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.lanes.exact import Offer, leg_at
@@ -45,6 +45,11 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     carry_nano: NanoUsd
     worst_loss_nano: NanoUsd
     fill_quality: float
+
+    @property
+    def grades(self) -> tuple[float, ...]:
+        """The chance of each graduated fill, from none to all (arb 8.6)."""
+        return graduated(self.fill_probability, self.none_probability)
 
     @property
     def outcomes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

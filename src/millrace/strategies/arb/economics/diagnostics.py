@@ -29,6 +29,18 @@ class QuoteDiagnostics(NamedTuple):
     no_spread: float | None
     spread_difference: float | None
 
+    def shown(self) -> dict[str, float | None]:
+        """Return the figures for people, in dollars and fractions of one."""
+        return {
+            "probability": None if self.asks is None else self.asks.probability,
+            "overround_per_side": None if self.asks is None else self.asks.edge_per_side,
+            "bid_probability": None if self.bids is None else self.bids.probability,
+            "midpoint_gap": self.midpoint_gap,
+            "yes_spread": self.yes_spread,
+            "no_spread": self.no_spread,
+            "spread_difference": self.spread_difference,
+        }
+
 
 def decompose(yes: float, no: float) -> Decomposition:
     """Return the implied probability and the edge per side of two prices in dollars."""

@@ -12,9 +12,11 @@ import msgspec
 from millrace.core.commands import Intent, Lift, Post, Reply
 from millrace.core.events import Operator
 from millrace.core.failure import OperatorError
+from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.core.requests import NoArguments, accepted, read_arguments, refused
 from millrace.core.strategy import View
+from millrace.strategies.arb.economics.diagnostics import diagnose
 from millrace.strategies.arb.outcomes import lane_stop, safe_mode
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ class OneLane(msgspec.Struct, frozen=True):
 
     lane: LaneName
     reason: str = "operator"
+
+
+class OneMarket(msgspec.Struct, frozen=True):
+    """A market, venue:id."""
+
+    market: str
 
 
 class Acknowledge(msgspec.Struct, frozen=True):
@@ -62,6 +70,25 @@ def _status(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View) -> lis
     data = desk.status(view)
     text = f"{len(data['baskets'])} baskets open, {desk.trading.opened} opened, {desk.trading.rejected} rejected"
     return [accepted(asked, text, data)]
+
+
+def _market(desk: "ArbDesk", asked: Operator, wanted: OneMarket, view: View) -> list[Intent]:
+    try:
+        market = InstrumentId.parse(wanted.market)
+    except OperatorError as error:
+        return [refused(asked, str(error))]
+    quote = view.book(market)
+    if quote is None:
+        return [refused(asked, f"{market} has no verified quote; markets are named venue:id")]
+    fact = desk.judge.fact(market)
+    moved = fact is not None and desk.judge.moves.moved(market, fact.tick, view.now_ns)
+    against = sorted(reason.value for reason in view.tradable(market))
+    data = {
+        "against": against, "age_sec": (view.now_ns - quote.ts_ns) / 1e9, "just_moved": moved,
+        **diagnose(quote).shown(),
+    }  # fmt: skip
+    said = ", ".join(against) or "tradable"
+    return [accepted(asked, f"{market}: {said}", data)]
 
 
 def _pause_lane(desk: "ArbDesk", asked: Operator, wanted: OneLane, view: View) -> list[Intent]:
@@ -105,6 +132,7 @@ def _list_positions(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View
 ACTIONS: dict[str, DeskAction] = {
     "arb_status": DeskAction(NoArguments, _status, "what the desk holds, decided and earned"),
     "arb_positions": DeskAction(NoArguments, _list_positions, "every leg that the desk holds or works"),
+    "arb_market": DeskAction(OneMarket, _market, "a market's quote and what is against it: market=venue:id"),
     "pause_lane": DeskAction(OneLane, _pause_lane, "open nothing in a lane: lane= reason="),
     "resume_lane": DeskAction(OneLane, _resume_lane, "let a lane open baskets again: lane="),
     "acknowledge": DeskAction(Acknowledge, _acknowledge, "an exposure was seen; leave safe mode: operator= reason="),
