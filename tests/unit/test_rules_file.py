@@ -7,9 +7,11 @@ from collections import Counter
 import pytest
 
 from arb_rules import proposition
+from millrace.core.commands import Severity
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import InstrumentId, Outcome
 from millrace.strategies.arb.model import MarketFacts, Tier
+from millrace.strategies.arb.rules.alerts import rule_alerts
 from millrace.strategies.arb.rules.assemble import in_force, joined
 from millrace.strategies.arb.rules.file_format import Reason
 from millrace.strategies.arb.rules.floors import bucket_bounds, tree_bounds
@@ -252,3 +254,23 @@ def test_the_recorded_file_of_version_1(shared) -> None:
     assert kept + len(found.rejected) == 1_183 + 1_690
     assert not any(rule.exclusive or rule.label is not Label.UNKNOWN for rule in found.buckets)
     assert set(Counter(made.reason for made in found.rejected)) <= {Reason.DUPLICATE_SIGNATURE}
+
+
+def test_what_contradicts_is_a_page_at_the_start() -> None:
+    same = [pair("A"), pair("A", group_id="q") | {"left": ref("A", "no")}]
+    rules = parse([bucket(approved_by="")], pairs=same)
+    told = rule_alerts(rules, NOW)
+    assert [(alert.severity, alert.code) for alert in told] == [
+        (Severity.PAGE, "rules_contradict"),
+        (Severity.PAGE, "rules_contradict"),
+        (Severity.WARN, "rules_rejected"),
+    ]
+    assert told[-1].text.startswith("1 entries of the rules are not used: 1 not_approved")
+    assert rule_alerts(parse([bucket()]), NOW) == []
+    impossible = parse(
+        [bucket(group_id="two", legs=refs("X", "Y"))],
+        pairs=[pair("X", "P"), pair("Y", "P", group_id="q")],
+    )
+    (page,) = rule_alerts(impossible, NOW)
+    assert "cannot all be true" in page.text
+    assert all(name in page.text for name in ("two", "p", "q"))

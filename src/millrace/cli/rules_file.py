@@ -174,6 +174,8 @@ def _said(rules: "RuleSet", clashes: "tuple[Contradiction, ...]") -> dict[str, A
 
 def _load_lines(file: str, rules: "RuleSet", clashes: "tuple[Contradiction, ...]", said: dict[str, Any]) -> list[str]:
     taken = {name: said[name] for name in ("buckets", "trees", "ladders", "pairs")}
+    from millrace.strategies.arb.rules.file_format import Reason
+
     lines = [
         f"{file}: version {rules.version}",
         f"taken: {_counted(taken)}",
@@ -182,7 +184,8 @@ def _load_lines(file: str, rules: "RuleSet", clashes: "tuple[Contradiction, ...]
         f"rejected: {_counted(said['rejected']) or 'none'}",
     ]
     lines += [f"CONTRADICTION  {clash.text}" for clash in clashes]
-    lines += [f"{made.reason:<24} {made.section} {made.group_id}: {made.text}" for made in rules.rejected[:_SHOWN]]
+    first = sorted(rules.rejected, key=lambda made: not Reason(made.reason).severe)[:_SHOWN]
+    lines += [f"{made.reason:<24} {made.section} {made.group_id}: {made.text}" for made in first]
     if len(rules.rejected) > _SHOWN:
         lines.append(f"... and {len(rules.rejected) - _SHOWN} more; --json lists all")
     return lines

@@ -25,6 +25,7 @@ from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.operator.actions import operate
 from millrace.strategies.arb.outcomes import Outcomes
+from millrace.strategies.arb.rules.alerts import rule_alerts
 from millrace.strategies.arb.rules.records import RuleSet
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.trading import Trading
@@ -91,8 +92,9 @@ class ArbDesk:
             return operate(self, event, view)
         elif isinstance(event, ConfigApplied):
             self.trading.config = event.digest
-        elif isinstance(event, Started) and event.restart:
-            return self.outcomes.restarted(self.baskets, view)
+        elif isinstance(event, Started):
+            told = rule_alerts(self.rules, view.now_ns)
+            return [*told, *(self.outcomes.restarted(self.baskets, view) if event.restart else ())]
         return []
 
     def _quoted(self, quote: BinaryQuote, view: View) -> list[Intent]:
