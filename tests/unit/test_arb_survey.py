@@ -32,6 +32,7 @@ def test_a_sum_below_the_payout_counts_until_it_is_gone() -> None:
     assert found[Step.NAIVE].stretches == 1
     assert found[Step.NAIVE].best_ticks == 500
     assert found[Step.NAIVE].held_ns == 5 * SECOND - (1 + 2 * SECOND // 10)
+    assert found[Step.NAIVE].longest_ns == found[Step.NAIVE].held_ns
     assert found[Step.NAIVE].dollars is None  # no size was recorded
 
 

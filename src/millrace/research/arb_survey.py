@@ -77,12 +77,15 @@ _CHAIN = (Step.NAIVE, Step.LABEL, Step.FEES, Step.OFFERED, Step.FRESH)
 class Tally(msgspec.Struct):
     """One step of one form: moments, stretches of time, and the best edge of a basket in ticks of 1/10000 dollar.
 
+    `held_ns` is how long it stood in all, `longest_ns` at a stretch.
+
     `best_dollars` is edge times size where sizes were recorded, else None; the sum is over stretches, each at its best.
     """
 
     moments: int = 0
     stretches: int = 0
     held_ns: int = 0
+    longest_ns: int = 0
     best_ticks: float = 0.0
     dollars: float | None = None
 
@@ -227,6 +230,7 @@ class Surveyor:
     def _ended(self, tally: Tally, stretch: _Open, now_ns: int) -> None:
         tally.stretches += 1
         tally.held_ns += now_ns - stretch.since_ns
+        tally.longest_ns = max(tally.longest_ns, now_ns - stretch.since_ns)
         if self._group.sizes:
             tally.dollars = (tally.dollars or 0.0) + stretch.dollars
 
@@ -252,6 +256,7 @@ def _add(to: Tally, tally: Tally) -> None:
     to.moments += tally.moments
     to.stretches += tally.stretches
     to.held_ns += tally.held_ns
+    to.longest_ns = max(to.longest_ns, tally.longest_ns)
     to.best_ticks = max(to.best_ticks, tally.best_ticks)
     if tally.dollars is not None:
         to.dollars = (to.dollars or 0.0) + tally.dollars
@@ -273,8 +278,9 @@ def _said(tally: Tally | None) -> str:
     if tally is None or not tally.stretches:
         return "0"
     worth = "depth unknown" if tally.dollars is None else f"{tally.dollars:,.2f} dollars at the shown sizes"
-    held = tally.held_ns / 1e9
-    return f"{tally.stretches} times, {held:,.3f} s in all, best {tally.best_ticks / 100:.2f} cents, {worth}"
+    held, longest = tally.held_ns / 1e9, tally.longest_ns / 1e9
+    stood = f"{held:,.3f} s in all, {longest:,.3f} s the longest"
+    return f"{tally.stretches} times, {stood}, best {tally.best_ticks / 100:.2f} cents, {worth}"
 
 
 def _ask(seen: Seen, side: Outcome) -> Ticks | None:
