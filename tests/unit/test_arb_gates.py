@@ -210,15 +210,40 @@ def test_a_look_that_stands_out_blocks_and_three_alert() -> None:
     assert not table.decide(now_ns=NOW_NS + 20).alert
 
 
+def _lost(table: Table, realized: float) -> None:
+    table.decider.ended(
+        Ended(
+            position="x", lane=Lane.CROSS, rule="", contracts=1.0, cost=1_000.0, realized=realized, expected=realized,
+            slippage=0.0, filled=True, hours=1.0,
+        )
+    )  # fmt: skip
+
+
 def test_a_drawdown_stops_and_half_of_it_regained_begins_the_way_back() -> None:
-    """Arb 9.6."""
+    """Arb 9.6: from 5000 dollars; what was realised counts, for cash and positions are told in two messages."""
     table = Table()
     assert table.decide().opened
-    assert Reason.DRAWDOWN in table.decide(equity=3_900 * DOLLAR).reasons
-    assert Reason.DRAWDOWN in table.decide(equity=4_300 * DOLLAR).reasons
-    back = table.decide(equity=4_460 * DOLLAR)
+    _lost(table, -1_000.0)
+    assert Reason.DRAWDOWN in table.decide().reasons
+    _lost(table, 490.0)
+    assert Reason.DRAWDOWN in table.decide().reasons
+    _lost(table, 10.0)
+    back = table.decide()
     assert Reason.DRAWDOWN not in back.reasons
     assert ("drawdown", 0.25) in back.trail
+    assert ("drawdown", 0.25) in table.decide(equity=1_000 * DOLLAR).trail
+
+
+def test_a_lane_that_brings_less_than_was_expected_of_it_trades_less() -> None:
+    """Arb 9.6: a fifth of 5000 dollars is the lane's; fifty less than expected are five per cent of it."""
+    table = Table()
+    assert ("drawdown", 1.0) in table.decide().trail
+    end = Ended(
+        position="x", lane=Lane.INTRA, rule="", contracts=10.0, cost=100.0, realized=10.0, expected=60.0, slippage=0.0,
+        filled=True, hours=1.0,
+    )  # fmt: skip
+    table.decider.ended(end)
+    assert ("drawdown", 0.75) in table.decide().trail
 
 
 def test_kelly_says_no_to_a_coin_that_falls_wrong() -> None:

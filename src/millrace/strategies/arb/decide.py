@@ -17,7 +17,7 @@ from millrace.orders.fees import FeeStatements
 from millrace.risk.exposure import Claim, Exposure, MarketClaim
 from millrace.sizing.lane_bankroll import LaneBankroll
 from millrace.sizing.looks import Look, Looks
-from millrace.sizing.overlays import Drawdown, variance_shrink
+from millrace.sizing.overlays import variance_shrink
 from millrace.strategies.arb.books_at_hand import Arrivals, Hand, hand_of, styled
 from millrace.strategies.arb.economics.assessment import Assessment, Outlook, assess, resized
 from millrace.strategies.arb.economics.calibration import CalibrationBook, Forecast
@@ -51,6 +51,7 @@ from millrace.strategies.arb.staking import (
     stake_contracts,
     whole_lots,
 )
+from millrace.strategies.arb.track_record import TrackRecord
 
 _NANO = 1e9
 _SIZE_BOUND = frozenset(
@@ -134,15 +135,11 @@ class _Case(NamedTuple):
     needed: Thresholds
 
 
-_RESTORED = ("exposure", "impact", "calibration", "lanes", "ranking", "lockup", "moves", "looks")
+_RESTORED = ("exposure", "impact", "calibration", "lanes", "ranking", "lockup", "moves", "looks", "record")
 
 
 class _Saved(msgspec.Struct):
     statements: FeeStatements
-    drawdown: Drawdown
-    lane_drawdown: dict[str, Drawdown]
-    lane_surprise: dict[str, float]
-    bucket_failures: int
     claimed_ns: int
     claimed: dict[str, NanoUsd]
 
@@ -167,10 +164,7 @@ class Decider:
         self.moves = Moves(gates.moved_sec, gates.moved_ticks)
         self.looks = Looks(stake)
         self.arrivals: Arrivals | None = None
-        self._drawdown = Drawdown()
-        self._lane_drawdown: dict[str, Drawdown] = {}
-        self._lane_surprise: dict[str, float] = {}
-        self._bucket_failures = 0
+        self.record = TrackRecord(stake)
         self._claimed_ns = 0
         self._claimed: dict[str, NanoUsd] = {}
         self._confidence: dict[str, float] = {}
@@ -225,12 +219,11 @@ class Decider:
 
     def executed(self, lane: Lane, *, failed: bool) -> None:
         """Count execution failures of buckets: some in a row switch the lane off for the session (arb 10)."""
-        if lane is Lane.BUCKET:
-            self._bucket_failures = self._bucket_failures + 1 if failed else 0
+        self.record.executed(lane, failed=failed)
 
     def buckets_back(self) -> None:
         """An operator lets buckets trade again."""
-        self._bucket_failures = 0
+        self.record.bucket_failures = 0
 
     def ended(self, end: Ended) -> None:
         """Give the capital back and learn from what was realised; an expected value never stands in for it."""
@@ -243,10 +236,7 @@ class Decider:
         self.lockup.ended(end.lane, end.hours)
         if end.lane is Lane.BUCKET:
             self.ranking.ended(end.rule, per_contract)
-        self._drawdown.traded()
-        surprise = self._lane_surprise.get(end.lane, 0.0) + end.realized - end.expected
-        self._lane_surprise[end.lane] = surprise
-        self._lane_drawdown.setdefault(end.lane, Drawdown()).traded()
+        self.record.ended(end.lane, end.realized, end.expected)
 
     # Deciding
 
@@ -292,7 +282,7 @@ class Decider:
         if self.lockup.hours(basket, self._facts, context.now_ns) > self.settings.stake.longest_lock_hours:
             yield Reason.HORIZON
         if basket.lane is Lane.BUCKET and (
-            self._bucket_failures >= self.settings.gates.bucket_failures
+            self.record.bucket_failures >= self.settings.gates.bucket_failures
             or self.ranking.is_bad(basket.rule, len(basket.legs))
         ):
             yield Reason.BUCKET_RECORD
@@ -405,11 +395,8 @@ class Decider:
         return doubt(basket, self._confidence.get(basket.rule), age, error, outcomes, self.settings.stake)
 
     def _shrink(self, basket: Basket, context: Context) -> Shrink:
-        stake, equity = self.settings.stake, context.equity / _NANO
-        drawdown = self._drawdown.observe(equity, context.now_ns, stake)
-        lane = self._lane_drawdown.setdefault(basket.lane, Drawdown())
-        lane_equity = equity * stake.lane_fraction + self._lane_surprise.get(basket.lane, 0.0)
-        drawdown = min(drawdown, lane.observe(lane_equity, context.now_ns, stake))
+        stake = self.settings.stake
+        drawdown = self.record.shrink(basket.lane, context.equity / _NANO, context.now_ns)
         return Shrink(variance_shrink(self.lanes.returns(basket.lane), stake), drawdown, context.multiplier)
 
     def _stake_reasons(self, sure: Doubt, shrink: Shrink, allowed: Stake) -> list[Reason]:
@@ -425,7 +412,7 @@ class Decider:
         """Return what was learned and what is claimed, for people; strict JSON."""
         return {
             "claimed_usd": sum(claim.nano for claim in self.exposure.claims.values()) / _NANO,
-            "drawdown_multiplier": self._drawdown.multiplier,
+            "drawdown_multiplier": self.record.multiplier,
             "lanes": {lane.value: round(self.lanes.fraction(lane), 4) for lane in LANES},
             "calibration": {
                 found.group: {"known": found.known, "brier": round(found.brier, 4), "alerts": list(found.alerts)}
@@ -446,10 +433,7 @@ class Decider:
     def snapshot(self) -> dict[str, Any]:
         """Return everything learned and claimed as builtins."""
         parts = {name: getattr(self, name).snapshot() for name in _RESTORED}
-        saved = _Saved(
-            self.statements, self._drawdown, self._lane_drawdown, self._lane_surprise, self._bucket_failures,
-            self._claimed_ns, self._claimed,
-        )  # fmt: skip
+        saved = _Saved(self.statements, self._claimed_ns, self._claimed)
         return {**parts, "own": msgspec.to_builtins(saved)}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -457,10 +441,7 @@ class Decider:
         for name in _RESTORED:
             getattr(self, name).restore(state[name])
         saved = msgspec.convert(state["own"], _Saved)
-        self.statements = saved.statements
-        self._drawdown, self._lane_drawdown = saved.drawdown, saved.lane_drawdown
-        self._lane_surprise, self._bucket_failures = saved.lane_surprise, saved.bucket_failures
-        self._claimed_ns, self._claimed = saved.claimed_ns, saved.claimed
+        self.statements, self._claimed_ns, self._claimed = saved.statements, saved.claimed_ns, saved.claimed
 
 
 def _group(basket: Basket) -> str:
