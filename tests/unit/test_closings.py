@@ -144,6 +144,14 @@ def test_a_void_market_gives_each_leg_its_cost_back():
     assert [(one.proceeds, one.fee) for one in made] == [(1_200_000_000, 0)]
 
 
+def test_a_void_pays_what_the_venue_says_shared_by_cost():
+    desk = Desk()
+    desk.buy(Outcome.YES, 1, 4_000, "intra/f/b1")
+    desk.buy(Outcome.YES, 1, 2_000, "intra/f/b2")
+    made = closings(desk.step(MarketResolved(MARKET, None, 9, paid=500_000_001)))
+    assert [one.proceeds for one in made] == [333_333_334, 166_666_667]
+
+
 def test_shares_of_a_pay_out_sum_to_what_the_venue_paid():
     desk = Desk()
     for number in range(3):

@@ -230,9 +230,15 @@ def _pays(event: MarketResolved, outcome: Outcome) -> int:
 
 
 def _as_told(found: list[Closed], event: MarketResolved) -> list[Closed]:
-    """Make roundings add up to what the venue paid; a larger difference is no rounding and stays to be seen."""
+    """Make roundings add up to what the venue paid; a larger difference is no rounding and stays to be seen.
+
+    What a void pays back is the venue's own average over everything that it saw, so there its word is shared out.
+    """
     if event.paid is None or not found:
         return found
+    if event.yes_ticks is None:
+        cost = sum(one.proceeds for one in found)
+        found = [one._replace(proceeds=event.paid * one.proceeds // cost if cost else 0) for one in found]
     off, fee_off = event.paid - sum(one.proceeds for one in found), event.fee - sum(one.fee for one in found)
     if abs(off) > len(found) + 1:
         return found

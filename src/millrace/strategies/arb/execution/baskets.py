@@ -220,9 +220,14 @@ class Baskets:
         life.peak_nano = max(life.peak_nano, life.spent_nano)
 
     def tolerance(self, life: Life) -> Lots:
-        """Return the surplus that is no reason to trade: the smaller of a share and of a number (arb 11.5)."""
+        """Return the surplus that is no reason to trade: the smaller of a share and of a number (arb 11.5).
+
+        What no leg's venue would take as an order is none either: it waits for its pay-out.
+        """
         share = round(life.lots * self.settings.tolerance_share)
-        return min(share, round(self.settings.tolerance_contracts * CONTRACT_LOTS))
+        facts = [self.prices.facts[leg.market] for leg in life.legs]
+        dust = max(max(fact.min_lots, fact.lot) for fact in facts) - 1
+        return max(min(share, round(self.settings.tolerance_contracts * CONTRACT_LOTS)), dust)
 
     # Going on
 
@@ -261,10 +266,8 @@ class Baskets:
             if any(life.live(leg) for leg in before) and not lead_rests:
                 break
             share = min(life.legs[leg].held for leg in before)
-            sent = self._follow(life, life.groups[stage], share, view)
-            if sent is None:
+            if not self._follow(life, life.groups[stage], share, view, out):
                 return out + self._begin_repair(life, view)
-            out += sent
         if life.orders:
             if life.wait_ns and life.wait_ns > now_ns:
                 return out
@@ -284,31 +287,30 @@ class Baskets:
             return []
         return self._cancel(life)
 
-    def _follow(self, life: Life, group: list[int], share: Lots, view: View) -> list[Intent] | None:
-        """Send a group's legs for what those before it hold; None when that may not be any more (arb 11.2, 11.3)."""
-        out: list[Intent] = []
+    def _follow(self, life: Life, group: list[int], share: Lots, view: View, out: list[Intent]) -> bool:
+        """Send a group's legs for what those before it hold; False when that may not be any more (arb 11.2, 11.3)."""
         for leg in group:
             one = life.legs[leg]
             lots = share - one.held - life.rest_of(leg)
             if not life.live(leg) and one.target and one.held < one.target - self.tolerance(life):
-                return None
+                return False
             fact = self.prices.facts[one.market]
             lots -= lots % fact.lot
             if lots < fact.min_lots:
                 continue
             if view.now_ns - life.first_fill_ns > self._window_ns:
-                return None
+                return False
             walk = self.prices.buy(one.proposition, lots, view)
             if walk is None:
                 life.awaiting = True
                 continue
             ticks = max(walk.ticks, one.limit_ticks)
             if ticks - one.limit_ticks > round(self.settings.drift * PAYOUT_TICKS):
-                return None
+                return False
             one.target = share
             trade = Trade(leg, buys=True, other=False, lots=lots, ticks=ticks)
             out += self._send(life, trade, Role.LEG, view)
-        return out
+        return True
 
     def _settle(self, life: Life, view: View) -> list[Intent]:
         """Nothing is under way: the basket is whole, comes again as a maker, is given up, or is put right."""
