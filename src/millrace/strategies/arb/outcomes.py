@@ -146,7 +146,7 @@ def outcome_of(life: Life) -> Outcome:
     """Return how a basket ended, by what it went through."""
     if not life.traded:
         return Outcome.ABANDONED
-    if life.state is State.HELD_NAKED or (life.was_naked and life.state is not State.UNWOUND):
+    if life.was_naked:
         return Outcome.NAKED
     if life.state is State.UNWOUND:
         return Outcome.UNWOUND

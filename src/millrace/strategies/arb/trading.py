@@ -147,6 +147,7 @@ class Trading:
         taken = {
             (leg.market, outcome)
             for life in self._baskets.lives.values()
+            if life.state is not State.UNWOUND
             for leg in life.legs
             for outcome in _outcomes_of(life, leg.market)
         }

@@ -23,8 +23,8 @@ from millrace.core.instrument import InstrumentId, Lots
 from millrace.core.strategy import View
 from millrace.orders.opportunity import intent_key
 from millrace.orders.positions import CLOSING
-from millrace.risk.profit import in_dollars
 from millrace.strategies.arb.execution.basket import EXPOSED, NEXT, Life, Role, State, WorkingOrder, emptied
+from millrace.strategies.arb.execution.counting import booked, closed, count_capital, count_naked, edge_ticks
 from millrace.strategies.arb.execution.prices import Prices
 from millrace.strategies.arb.execution.repair import Trade, Way, chosen, worth_trading
 from millrace.strategies.arb.execution.settings import SECOND_NS, ExecutionSettings
@@ -87,12 +87,13 @@ class Baskets:
         if life is None:
             return []
         now_ns = view.now_ns
-        self._count_capital(life, now_ns)
+        count_capital(life, now_ns)
         if update.client_id.startswith(CLOSING):
-            self._closed(life, update, view)
+            closed(life, update, view.instrument(update.place.instrument))
         else:
-            self._booked(life, update, view)
-        self._count_naked(life, now_ns)
+            booked(life, update, view.instrument(update.place.instrument))
+            self._answered(life, update)
+        count_naked(life, now_ns, uneven=life.uneven(self.tolerance(life)))
         return self.advance(life, view)
 
     def _revived(self, update: OrderUpdate) -> Life | None:
@@ -144,80 +145,16 @@ class Baskets:
         """When `due` must be called next; None when no basket waits for time."""
         return min((life.wait_ns for life in self.lives.values() if life.wait_ns), default=None)
 
-    # Counting
-
-    def _booked(self, life: Life, update: OrderUpdate, view: View) -> None:
-        place = update.place
-        leg = life.legs[int(place.position.leg)]
-        instrument = view.instrument(place.instrument)
-        cost, fee = in_dollars(update.d_cost, instrument), in_dollars(update.d_fee, instrument)
-        leg.fees_nano += fee
-        is_other = instrument.binary is not None and instrument.binary.outcome is not leg.outcome
-        if place.side is Side.BUY:
-            leg.paid_nano += cost
-            if is_other:
-                leg.other += update.d_lots
-            else:
-                leg.bought += update.d_lots
-        else:
-            leg.received_nano += cost
-            leg.sold += update.d_lots
-        sign = place.side.sign
-        if is_other:
-            leg.other_owned += sign * update.d_lots
-        else:
-            leg.owned += sign * update.d_lots
-        if update.d_lots and not life.first_fill_ns:
-            life.first_fill_ns = update.ts_ns
-        order = life.orders.get(place.key)
-        if order is None:
+    def _answered(self, life: Life, update: OrderUpdate) -> None:
+        """Note that an order ended, or that its cancel has to be asked for once more."""
+        key = update.place.key
+        if key not in life.orders:
             return
-        order.rest = max(place.lots - update.cum_lots, 0)
-        if order.role is Role.COMPLETE and update.d_lots:
-            planned = leg.planned_nano * update.d_lots // max(life.lots, 1)
-            life.repair_nano += cost + fee - planned
-            life.repaired = True
-        elif order.role is Role.UNWIND and update.d_lots:
-            back = update.d_lots * 1_000 - cost - fee if order.buys else cost - fee
-            life.repair_nano += life.surplus_cost_nano(int(place.position.leg), update.d_lots) - back
-            life.repaired = True
         if update.state.is_terminal:
-            del life.orders[place.key], self._of[place.key]
+            del life.orders[key], self._of[key]
         elif life.cancelling and (update.state is OrderState.UNKNOWN or update.previous is update.state):
-            # Its cancel met an unknown order or was put off; it is asked for once more.
+            # Its cancel met an unknown order or was put off.
             life.cancelling, life.wait_ns = False, update.ts_ns + SECOND_NS
-
-    def _closed(self, life: Life, update: OrderUpdate, view: View) -> None:
-        place = update.place
-        leg = life.legs[int(place.position.leg)]
-        instrument = view.instrument(place.instrument)
-        leg.received_nano += in_dollars(update.d_cost, instrument)
-        leg.fees_nano += in_dollars(update.d_fee, instrument)
-        lots = -place.side.sign * update.d_lots
-        if instrument.binary is not None and instrument.binary.outcome is not leg.outcome:
-            leg.other_owned -= lots
-        else:
-            leg.owned -= lots
-        if place.purpose == "resolution":
-            leg.paid_out_nano += in_dollars(update.d_cost, instrument)
-            leg.ended = True
-
-    def _count_capital(self, life: Life, now_ns: int) -> None:
-        spent = max(life.spent_nano, 0)
-        life.capital_ns += spent * (now_ns - (life.capital_since_ns or now_ns)) // SECOND_NS
-        life.capital_since_ns = now_ns
-        life.peak_nano = max(life.peak_nano, spent)
-
-    def _count_naked(self, life: Life, now_ns: int) -> None:
-        uneven = life.uneven(self.tolerance(life))
-        if uneven and not life.naked_since_ns:
-            life.naked_since_ns = now_ns
-        elif not uneven and life.naked_since_ns:
-            life.naked_ns += now_ns - life.naked_since_ns
-            life.naked_since_ns = 0
-        if not uneven and life.matched and not life.hedged_ns:
-            life.hedged_ns = now_ns
-        life.peak_nano = max(life.peak_nano, life.spent_nano)
 
     def tolerance(self, life: Life) -> Lots:
         """Return the surplus that is no reason to trade: the smaller of a share and of a number (arb 11.5).
@@ -240,15 +177,20 @@ class Baskets:
         else:
             out = self._rest(life, view)
         if life.is_flat and life.state not in {State.WORKING, State.REPAIRING} and life.key in self.lives:
-            self._count_capital(life, view.now_ns)
+            count_capital(life, view.now_ns)
             out += self._finish(life, view)
         return out
 
     def _rest(self, life: Life, view: View) -> list[Intent]:
         """Look at a basket that is settled, held or closing: a late fill may have made it uneven."""
-        if life.orders or life.closing or life.state is State.HELD_NAKED:
+        if life.orders:
             return []
-        if life.uneven(self.tolerance(life)) and not all(leg.ended for leg in life.legs):
+        uneven = life.uneven(self.tolerance(life))
+        if life.state is State.HELD_NAKED and not uneven:
+            return self._move(life, State.HEDGED if life.matched > 0 else State.UNWOUND, view.now_ns)
+        if life.closing or life.state is State.HELD_NAKED:
+            return []
+        if uneven and not all(leg.ended for leg in life.legs):
             return self._begin_repair(life, view)
         if life.state is State.ABANDONED and life.traded:
             return self._move(life, State.HEDGED, view.now_ns)
@@ -304,9 +246,11 @@ class Baskets:
             if walk is None:
                 life.awaiting = True
                 continue
-            ticks = max(walk.ticks, one.limit_ticks)
-            if ticks - one.limit_ticks > round(self.settings.drift * PAYOUT_TICKS):
+            drift = round(self.settings.drift * PAYOUT_TICKS)
+            if walk.ticks - one.limit_ticks > drift:
                 return False
+            spare = min(drift, edge_ticks(life) // sum(map(len, life.groups[1:])))
+            ticks = max(walk.ticks, one.limit_ticks + spare - spare % fact.tick)
             one.target = share
             trade = Trade(leg, buys=True, other=False, lots=lots, ticks=ticks)
             out += self._send(life, trade, Role.LEG, view)
@@ -369,7 +313,7 @@ class Baskets:
         life.tries += 1
         life.wait_ns = now_ns + chosen_ns // self.settings.repair_tries
         allowed = self.settings.max_repair_loss * life.tries / self.settings.repair_tries
-        remedy = chosen(life, self.prices, view, self.settings.naked_risk_charge, allowed)
+        remedy = chosen(life, self.prices, view, self.settings.naked_risk_charge, allowed, life.tries)
         role = Role.COMPLETE if remedy.way is Way.COMPLETE else Role.UNWIND
         out: list[Intent] = []
         for trade in worth_trading(life, self.prices, remedy.trades):

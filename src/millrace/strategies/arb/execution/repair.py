@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
 from millrace.core.instrument import Lots, Ticks
 from millrace.core.strategy import View
 from millrace.strategies.arb.execution.basket import Life
 from millrace.strategies.arb.execution.prices import LOT_NANO, Prices, Walk
+from millrace.strategies.arb.lanes.exact import TICK_NANO
 from millrace.strategies.arb.model import NanoUsd, Proposition
 
 
@@ -61,13 +63,28 @@ def remedies(life: Life, prices: Prices, view: View, charge: float) -> list[Reme
     return sorted(found, key=lambda remedy: (remedy.loss_per_contract, ways.index(remedy.way)))
 
 
-def chosen(life: Life, prices: Prices, view: View, charge: float, most_loss: float) -> Remedy:
-    """Return the cheapest way whose loss stays within `most_loss` of the surplus' cost; holding has no limit."""
+def chosen(life: Life, prices: Prices, view: View, charge: float, most_loss: float, attempt: int) -> Remedy:
+    """Return the cheapest way whose loss stays within `most_loss` of the surplus' cost; holding has no limit.
+
+    Each attempt's limits are a tick wider, as far as the loss that is allowed leaves room for it: an order at the price
+    that was shown misses whenever that price has just moved.
+    """
     over = surplus(life)
     cost = sum(life.surplus_cost_nano(leg, lots) for leg, lots in over)
-    limit = round(cost * most_loss) * 1_000_000 // max(lots for _, lots in over)
+    limit = round(cost * most_loss) * CONTRACT_LOTS // max(lots for _, lots in over)
     found = remedies(life, prices, view, charge)
-    return next(remedy for remedy in found if remedy.way is Way.HOLD or remedy.loss_per_contract <= limit)
+    best = next(remedy for remedy in found if remedy.way is Way.HOLD or remedy.loss_per_contract <= limit)
+    if best.way is Way.HOLD:
+        return best
+    room = (limit - best.loss_per_contract) // (TICK_NANO * len(best.trades))
+    trades = [_widened(trade, prices.facts[life.legs[trade.leg].market].tick, attempt, room) for trade in best.trades]
+    return best._replace(trades=tuple(trades))
+
+
+def _widened(trade: Trade, tick: Ticks, attempt: int, room: Ticks) -> Trade:
+    more = min(attempt, room // tick) * tick
+    ticks = trade.ticks + more if trade.buys else trade.ticks - more
+    return trade._replace(ticks=min(max(ticks, tick), PAYOUT_TICKS - tick))
 
 
 def _completed(life: Life, prices: Prices, view: View) -> Remedy | None:
@@ -138,7 +155,7 @@ def _held(life: Life, prices: Prices, view: View, charge: float) -> Remedy:
 
 
 def _remedy(way: Way, trades: list[Trade], loss: NanoUsd, lots: Lots) -> Remedy:
-    return Remedy(way, tuple(trades), loss * 1_000_000 // max(lots, 1))
+    return Remedy(way, tuple(trades), loss * CONTRACT_LOTS // max(lots, 1))
 
 
 def worth_trading(life: Life, prices: Prices, trades: tuple[Trade, ...]) -> Iterator[Trade]:
