@@ -33,6 +33,7 @@ from millrace.risk.board import RestrictionBoard
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.sim.prediction.venue import PredictionSettings, PredictionVenue
 from millrace.strategies.arb.listing import outcome_instruments
+from millrace.strategies.arb.mapping.records import NO_MAP, MappingMap
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.rules.records import NO_RULES, RuleSet
 from millrace.strategies.arb.settings import ArbSettings
@@ -68,9 +69,11 @@ class World:
         settings: ArbSettings | None = None,
         fate: Callable[[str, int], Fate] = lambda _client_id, _number: Fate.WELL,
         usd: float = 1_000.0,
+        mapping: MappingMap = NO_MAP,
         **luck: Any,
     ) -> None:
         self.facts = tuple(facts)
+        self.mapping = mapping
         self.rules = rules
         self.settings = settings or ArbSettings()
         self.now_ns = 0
@@ -97,7 +100,7 @@ class World:
 
     def build(self) -> None:
         """Make the program anew, as a start does."""
-        self.desk = ArbDesk("arb", self.facts, self.rules, self.settings)
+        self.desk = ArbDesk("arb", self.facts, self.rules, self.settings, self.mapping)
         self.orders = OrderTable(ClientIds("test", ("arb",)))
         self.board = RestrictionBoard()
         self.instruments = tuple(one for fact in self.facts for one in outcome_instruments(fact))

@@ -15,6 +15,7 @@ from millrace.sim.prediction.quotes import quotes
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.prediction.universe import UniverseSettings, generate_universe
 from millrace.strategies.arb.listing import outcome_instruments
+from millrace.strategies.arb.mapping.load import parse_map
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.rules.load import parse_rules
 from millrace.strategies.arb.rules.records import RuleSet
@@ -83,7 +84,8 @@ def build_desk(settings: Settings, markets: DeskMarkets | None = None) -> tuple[
     if markets is None:
         return None, ()
     parts = settings.arb
-    return ArbDesk(DESK, markets.facts, markets.rules, parts), markets.outcomes
+    mapping = parse_map(markets.mapping.decode(), _SOURCE)
+    return ArbDesk(DESK, markets.facts, markets.rules, parts, mapping), markets.outcomes
 
 
 def prediction_venues(settings: Settings, markets: DeskMarkets | None = None) -> tuple[PredictionSettings, ...]:

@@ -22,6 +22,9 @@ from millrace.strategies.arb.execution.prices import Prices
 from millrace.strategies.arb.holding.holder import Holder
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.universe import Universe
+from millrace.strategies.arb.mapping.approvals import NO_DECISIONS, Decisions
+from millrace.strategies.arb.mapping.at_desk import MappingsAtDesk
+from millrace.strategies.arb.mapping.records import NO_MAP, MappingMap
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.operator.actions import operate
 from millrace.strategies.arb.outcomes import Outcomes
@@ -40,6 +43,7 @@ class _Saved(msgspec.Struct):
     baskets: list[Any]
     outcomes: dict[str, Any]
     holder: dict[str, Any]
+    mappings: dict[str, Any]
 
 
 class ArbDesk:
@@ -47,11 +51,21 @@ class ArbDesk:
 
     ignores: ClassVar[tuple[type, ...]] = (Print, Quote, MarketBlock)
 
-    def __init__(self, name: str, facts: Sequence[MarketFacts], rules: RuleSet, settings: ArbSettings) -> None:
+    def __init__(
+        self,
+        name: str,
+        facts: Sequence[MarketFacts],
+        rules: RuleSet,
+        settings: ArbSettings,
+        mapping: MappingMap = NO_MAP,
+        decisions: Decisions = NO_DECISIONS,
+    ) -> None:
         self.name = name
         self.facts = tuple(facts)
-        self.rules = rules
         settings = self.settings = settings.judged()
+        believed = settings.believed()
+        self.mappings = MappingsAtDesk(rules, mapping, decisions, self.facts, believed, settings.discovery)
+        rules = self.rules = self.mappings.rules
         prices = Prices({fact.market: fact for fact in self.facts})
         self.finder = Detector(Universe(self.facts, rules, settings.lanes))
         self.judge = Decider(self.facts, rules, settings)
@@ -59,6 +73,7 @@ class ArbDesk:
         self.baskets = Baskets(name, prices, settings.execution, self.outcomes.escalated, self.outcomes.ended)
         self.trading = Trading(name, rules, settings, self.finder, self.judge, self.baskets, self.outcomes)
         self.holder = Holder(self.baskets, settings.holding)
+        self._bind()
         self._due_ns = 0
         self._now_ns = 0
 
@@ -87,6 +102,7 @@ class ArbDesk:
             self.finder.reset(event.venue)
         elif isinstance(event, MarketResolved):
             self.finder.forget(event.market)
+            self.mappings.resolved(event.market, event.yes_ticks, view.now_ns)
             return self.baskets.resolved(event, view)
         elif isinstance(event, Operator):
             return operate(self, event, view)
@@ -100,21 +116,39 @@ class ArbDesk:
     def _quoted(self, quote: BinaryQuote, view: View) -> list[Intent]:
         self.finder.observe(quote)
         self.judge.observe(quote)
+        self.mappings.quoted(quote)
+        if not (self.mappings.begun or self.mappings.idle):
+            self.judge_mappings(view.now_ns)
         if not self._due_ns and self.finder.is_marked:
             self._due_ns = view.now_ns + self.settings.desk.cycle_ns
         return self.baskets.quoted(quote.market, view)
 
+    def judge_mappings(self, now_ns: int) -> None:
+        """Look at mappings and proposals; what is not in force any more is neither shown nor proved with."""
+        if self.mappings.cycle(now_ns):
+            self._bind()
+            lost = self.mappings.lost()
+            for life in self.baskets.lives.values():
+                life.downgraded = life.downgraded or life.rule in lost
+
+    def _bind(self) -> None:
+        self.finder.block(self.mappings.blocked)
+        self.trading.bind(self.mappings.blocked)
+
     def _timer(self, view: View) -> list[Intent]:
+        if self.mappings.next_ns is not None and self.mappings.next_ns <= view.now_ns:
+            self.judge_mappings(view.now_ns)
         out = self.baskets.due(view)
         out += self.holder.due(view, self.trading.equity_nano(view))
         if 0 < self._due_ns <= view.now_ns:
             self._due_ns = 0
-            out += self.trading.cycle(view)
+            out += self.trading.cycle(view, self.mappings.note_edges)
+            self.judge_mappings(view.now_ns)
         return out
 
     def interest(self) -> Interest:
         """Return the next cycle, or the next time at which a basket or a holding asks for something."""
-        wanted = (self._due_ns or None, self.baskets.next_ns, self.holder.next_ns)
+        wanted = (self._due_ns or None, self.baskets.next_ns, self.holder.next_ns, self.mappings.next_ns)
         due_ns = min((at_ns for at_ns in wanted if at_ns is not None), default=None)
         due_ns = None if due_ns is None else max(due_ns, self._now_ns)
         return Interest(deadline_ns=due_ns, heartbeat_ns=due_ns)
@@ -130,6 +164,7 @@ class ArbDesk:
             self.baskets.snapshot(),
             self.outcomes.snapshot(),
             self.holder.snapshot(),
+            self.mappings.snapshot(),
         )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins | {"now_ns": self._now_ns}
@@ -144,6 +179,8 @@ class ArbDesk:
         self.baskets.restore(saved.baskets)
         self.outcomes.restore(saved.outcomes)
         self.holder.restore(saved.holder)
+        self.mappings.restore(saved.mappings)
+        self._bind()
 
     def status(self, view: View) -> dict[str, Any]:
         """Return what a person wants to see of the desk; strict JSON."""
@@ -151,6 +188,7 @@ class ArbDesk:
         return {
             "markets": len(self.facts),
             "rules": self.rules.version,
+            "mappings": self.mappings.status(),
             "equity_usd": self.trading.equity_nano(view) / 1e9,
             "found": self.trading.opened + self.trading.rejected,
             "cycles": self.trading.cycles,

@@ -6,7 +6,7 @@ basket, where both sides are known.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -78,12 +78,21 @@ class Trading:
 
     # One cycle
 
-    def cycle(self, view: View) -> list[Intent]:
-        """Decide what changed since the last cycle; nothing changed: nothing is written and the cycle has no number."""
+    def bind(self, blocked: frozenset[str]) -> None:
+        """Prove with all rules but these: mappings in quarantine, rules that were taken back (arb 4.6, 4.8)."""
+        if blocked != self._joint.blocked:
+            self._joint = Joint(self._rules, blocked)
+
+    def cycle(self, view: View, note_edges: Callable[[Iterable[tuple[str, float]], int], None]) -> list[Intent]:
+        """Decide what changed since the last cycle; nothing changed: nothing is written and the cycle has no number.
+
+        `note_edges` is told of every edge that was found, by rule.
+        """
         found = [self._proved(basket) for basket in self._finder.candidates(view.now_ns)]
         candidates = in_turn(collapsed([basket for basket in found if basket is not None]), self.cycles)
         if not candidates:
             return []
+        note_edges(((basket.rule, basket.net_per_floor) for basket in candidates), view.now_ns)
         self.cycles += 1
         out: list[Intent] = []
         decisions = [self._decided(basket, view) for basket in candidates]

@@ -111,6 +111,10 @@ class ProposalBook:
         """Return the ids of rules that are on paper, or were taken back."""
         return frozenset(rule_id(each) for each in self if each.state is not State.ACTIVE)
 
+    def ended(self) -> frozenset[str]:
+        """Return the ids of rules that a person or a resolution took back."""
+        return frozenset(rule_id(each) for each in self if each.state in {State.REVOKED, State.REJECTED})
+
     def _move(self, proposal_id: str, state: State, by: str, note: str, now_ns: int) -> Proposal:
         each = self._proposals.get(proposal_id)
         if each is None:

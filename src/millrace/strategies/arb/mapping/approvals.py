@@ -37,6 +37,9 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     mappings: dict[str, Approval] = msgspec.field(default_factory=dict)
 
 
+NO_DECISIONS = Decisions()
+
+
 def parse_decisions(data: bytes, source: str) -> Decisions:
     """Read a file of decisions; raises OperatorError that names the file and what is wrong."""
     try:

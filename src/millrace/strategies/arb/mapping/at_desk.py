@@ -49,7 +49,8 @@ class MappingsAtDesk:
         self._verify_at_ns = 0
         self._look_at_ns = 0
         self._blocked: frozenset[str] = frozenset()
-        self._fresh = False
+        self._stirred = False
+        self.begun = False
 
     def quoted(self, quote: BinaryQuote) -> None:
         """Take a market's prices."""
@@ -68,42 +69,52 @@ class MappingsAtDesk:
         for each in list(self.proposals):
             markets = each.left.market, each.right.market
             if market in markets and all(one in self._answers for one in markets):
+                self._stirred = True
                 self.proposals.resolve(each.proposal_id, World(*(self._answers[one] for one in markets)), now_ns)
 
     @property
     def next_ns(self) -> int | None:
-        """When `cycle` is due again; None without mappings and proposals."""
+        """When `cycle` is due again; None before the first one, and without mappings and proposals."""
         wanted = [self.watch.next_ns] if self.watch.pairs() else []
         wanted += [self._look_at_ns] if self._followed else []
-        return min(wanted, default=None)
+        return min(wanted, default=None) if self.begun else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to judge at all."""
+        return not (self.watch.pairs() or self._followed)
 
     def cycle(self, now_ns: int) -> bool:
         """Judge everything that is due, and tell whether `blocked` changed since the last call."""
         if now_ns >= self._verify_at_ns and self.watch.pairs():
             self.watch.verify(self._facts, now_ns)
             self._verify_at_ns = now_ns + self.watch.settings.verify_sec * SECOND_NS
-        self.watch.cycle(now_ns)
+        stirred = self.watch.cycle(now_ns) or self._stirred or not self.begun
         if now_ns >= self._look_at_ns:
+            stirred = True
             self._look(now_ns)
             self._look_at_ns = now_ns - now_ns % _LOOK_NS + _LOOK_NS
-        before, self._blocked = self._blocked, self._not_in_force()
-        changed = not self._fresh or before != self._blocked
-        self._fresh = True
-        return changed
+        before, first = self._blocked, not self.begun
+        self.begun, self._stirred = True, False
+        if stirred:
+            self._blocked = self._not_in_force()
+        return first or before != self._blocked
 
     @property
     def blocked(self) -> frozenset[str]:
         """The ids of rules that must not trade now; before the first `cycle` all that is mapped or proposed."""
-        return self._blocked if self._fresh else self._not_in_force()
+        return self._blocked if self.begun else self._not_in_force()
 
     def _not_in_force(self) -> frozenset[str]:
         """Return the mapped and proposed rules that must not trade, and parity rules that lean on such a mapping."""
-        out = self.watch.blocked() | self.proposals.not_trading()
+        return self._with_leaning(self.watch.blocked() | self.proposals.not_trading())
+
+    def _with_leaning(self, out: frozenset[str]) -> frozenset[str]:
         return out | {rule for rule, mapping in self._leaning.items() if mapping in out}
 
-    def lost(self, rule_id: str) -> bool:
-        """Tell whether a basket's rule was mapped or proposed and is not in force: the first reason to leave it."""
-        return rule_id in self.blocked
+    def lost(self) -> frozenset[str]:
+        """Return the rules that were found wrong or taken back: the first reason to leave a position (arb 12)."""
+        return self._with_leaning(self.watch.revoked() | self.proposals.ended())
 
     def note_edges(self, edges: Iterable[tuple[str, float]], now_ns: int) -> None:
         """Take the edges in dollars that lanes found, by rule id; a fabulous one quarantines its mapping (arb 4.8)."""
@@ -151,7 +162,8 @@ class MappingsAtDesk:
             "verify_at_ns": self._verify_at_ns,
             "look_at_ns": self._look_at_ns,
             "blocked": sorted(self._blocked),
-            "fresh": self._fresh,
+            "stirred": self._stirred,
+            "begun": self.begun,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -163,7 +175,8 @@ class MappingsAtDesk:
         self._mids = {InstrumentId(venue, symbol): (ts_ns, mid) for venue, symbol, ts_ns, mid in state["mids"]}
         self._answers = {InstrumentId(venue, symbol): answer for venue, symbol, answer in state["answers"]}
         self._verify_at_ns, self._look_at_ns = state["verify_at_ns"], state["look_at_ns"]
-        self._blocked, self._fresh = frozenset(state["blocked"]), state["fresh"]
+        self._blocked, self.begun = frozenset(state["blocked"]), state["begun"]
+        self._stirred = state["stirred"] or any(kept.get(each.proposal_id) != each for each in self.proposals)
 
 
 def _later(of_file: Proposal, of_run: Proposal | None) -> Proposal:

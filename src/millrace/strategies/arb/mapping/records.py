@@ -131,6 +131,9 @@ class MappingMap(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
 
 
+NO_MAP = MappingMap()
+
+
 def joined(maps: "tuple[MappingMap, ...]") -> MappingMap:
     """Return several maps as one, so that what contradicts across files is seen."""
     return MappingMap(

@@ -171,8 +171,16 @@ class MappingWatch:
         """Return the ids of known pairs that must not trade now."""
         return frozenset(rule.group_id for rule in self.known()) - self._tiers.keys()
 
+    def revoked(self) -> frozenset[str]:
+        """Return the ids of pairs that were found wrong: positions on them are to be left (arb 12).
+
+        A pair whose market closed, or that was not compared for an hour, opens nothing and is not wrong for that.
+        """
+        wrong = (name for name, found in self._findings.items() if any(one.effect is Effect.BLOCKED for one in found))
+        return frozenset(wrong)
+
     def tier(self, pair_id: str) -> Tier:
-        """Return what a pair is worth now; NONE when it is blocked or unknown: a position on it is to be left."""
+        """Return what a pair is worth now; NONE when it may not trade, or nobody knows it."""
         return self._tiers.get(pair_id, Tier.NONE)
 
     def findings(self) -> tuple[Finding, ...]:

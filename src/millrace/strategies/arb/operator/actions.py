@@ -45,6 +45,21 @@ class Acknowledge(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Fallback(msgspec.Struct, frozen=True):
+    """Whether the fallback tier is stopped, and why."""
+
+    stopped: bool
+    reason: str = "operator"
+
+
+class OneMapping(msgspec.Struct, frozen=True):
+    """A mapped pair by its id, who decides, and why."""
+
+    mapping: str
+    operator: str
+    reason: str
+
+
 class DeskAction(NamedTuple):
     """One row of the table: the record of its arguments, what carries it out, a line that tells of it."""
 
@@ -117,6 +132,27 @@ def _acknowledge(desk: "ArbDesk", asked: Operator, seen: Acknowledge, view: View
     return [Lift(safe_mode(desk.name, "", 0).id, text, view.now_ns), reply]
 
 
+def _quarantine(desk: "ArbDesk", asked: Operator, wanted: OneMapping, view: View) -> list[Intent]:
+    if not desk.mappings.watch.quarantine(wanted.mapping, wanted.operator, wanted.reason):
+        return [refused(asked, f"no mapped pair has the id {wanted.mapping}; arb_status lists what is wrong")]
+    desk.judge_mappings(view.now_ns)
+    return [accepted(asked, f"{wanted.mapping} does not trade, and baskets on it are left, until it is released")]
+
+
+def _release(desk: "ArbDesk", asked: Operator, wanted: OneMapping, view: View) -> list[Intent]:
+    if not desk.mappings.watch.release(wanted.mapping):
+        return [refused(asked, f"nothing is held against {wanted.mapping}")]
+    desk.judge_mappings(view.now_ns)
+    return [accepted(asked, f"{wanted.mapping} is judged anew; its price samples begin again")]
+
+
+def _fallback(desk: "ArbDesk", asked: Operator, wanted: Fallback, view: View) -> list[Intent]:
+    desk.mappings.watch.stop_fallback(stopped=wanted.stopped)
+    desk.judge_mappings(view.now_ns)
+    told = "fallback mappings open nothing" if wanted.stopped else "fallback mappings trade where the settings let them"
+    return [accepted(asked, told)]
+
+
 def _list_positions(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
     del view
     rows = [
@@ -135,6 +171,9 @@ ACTIONS: dict[str, DeskAction] = {
     "arb_market": DeskAction(OneMarket, _market, "a market's quote and what is against it: market=venue:id"),
     "pause_lane": DeskAction(OneLane, _pause_lane, "open nothing in a lane: lane= reason="),
     "resume_lane": DeskAction(OneLane, _resume_lane, "let a lane open baskets again: lane="),
+    "quarantine_mapping": DeskAction(OneMapping, _quarantine, "a pair is wrong: mapping= operator= reason="),
+    "release_mapping": DeskAction(OneMapping, _release, "judge a quarantined pair anew: mapping= operator= reason="),
+    "fallback": DeskAction(Fallback, _fallback, "stop fallback mappings, or let them trade: stopped="),
     "acknowledge": DeskAction(Acknowledge, _acknowledge, "an exposure was seen; leave safe mode: operator= reason="),
 }
 """Every action of the desk by its name."""
