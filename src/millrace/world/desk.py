@@ -16,6 +16,7 @@ from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.prediction.universe import UniverseSettings, generate_universe
 from millrace.strategies.arb.listing import outcome_instruments
 from millrace.strategies.arb.mapping.load import parse_map
+from millrace.strategies.arb.mapping.records import NO_MAP
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.rules.load import parse_rules
 from millrace.strategies.arb.rules.records import RuleSet
@@ -84,7 +85,7 @@ def build_desk(settings: Settings, markets: DeskMarkets | None = None) -> tuple[
     if markets is None:
         return None, ()
     parts = settings.arb
-    mapping = parse_map(markets.mapping.decode(), _SOURCE)
+    mapping = parse_map(markets.mapping.decode(), _SOURCE) if markets.mapping else NO_MAP
     return ArbDesk(DESK, markets.facts, markets.rules, parts, mapping), markets.outcomes
 
 
