@@ -41,8 +41,9 @@ class ToyDesk:
     ignores: ClassVar[tuple[type, ...]] = (Print, Quote, MarketBlock)
 
     def __init__(self, name: str, *parts: Any, **more: Any) -> None:
-        del parts, more
+        del more
         self.name = name
+        self.facts = parts[0]
         self.seen = self.bought = 0
         self.updates = 0
 
