@@ -269,8 +269,12 @@ def test_forecasts_beside_outcomes() -> None:
     assert found.brier == pytest.approx(0.6 * 0.01 + 0.4 * 0.81)
     assert found.bins == ((pytest.approx(0.9), pytest.approx(0.6), 10),)
     assert found.alerts == ("fill_bias", "slippage_bias", "pnl_bias")
+    alerts = tuple(f"kalshi|intra|tt: {name}" for name in found.alerts)
+    assert calibration.new_alerts() == alerts
+    assert calibration.new_alerts() == ()
     again = CalibrationBook(S)
     again.restore(calibration.snapshot())
+    assert again.new_alerts() == ()
     assert again.reports() == calibration.reports()
     for number in range(250):
         again.predicted(Forecast(f"x{number}", "kalshi|intra|tt", 0.9, 0.0, 0.02))

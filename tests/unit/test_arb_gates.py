@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from arb_desk import DOLLAR, HOME, NOW_NS, Table, contracts, home_book, home_facts
-from arb_quotes import SECOND, market, no, yes
+from arb_quotes import KALSHI, SECOND, market, no, yes
 from millrace.core.binary_events import RedeemRoute
 from millrace.core.failure import OperatorError
 from millrace.core.fee_terms import CONTRACT_LOTS
@@ -156,6 +156,34 @@ def test_unknown_fees_and_unknown_depth() -> None:
     assert table.decide().reasons[:1] == (Reason.FEES_UNKNOWN,)
     legs = tuple(leg._replace(depth_lots=0) for leg in table.basket.legs)
     assert Reason.DEPTH_UNKNOWN in Table().decide(table.changed(legs=legs)).reasons
+
+
+def test_a_schedule_that_has_not_begun_says_nothing_of_now() -> None:
+    """Arb 6: effective-from times."""
+    later = replace(KALSHI, from_ns=NOW_NS + 1)
+    assert Reason.FEES_UNKNOWN in Table(facts=home_facts(fees=later)).decide().reasons
+
+
+def test_what_winners_are_charged_is_no_edge() -> None:
+    """Arb 6: a settlement fee of two cents on each contract that pays."""
+    plain = Table().decide().assessment.net_nano
+    charged = (
+        Table(facts=home_facts(fees=replace(KALSHI, settlement_flat_nano=20_000_000))).decide().assessment.net_nano
+    )
+    assert charged == plain - 42 * 20_000_000
+
+
+def test_buckets_take_turns_by_their_draws_in_the_places_of_buckets() -> None:
+    """Arb 10."""
+    table = Table()
+    ranking = BucketRanking(3)
+    pairs = [
+        table.changed(lane=lane, rule=rule) for lane, rule in ((Lane.BUCKET, "a"), (Lane.INTRA, ""), (Lane.BUCKET, "b"))
+    ]
+    for _ in range(50):
+        ranking.ended("b", 0.1)
+        ranking.ended("a", -0.1)
+    assert [one.rule for one in ranking.turns(pairs, lambda one: one, 1)] == ["b", "", "a"]
 
 
 def test_a_large_edge_between_two_markets_quarantines_the_mapping() -> None:

@@ -94,6 +94,12 @@ def test_the_maker_fee_before_july_2025_was_flat() -> None:
     assert kalshi.schedule("quadratic").fee_nano(5_000, CONTRACT_LOTS, maker=True) == 0
 
 
+def test_a_recording_is_charged_by_the_schedule_of_its_time() -> None:
+    before = kalshi.published("KXA", maker_fees=True, now_ns=kalshi.MAKER_FEES_FROM_NS - 1)
+    assert (before.from_ns, before.maker.flat_nano) == (0, 2_500_000)
+    assert kalshi.published("KXA", maker_fees=True).maker.quadratic_ppm == 17_500
+
+
 def test_a_free_polymarket_market_takes_nothing() -> None:
     assert polymarket.schedule(enabled=False, rate=None).net_lots(5_000, 7) == 7
 

@@ -225,18 +225,22 @@ class Decider:
         """An operator lets buckets trade again."""
         self.record.bucket_failures = 0
 
-    def ended(self, end: Ended) -> None:
-        """Give the capital back and learn from what was realised; an expected value never stands in for it."""
+    def ended(self, end: Ended) -> tuple[str, ...]:
+        """Give the capital back and learn from what was realised; an expected value never stands in for it.
+
+        Returns what a person should hear of forecasts that turned out to be biased, once per bias.
+        """
         self.exposure.release(end.position)
         per_contract = end.realized / end.contracts if end.contracts else 0.0
         self.calibration.came(end.position, filled=end.filled, slippage=end.slippage, profit=per_contract)
+        self.record.ended(end.lane, end.realized, end.expected)
         if end.cost <= 0:
-            return
+            return self.calibration.new_alerts()
         self.lanes.ended(end.lane, end.realized / end.cost)
         self.lockup.ended(end.lane, end.hours)
         if end.lane is Lane.BUCKET:
             self.ranking.ended(end.rule, per_contract)
-        self.record.ended(end.lane, end.realized, end.expected)
+        return self.calibration.new_alerts()
 
     # Deciding
 

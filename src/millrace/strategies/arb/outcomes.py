@@ -58,7 +58,7 @@ class Outcomes:
         self.counts[outcome.value] = self.counts.get(outcome.value, 0) + 1
         self.cash_nano += life.cash_nano
         lane, contracts = Lane(life.lane), life.full / CONTRACT_LOTS
-        self._judge.ended(
+        biases = self._judge.ended(
             Ended(
                 position=life.key, lane=lane, rule=life.rule, contracts=contracts, cost=life.peak_nano / _NANO,
                 realized=life.cash_nano / _NANO, expected=(life.expected_nano or 0) / _NANO,
@@ -67,6 +67,8 @@ class Outcomes:
                 hours=(view.now_ns - life.opened_ns) / _HOUR_NS,
             )
         )  # fmt: skip
+        for text in biases:
+            out.append(Alert(Severity.WARN, "forecast_bias", f"forecasts of {text}", view.now_ns))
         if outcome is Outcome.COMPLETED:
             self._learn(life, lane)
         self._judge.executed(lane, failed=outcome in {Outcome.UNWOUND, Outcome.NAKED})

@@ -99,7 +99,8 @@ class Trading:
         for decision in (one for one in decisions if not one.opened):
             out += self._reject(decision, view)
         begun = False
-        for decision in sorted((one for one in decisions if one.opened), key=_by_value):
+        by_value = sorted((one for one in decisions if one.opened), key=_by_value)
+        for decision in self._judge.ranking.turns(by_value, lambda one: one.basket, self.cycles):
             last = self._decided(_as_found(candidates, decision.basket), view) if begun else decision
             if last.opened:
                 out += self._open(last, view)
@@ -181,6 +182,9 @@ class Trading:
         row = self._row(decision, "", view)
         self.reasons[row.reason] += 1
         out: list[Intent] = [row.book(self.name)]
+        if decision.alert:
+            text = f"{decision.basket.direction}: the edge stood out from its last looks several times in a row"
+            out.append(Alert(Severity.WARN, "edge_outlier", text, view.now_ns))
         if decision.quarantine:
             text = (
                 f"{decision.basket.direction}: an edge of {decision.basket.net_per_floor:.3f} is presumed a wrong rule"

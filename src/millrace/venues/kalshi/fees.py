@@ -7,7 +7,7 @@ every fill is rounded up to a hundredth of a cent, and an order to the member's 
 
 from decimal import Decimal
 
-from millrace.core.fee_terms import PPM, FeeSchedule, FeeTerms
+from millrace.core.fee_terms import PPM, FeeSchedule, FeeTerms, in_force
 
 VENUE = "kalshi"
 CENT_NANO = 10_000_000
@@ -43,13 +43,14 @@ def schedule(kind: str, *, multiplier: str = "1", from_ns: int = 0, direct_membe
     return FeeSchedule(taker=terms(TAKER), maker=maker, from_ns=from_ns, source=_SOURCE)
 
 
-def published(series: str, *, maker_fees: bool = False) -> FeeSchedule:
-    """Return the schedule as published, for recordings that carry no fee fields; live markets say their own.
+def published(series: str, *, maker_fees: bool = False, now_ns: int = MAKER_FEES_FROM_NS) -> FeeSchedule:
+    """Return the schedule published for a time, for recordings that carry no fee fields; live markets say their own.
 
-    Raises nothing: every series of the venue is priced by one of the two published coefficients.
+    Every series of the venue is priced by one of the two published coefficients.
     """
     kind = "quadratic_with_maker_fees" if maker_fees else "quadratic"
     multiplier = "0.5" if series.upper().startswith(_HALF_PRICED) else "1"
-    found = schedule(kind, multiplier=multiplier, from_ns=MAKER_FEES_FROM_NS)
-    assert found is not None  # noqa: S101  the kind is one of the two above
+    dated = [schedule(kind, multiplier=multiplier, from_ns=from_ns) for from_ns in (0, MAKER_FEES_FROM_NS)]
+    found = in_force((one for one in dated if one is not None), now_ns)
+    assert found is not None  # noqa: S101  the first holds from the beginning
     return found

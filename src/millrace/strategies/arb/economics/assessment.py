@@ -131,6 +131,7 @@ def assess(
         for offer, leg in zip(takers, basket.legs, strict=True)
     ]
     net = basket.net_nano - round(max(outlook.doubtful_nano, 0.0) * lots / CONTRACT_LOTS)
+    net -= basket.floor * lots * max(offer.fees.settlement_flat_nano for offer in takers) // CONTRACT_LOTS
     whole, none, others = _legs_apart(fills, money, basket, settings.correlation)
     contracts = lots / CONTRACT_LOTS
     beyond = sum(

@@ -45,6 +45,7 @@ class Calibration(NamedTuple):
 class _Saved(msgspec.Struct):
     waiting: list[Forecast]
     done: dict[str, list[Forecast]]
+    told: list[str]
 
 
 class CalibrationBook:
@@ -54,6 +55,7 @@ class CalibrationBook:
         self._settings = settings
         self._waiting: dict[str, Forecast] = {}
         self._done: dict[str, list[Forecast]] = {}
+        self._told: list[str] = []
 
     def predicted(self, forecast: Forecast) -> None:
         """Take a prediction; a window's worth of later ones turns it stale, which is reported."""
@@ -110,16 +112,23 @@ class CalibrationBook:
         found = [self.report(group) for group in sorted(self._done)]
         return [report for report in found if report is not None]
 
+    def new_alerts(self) -> tuple[str, ...]:
+        """Return biases that passed their limits since they were last within them, each once."""
+        found = [f"{report.group}: {name}" for report in self.reports() for name in report.alerts]
+        fresh = tuple(text for text in found if text not in self._told)
+        self._told = found
+        return fresh
+
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        builtins: dict[str, Any] = msgspec.to_builtins(_Saved(list(self._waiting.values()), self._done))
+        builtins: dict[str, Any] = msgspec.to_builtins(_Saved(list(self._waiting.values()), self._done, self._told))
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         saved = msgspec.convert(state, _Saved)
         self._waiting = {forecast.intent: forecast for forecast in saved.waiting}
-        self._done = saved.done
+        self._done, self._told = saved.done, saved.told
 
 
 def _reliability(known: Sequence[Forecast]) -> tuple[tuple[float, float, int], ...]:

@@ -84,10 +84,15 @@ def market_reasons(
         yield Reason.LEG_SKEW
     if any(leg.depth_lots <= 0 for leg in basket.legs):
         yield Reason.DEPTH_UNKNOWN
-    if any(market not in facts or facts[market].fees is None for market in markets):
+    if any(not _fees_known(facts.get(market), context.now_ns) for market in markets):
         yield Reason.FEES_UNKNOWN
     if is_micro(basket, settings):
         yield Reason.MICRO_PRICE
+
+
+def _fees_known(fact: MarketFacts | None, now_ns: int) -> bool:
+    """Tell whether a market's schedule is known and has begun; what begins later says nothing of now (arb 6)."""
+    return fact is not None and fact.fees is not None and fact.fees.from_ns <= now_ns
 
 
 def is_micro(basket: Basket, settings: GateSettings) -> bool:

@@ -5,11 +5,14 @@ and a bad one loses them. The draw is a hash of seed, rule and cycle: the same r
 is never an outcome.
 """
 
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from scipy.special import betaincinv
+
+from millrace.strategies.arb.model import Basket, Lane
 
 PRIOR_MEAN = 0.002
 PRIOR_STRENGTH = 12
@@ -19,6 +22,9 @@ LEG_PENALTY = 0.00025
 """Dollars per leg beyond two."""
 _WORD = 8
 _DRAWS = 2**53
+
+
+_T = TypeVar("_T")
 
 
 class _Saved(msgspec.Struct):
@@ -54,6 +60,19 @@ class BucketRanking:
         word = blake2b(f"{self._seed}/{cycle}/{rule}".encode(), digest_size=_WORD).digest()
         place = ((int.from_bytes(word, "little") >> 11) + 0.5) / _DRAWS
         return float(betaincinv(1 + wins, 1 + losses, place)) - LEG_PENALTY * max(legs - 2, 0)
+
+    def turns(self, items: Sequence[_T], of: Callable[[_T], Basket], cycle: int) -> list[_T]:
+        """Return items with buckets in the order of this cycle's draws, in the places that buckets had."""
+        places = [place for place, item in enumerate(items) if of(item).lane is Lane.BUCKET]
+        found = list(items)
+
+        def key(place: int) -> tuple[float, str]:
+            basket = of(items[place])
+            return -self.rank(basket.rule, len(basket.legs), cycle), basket.direction
+
+        for place, drawn in zip(places, sorted(places, key=key), strict=True):
+            found[place] = items[drawn]
+        return found
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
