@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from millrace.core.commands import Alert, Book, Intent, Post, Severity
+from millrace.core.commands import Alert, Book, Intent, OrderUpdate, Post, Severity
 from millrace.core.events import Scalar
 from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.core.strategy import View
 from millrace.strategies.arb.decide import Decider, Ended
-from millrace.strategies.arb.execution.basket import EXPOSED, Life, State
+from millrace.strategies.arb.execution.basket import EXPOSED, Life, Role, State
 from millrace.strategies.arb.execution.baskets import Baskets
 from millrace.strategies.arb.execution.prices import LOT_NANO
 from millrace.strategies.arb.model import Lane, NanoUsd, Style
@@ -63,7 +63,7 @@ class Outcomes:
                 position=life.key, lane=lane, rule=life.rule, contracts=contracts, cost=life.peak_nano / _NANO,
                 realized=life.cash_nano / _NANO, expected=(life.expected_nano or 0) / _NANO,
                 slippage=row.slippage_nano / _NANO / contracts if contracts else 0.0,
-                filled=outcome is Outcome.COMPLETED and life.matched >= life.lots,
+                filled=outcome is Outcome.COMPLETED and life.most_matched >= life.lots,
                 hours=(view.now_ns - life.opened_ns) / _HOUR_NS,
             )
         )  # fmt: skip
@@ -86,6 +86,21 @@ class Outcomes:
             if not maker and leg.depth_lots > 0:
                 slip = (leg.paid_nano - planned) / _NANO / (leg.bought / CONTRACT_LOTS)
                 self._judge.filled(leg.market.venue, lane, leg.bought / leg.depth_lots, slip)
+
+    def filled(self, life: Life, update: OrderUpdate) -> None:
+        """Learn from a leg that took what it cost beyond its plan: dollars per contract, at its share of the depth."""
+        leg = life.legs[int(update.place.position.leg)]
+        order = life.orders.get(update.place.key)
+        if order is None or order.role is not Role.LEG or leg.style is not Style.TAKER or not leg.depth_lots:
+            return
+        contracts = leg.bought / CONTRACT_LOTS
+        planned = leg.cost_nano / max(life.lots, 1) * CONTRACT_LOTS
+        self._judge.filled(
+            leg.market.venue,
+            Lane(life.lane),
+            leg.bought / leg.depth_lots,
+            (leg.paid_nano / contracts - planned) / _NANO,
+        )
 
     def _divergence(self, life: Life, view: View) -> list[Intent]:
         """Tell of legs that paid otherwise than the proof allows: a loss event that feeds its probability (arb 4.7)."""

@@ -170,7 +170,7 @@ def basket_row(life: Life, outcome: Outcome, now_ns: int, *, live: bool) -> Bask
         basket=life.key if not life.rows else f"{life.key}/late{life.rows}", decision_id=life.decision,
         opportunity=life.opportunity, family=life.family, lane=life.lane, lane_family=life.lane_family,
         style=life.style, rule=life.rule, label=life.label, tier=life.tier, cluster=life.cluster, legs=legs,
-        floor=life.floor, lots=life.lots, matched_lots=life.matched, outcome=outcome.value,
+        floor=life.floor, lots=life.lots, matched_lots=life.most_matched, outcome=outcome.value,
         detected_nano=life.detected_nano, expected_nano=life.expected_nano,
         simulated_nano=None if live else life.cash_nano, realised_nano=life.cash_nano if live else None,
         bought_nano=bought, proceeds_nano=sum(leg.received_nano for leg in life.legs), fee_nano=fees,

@@ -111,7 +111,7 @@ class Life(msgspec.Struct, kw_only=True):
 
     `wait_ns` is the next time at which it asks for something; 0 while only news can. `diverged`: a leg paid otherwise
     than the proof allows. `closing`: an exit was decided, so what is held is given back as prices allow. `rows` counts
-    its rows so far, and `awaiting` says that a next leg waits for a book.
+    its rows so far, `awaiting` says that a next leg waits for a book, and `most_matched` outlives an exit.
     """
 
     key: str
@@ -144,6 +144,7 @@ class Life(msgspec.Struct, kw_only=True):
     cancelling: bool = False
     awaiting: bool = False
     rows: int = 0
+    most_matched: Lots = 0
     repaired_ns: int = 0
     first_fill_ns: int = 0
     hedged_ns: int = 0
@@ -221,4 +222,5 @@ def emptied(life: Life) -> Life:
     return structs.replace(
         life, legs=legs, orders={}, rows=life.rows + 1, first_fill_ns=0, hedged_ns=0, naked_since_ns=0, naked_ns=0,
         capital_since_ns=0, capital_ns=0, peak_nano=0, repair_nano=0, closing="", wait_ns=0, cancelling=False,
+        most_matched=0,
     )  # fmt: skip

@@ -40,11 +40,17 @@ Ended = Callable[[Life, View], list[Intent]]
 class Baskets:
     """Lives by their key. What it returns are intents, which the engine gates like any others.
 
-    `escalated` is told of a basket whose repair gave up, `ended` of one whose last cash is in.
+    `escalated` is told of a basket whose repair gave up, `ended` of one whose last cash is in, `filled` of each fill.
     """
 
     def __init__(
-        self, strategy: str, prices: Prices, settings: ExecutionSettings, escalated: Ended, ended: Ended
+        self,
+        strategy: str,
+        prices: Prices,
+        settings: ExecutionSettings,
+        escalated: Ended,
+        ended: Ended,
+        filled: Callable[[Life, OrderUpdate], None],
     ) -> None:
         self.strategy = strategy
         self.lives: dict[str, Life] = {}
@@ -52,6 +58,7 @@ class Baskets:
         self.settings = settings
         self._escalated = escalated
         self._ended = ended
+        self._filled = filled
         self._of: dict[str, Life] = {}
         self._groups: dict[str, Life] = {}
         self._past: dict[str, Life] = {}
@@ -92,6 +99,8 @@ class Baskets:
             closed(life, update, view.instrument(update.place.instrument))
         else:
             booked(life, update, view.instrument(update.place.instrument))
+            if update.d_lots and update.place.side is Side.BUY:
+                self._filled(life, update)
             self._answered(life, update)
         count_naked(life, now_ns, uneven=life.uneven(self.tolerance(life)))
         return self.advance(life, view)

@@ -82,6 +82,7 @@ def count_naked(life: Life, now_ns: int, *, uneven: bool) -> None:
     elif not uneven and life.naked_since_ns:
         life.naked_ns += now_ns - life.naked_since_ns
         life.naked_since_ns = 0
+    life.most_matched = max(life.most_matched, life.matched)
     if not uneven and life.matched and not life.hedged_ns:
         life.hedged_ns = now_ns
     life.peak_nano = max(life.peak_nano, life.spent_nano)
