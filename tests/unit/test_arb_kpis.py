@@ -88,7 +88,7 @@ def facts_of(decisions, baskets, flows=None, **more):
     for flow in flows:
         carried[flow.basket] = carried.get(flow.basket, 0) - flow.cash_nano + flow.fee_nano
     fields = {
-        "decisions": tuple(decisions), "baskets": tuple(baskets), "flows": tuple(flows), "carried_nano": carried,
+        "decisions": tuple(decisions), "baskets": tuple(baskets), "flows": tuple(flows), "carried_nano": carried, "present": {row.cycle: frozenset(VENUES) for row in decisions},
         "venue_cash": cash, "live_orders": {}, "cooldown_ns": COOLDOWN, "paper": True,
     }  # fmt: skip
     return ArbFacts(**{**fields, **more})
@@ -283,7 +283,9 @@ def test_17_run_gates_of_a_large_run():
         (
             "cycles_with_all_venues",
             facts_of(
-                [decision(0), *(decision(7 * number, legs=(leg("kalshi", DOLLAR),)) for number in range(1, 9))], []
+                [decision(7 * number) for number in range(9)],
+                [],
+                present={0: frozenset(VENUES), 1: frozenset(VENUES[:1])},
             ),
         ),
     ],

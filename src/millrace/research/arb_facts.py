@@ -35,7 +35,8 @@ class ArbFacts(NamedTuple):
     """One run of the desk.
 
     `carried_nano` is what the ledger's positions of each basket have cost so far, fees included, None where there is no
-    ledger. `live_orders` are the orders without an end by venue. `paper`: cash stands in the simulated column.
+    ledger. `live_orders` are the orders without an end by venue, `present` the venues that told prices in each cycle.
+    `paper`: cash stands in the simulated column.
     """
 
     decisions: tuple[DecisionRow, ...]
@@ -44,6 +45,7 @@ class ArbFacts(NamedTuple):
     carried_nano: dict[str, int] | None
     venue_cash: dict[str, VenueCash]
     live_orders: dict[str, int]
+    present: dict[int, frozenset[str]]
     cooldown_ns: int
     paper: bool
 

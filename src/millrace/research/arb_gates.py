@@ -13,6 +13,7 @@ from millrace.strategies.arb.model import Lane
 from millrace.strategies.arb.telemetry.rows import OPENED
 
 _ACCEPTED = "accept"
+_TOGETHER = 0.5
 _PARITY = {Lane.PARITY.value}
 _MAPPED = {Lane.CROSS.value}
 
@@ -28,11 +29,10 @@ class RunGate(NamedTuple):
 
 def run_gates(facts: ArbFacts, pairs: list[Pair], found: tuple[Identity, ...]) -> tuple[RunGate, ...]:
     """Return the gates of a run."""
-    cycles: dict[int, set[str]] = {}
-    for row in facts.decisions:
-        cycles.setdefault(row.cycle, set()).update(leg.venue for leg in row.legs)
-    everywhere = {venue for venues in cycles.values() for venue in venues}
-    together = sum(venues == everywhere for venues in cycles.values()) / len(cycles) if len(everywhere) > 1 else None
+    cycles = {row.cycle for row in facts.decisions}
+    everywhere = set(facts.venue_cash)
+    together = sum(everywhere <= facts.present.get(cycle, frozenset()) for cycle in cycles)
+    share = together / len(cycles) if cycles and len(everywhere) > 1 else None
     lanes = {name: rows for name, rows in by_scope(pairs, lambda pair: pair.decision.lane).items() if name in set(Lane)}
     busy = [rows for rows in lanes.values() if len(rows) >= 40]  # noqa: PLR2004  arb 17: lanes with >= 40 detections
     active = sum(sum(pair.decision.verdict == OPENED for pair in rows) >= 3 for rows in busy)  # noqa: PLR2004
@@ -42,7 +42,7 @@ def run_gates(facts: ArbFacts, pairs: list[Pair], found: tuple[Identity, ...]) -
     return (
         _least("cycles", len(cycles), 10),
         _least("decision_rows", len(facts.decisions), 200),
-        RunGate("cycles_with_all_venues", together, ">= 0.5", None if together is None else together >= 0.5),  # noqa: PLR2004
+        RunGate("cycles_with_all_venues", share, f">= {_TOGETHER}", None if share is None else share >= _TOGETHER),
         _least("mapped_pairs_covered", _rules(pairs, _MAPPED), 20),
         _least("parity_rules_covered", _rules(pairs, _PARITY), 4),
         _least("lanes_that_opened", active, 2),
