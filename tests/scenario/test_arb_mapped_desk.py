@@ -7,7 +7,7 @@ import pytest
 
 from arb_world import SECOND, World
 from millrace.core.binary_events import BinaryQuote, BookLevel, QuoteSource
-from millrace.core.commands import Reply
+from millrace.core.commands import Alert, Reply
 from millrace.core.events import Operator
 from millrace.core.fee_terms import FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId
@@ -95,6 +95,8 @@ def test_an_edge_above_0_30_quarantines_the_mapping_and_not_only_the_trade() -> 
     cross(made, poly_no=0.20)
     assert [verdict for verdict, _ in decided(made)] == ["rejected"]
     assert {found.check for found in made.desk.mappings.watch.findings()} == {Check.SANITY_EDGE}
+    alerts = [found.code for found in made.commands if isinstance(found, Alert)]
+    assert alerts == ["suspect_edge", "mapping_blocked"]
     cross(made)
     assert len(decided(made)) == 1
 

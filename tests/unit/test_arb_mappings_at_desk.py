@@ -64,7 +64,7 @@ def test_what_is_mapped_is_blocked_until_it_was_judged_and_then_not() -> None:
     assert [rule.group_id for rule in made.rules.pairs] == ["g"]
     assert made.blocked == {"g"}
     assert made.cycle(NOW)
-    assert (made.blocked, made.lost()) == (frozenset(), frozenset())
+    assert (made.blocked, made.lost) == (frozenset(), frozenset())
     assert not made.cycle(NOW + 1)
     assert made.next_ns == NOW + MINUTE_NS
 
@@ -81,7 +81,7 @@ def test_a_lost_mapping_is_lost_for_baskets_and_for_rules_that_lean_on_it() -> N
     made.note_edges([("g", 0.4)], NOW)
     assert made.cycle(NOW)
     assert made.blocked == {"g", "parity"}
-    assert made.lost() == {"g", "parity"}
+    assert made.lost == {"g", "parity"}
 
 
 def test_the_venues_words_are_compared_again_before_the_hour_is_over() -> None:
@@ -91,13 +91,26 @@ def test_the_venues_words_are_compared_again_before_the_hour_is_over() -> None:
         assert made.blocked == frozenset()
 
 
+def test_what_is_found_wrong_is_told_once_also_where_the_pair_was_blocked_already() -> None:
+    made = desk()
+    made.cycle(NOW)
+    assert made.news() == ""
+    made.resolved(P, 10_000, NOW)
+    made.cycle(NOW)
+    assert made.news() == ""
+    made.note_edges([("g", 0.4)], NOW)
+    assert made.cycle(NOW)
+    assert made.news().startswith("1 mapped or proposed pairs were found wrong and do not trade: g: ")
+    assert made.news() == ""
+
+
 def test_a_resolved_market_blocks_its_pair() -> None:
     made = desk()
     made.cycle(NOW)
     made.resolved(P, 10_000, NOW)
     assert made.cycle(NOW)
     assert made.blocked == {"g"}
-    assert made.lost() == frozenset(), "a basket on it waits for its other leg"
+    assert made.lost == frozenset(), "a basket on it waits for its other leg"
 
 
 def looks(made: MappingsAtDesk, count: int, left: int, right: int, start: int = 0) -> None:
@@ -159,7 +172,7 @@ def test_a_resolution_against_the_relation_takes_an_active_rule_away(right, stat
     (each,) = made.proposals
     assert each.state is state
     made.cycle(NOW + 2)
-    assert (f"found_{each.proposal_id}" in made.lost()) is (state is State.REVOKED)
+    assert (f"found_{each.proposal_id}" in made.lost) is (state is State.REVOKED)
 
 
 def test_it_comes_back_as_it_was_and_a_persons_later_word_counts() -> None:
@@ -176,7 +189,7 @@ def test_it_comes_back_as_it_was_and_a_persons_later_word_counts() -> None:
     revoked = desk(found(state=State.REVOKED, changed_ns=NOW * 3))
     revoked.restore(first.snapshot())
     assert revoked.cycle(NOW + 50 * MINUTE_NS)
-    assert f"found_{found().proposal_id}" in revoked.lost()
+    assert f"found_{found().proposal_id}" in revoked.lost
 
 
 def test_without_mappings_nothing_is_ever_due() -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from millrace.core.binary_events import BinaryQuote, MarketResolved, StreamBeat, StreamReset
-from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.commands import Alert, Intent, OrderUpdate, Refused, Severity
 from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
 from millrace.core.strategy import Interest, SeriesSpec, View
 from millrace.strategies.arb.decide import Decider
@@ -118,33 +118,36 @@ class ArbDesk:
         self.finder.observe(quote)
         self.judge.observe(quote)
         self.mappings.quoted(quote)
-        if not (self.mappings.begun or self.mappings.idle):
-            self.judge_mappings(view.now_ns)
+        first = not (self.mappings.begun or self.mappings.idle)
+        told = self.judge_mappings(view.now_ns) if first else []
         if not self._due_ns and self.finder.is_marked:
             self._due_ns = view.now_ns + self.settings.desk.cycle_ns
-        return self.baskets.quoted(quote.market, view)
+        return told + self.baskets.quoted(quote.market, view)
 
-    def judge_mappings(self, now_ns: int) -> None:
+    def judge_mappings(self, now_ns: int) -> list[Intent]:
         """Look at mappings and proposals; what is not in force any more is neither shown nor proved with."""
-        if self.mappings.cycle(now_ns):
-            self._bind()
-            lost = self.mappings.lost()
-            for life in self.baskets.lives.values():
-                life.downgraded = life.downgraded or life.rule in lost
+        if not self.mappings.cycle(now_ns):
+            return []
+        self._bind()
+        lost = self.mappings.lost
+        for life in self.baskets.lives.values():
+            life.downgraded = life.downgraded or life.rule in lost
+        text = self.mappings.news()
+        return [Alert(Severity.WARN, "mapping_blocked", text, now_ns)] if text else []
 
     def _bind(self) -> None:
         self.finder.block(self.mappings.blocked)
         self.trading.bind(self.mappings.blocked)
 
     def _timer(self, view: View) -> list[Intent]:
-        if self.mappings.next_ns is not None and self.mappings.next_ns <= view.now_ns:
-            self.judge_mappings(view.now_ns)
-        out = self.baskets.due(view)
+        due = self.mappings.next_ns is not None and self.mappings.next_ns <= view.now_ns
+        out = self.judge_mappings(view.now_ns) if due else []
+        out += self.baskets.due(view)
         out += self.holder.due(view, self.trading.equity_nano(view))
         if 0 < self._due_ns <= view.now_ns:
             self._due_ns = 0
             out += self.trading.cycle(view, self.mappings.note_edges)
-            self.judge_mappings(view.now_ns)
+            out += self.judge_mappings(view.now_ns)
         return out
 
     def interest(self) -> Interest:

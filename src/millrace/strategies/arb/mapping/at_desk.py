@@ -24,6 +24,8 @@ from millrace.strategies.arb.rules.assemble import joined
 from millrace.strategies.arb.rules.records import RuleSet
 
 _LOOK_NS = MINUTE_NS
+_TOLD = 3
+"""Findings that an alert spells out; the status has more."""
 
 
 class MappingsAtDesk:
@@ -49,6 +51,8 @@ class MappingsAtDesk:
         self._verify_at_ns = 0
         self._look_at_ns = 0
         self._blocked: frozenset[str] = frozenset()
+        self._lost: frozenset[str] = frozenset()
+        self._told: frozenset[str] = frozenset()
         self._stirred = False
         self.begun = False
 
@@ -85,7 +89,7 @@ class MappingsAtDesk:
         return not (self.watch.pairs() or self._followed)
 
     def cycle(self, now_ns: int) -> bool:
-        """Judge everything that is due, and tell whether `blocked` changed since the last call."""
+        """Judge everything that is due, and tell whether `blocked` or `lost` changed since the last call."""
         if now_ns >= self._verify_at_ns and self.watch.pairs():
             self.watch.verify(self._facts, now_ns)
             self._verify_at_ns = now_ns + self.watch.settings.verify_sec * SECOND_NS
@@ -94,11 +98,11 @@ class MappingsAtDesk:
             stirred = True
             self._look(now_ns)
             self._look_at_ns = now_ns - now_ns % _LOOK_NS + _LOOK_NS
-        before, first = self._blocked, not self.begun
+        before, first = (self._blocked, self._lost), not self.begun
         self.begun, self._stirred = True, False
         if stirred:
-            self._blocked = self._not_in_force()
-        return first or before != self._blocked
+            self._blocked, self._lost = self._not_in_force(), self._found_wrong()
+        return first or before != (self._blocked, self._lost)
 
     @property
     def blocked(self) -> frozenset[str]:
@@ -112,9 +116,22 @@ class MappingsAtDesk:
     def _with_leaning(self, out: frozenset[str]) -> frozenset[str]:
         return out | {rule for rule, mapping in self._leaning.items() if mapping in out}
 
+    @property
     def lost(self) -> frozenset[str]:
-        """Return the rules that were found wrong or taken back: the first reason to leave a position (arb 12)."""
+        """The rules that were found wrong or taken back: the first reason to leave a position (arb 12)."""
+        return self._lost
+
+    def _found_wrong(self) -> frozenset[str]:
         return self._with_leaning(self.watch.revoked() | self.proposals.ended())
+
+    def news(self) -> str:
+        """Return what was found wrong since the last call, for an alert; empty when nothing was."""
+        new, self._told = self._lost - self._told, self._lost
+        if not new:
+            return ""
+        wrong = [found for found in self.watch.findings() if found.group_id in new]
+        texts = [found.text for found in wrong[:_TOLD]] or sorted(new)[:_TOLD]
+        return f"{len(new)} mapped or proposed pairs were found wrong and do not trade: {'; '.join(texts)}"
 
     def note_edges(self, edges: Iterable[tuple[str, float]], now_ns: int) -> None:
         """Take the edges in dollars that lanes found, by rule id; a fabulous one quarantines its mapping (arb 4.8)."""
@@ -162,6 +179,8 @@ class MappingsAtDesk:
             "verify_at_ns": self._verify_at_ns,
             "look_at_ns": self._look_at_ns,
             "blocked": sorted(self._blocked),
+            "lost": sorted(self._lost),
+            "told": sorted(self._told),
             "stirred": self._stirred,
             "begun": self.begun,
         }
@@ -176,6 +195,7 @@ class MappingsAtDesk:
         self._answers = {InstrumentId(venue, symbol): answer for venue, symbol, answer in state["answers"]}
         self._verify_at_ns, self._look_at_ns = state["verify_at_ns"], state["look_at_ns"]
         self._blocked, self.begun = frozenset(state["blocked"]), state["begun"]
+        self._lost, self._told = frozenset(state["lost"]), frozenset(state["told"])
         self._stirred = state["stirred"] or any(kept.get(each.proposal_id) != each for each in self.proposals)
 
 

@@ -137,7 +137,7 @@ class MappingWatch:
         return self._sample_at_ns
 
     def cycle(self, now_ns: int) -> bool:
-        """Sample prices when it is time, judge every pair, and tell whether the rules in force are others now."""
+        """Sample prices when it is time, judge every pair, and tell whether what is in force or found wrong changed."""
         due = now_ns >= self._sample_at_ns
         if not (due or self._stale):
             return False
@@ -146,9 +146,9 @@ class MappingWatch:
             period = self.settings.sample_sec * SECOND_NS
             self._sample_at_ns = now_ns - now_ns % period + period
         self._stale = False
-        before = self._rules
+        before = self._rules, self.revoked()
         self._judge(now_ns)
-        return before != self._rules
+        return before != (self._rules, self.revoked())
 
     def rules(self) -> tuple[PairRule, ...]:
         """Return the pairs that may trade, as rules, in the order of the mapping."""

@@ -135,22 +135,25 @@ def _acknowledge(desk: "ArbDesk", asked: Operator, seen: Acknowledge, view: View
 def _quarantine(desk: "ArbDesk", asked: Operator, wanted: OneMapping, view: View) -> list[Intent]:
     if not desk.mappings.watch.quarantine(wanted.mapping, wanted.operator, wanted.reason):
         return [refused(asked, f"no mapped pair has the id {wanted.mapping}; arb_status lists what is wrong")]
-    desk.judge_mappings(view.now_ns)
-    return [accepted(asked, f"{wanted.mapping} does not trade, and baskets on it are left, until it is released")]
+    return [
+        *desk.judge_mappings(view.now_ns),
+        accepted(asked, f"{wanted.mapping} does not trade, and baskets on it are left, until it is released"),
+    ]
 
 
 def _release(desk: "ArbDesk", asked: Operator, wanted: OneMapping, view: View) -> list[Intent]:
     if not desk.mappings.watch.release(wanted.mapping):
         return [refused(asked, f"nothing is held against {wanted.mapping}")]
-    desk.judge_mappings(view.now_ns)
-    return [accepted(asked, f"{wanted.mapping} is judged anew; its price samples begin again")]
+    return [
+        *desk.judge_mappings(view.now_ns),
+        accepted(asked, f"{wanted.mapping} is judged anew; its price samples begin again"),
+    ]
 
 
 def _fallback(desk: "ArbDesk", asked: Operator, wanted: Fallback, view: View) -> list[Intent]:
     desk.mappings.watch.stop_fallback(stopped=wanted.stopped)
-    desk.judge_mappings(view.now_ns)
     told = "fallback mappings open nothing" if wanted.stopped else "fallback mappings trade where the settings let them"
-    return [accepted(asked, told)]
+    return [*desk.judge_mappings(view.now_ns), accepted(asked, told)]
 
 
 def _list_positions(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
