@@ -117,6 +117,16 @@ def test_too_many_worlds_leave_the_own_rule() -> None:
     assert found == (1, 21, "own rule: too many worlds together")
 
 
+def test_fourteen_propositions_are_always_enumerated() -> None:
+    """The loosest rule there is leaves all but a few of 2^14 worlds; one market more may be too many (arb 4.6)."""
+    for children, whole in ((13, True), (14, False)):
+        names = [proposition(number) for number in range(children + 1)]
+        joint = Joint(rule_set([tree(names[0], names[1:], TreeBits(cover=True))]))
+        assert joint.worlds(market(0)).whole is whole
+        if whole:
+            assert len(joint.worlds(market(0)).yes) == 2**14 - 1
+
+
 def test_a_contradiction_blocks_and_names_the_rules_that_clash() -> None:
     a, b, c = (proposition(number) for number in range(3))
     rules = [

@@ -230,6 +230,19 @@ def test_metadata_prove_exclusivity_and_nesting_and_lend_their_spelling() -> Non
     assert found.trees[0].bits == TreeBits()
 
 
+def test_the_exchange_is_not_quoted_against_itself() -> None:
+    denied = {
+        InstrumentId("kalshi", name): MarketFacts(
+            market=InstrumentId("kalshi", name), event="E", mutually_exclusive=False
+        )
+        for name in ("A", "B", "C")
+    }
+    found = parse([bucket(label="non_exhaustive")], facts=denied)
+    assert [made.reason for made in found.rejected] == [Reason.LABEL_WITHOUT_PROVENANCE]
+    assert "denies" in found.rejected[0].text
+    assert parse([bucket(label="non_exhaustive", exclusivity_source="human")], facts=denied).buckets[0].exclusive
+
+
 def test_the_version_is_the_content() -> None:
     one, two = bucket(), bucket(group_id="c", legs=refs("X", "Y"))
     assert parse([one, two]).version == parse([two, one], generated_at="later").version

@@ -126,11 +126,15 @@ def read_packed(path: "Path") -> bytes:
 
 def _mapping(paths: "list[Path]") -> "tuple[tuple[MappingRow, ...], set[str]]":
     """Return the rows of mapping files, and the groups that their checks block."""
+    from millrace.core.failure import OperatorError
     from millrace.strategies.arb.mapping.load import parse_map
     from millrace.strategies.arb.mapping.qa import blocked_groups, check_rows
     from millrace.strategies.arb.mapping.records import joined
 
-    found = joined(tuple(parse_map(read_packed(path).decode(), str(path)) for path in paths))
+    try:
+        found = joined(tuple(parse_map(read_packed(path).decode(), str(path)) for path in paths))
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"--map: a mapping is UTF-8 text ({error})") from error
     return found.rows, blocked_groups(check_rows(found))
 
 

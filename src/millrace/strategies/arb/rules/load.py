@@ -28,7 +28,7 @@ from millrace.strategies.arb.rules.file_format import (
     entry_of,
     read_document,
 )
-from millrace.strategies.arb.rules.proofs import proved_bits, proved_exclusive
+from millrace.strategies.arb.rules.proofs import denied_exclusive, proved_bits, proved_exclusive
 from millrace.strategies.arb.rules.records import (
     BucketRule,
     ImplicationRule,
@@ -135,7 +135,10 @@ class _Reader:
         if label is Label.EXHAUSTIVE and expected not in {None, len(members)}:
             text = f"has {len(members)} of {expected} outcomes; label it {Label.NON_EXHAUSTIVE} or add the others"
             return Refusal(Reason.MEMBERS_MISSING, text)
-        proved = exclusivity is Provenance.EXCHANGE_API or proved_exclusive(members, self._facts)
+        says_so = exclusivity is Provenance.EXCHANGE_API
+        if says_so and denied_exclusive(members, self._facts):
+            return Refusal(Reason.LABEL_WITHOUT_PROVENANCE, "the exchange itself denies that only one can resolve yes")
+        proved = says_so or proved_exclusive(members, self._facts)
         return BucketRule(
             group_id=entry.group_id,
             label=label,

@@ -20,6 +20,12 @@ def proved_exclusive(members: Sequence[Proposition], facts: Mapping[InstrumentId
     return len(events) == 1 and all(fact is not None and fact.event and fact.mutually_exclusive for fact in known)
 
 
+def denied_exclusive(members: Sequence[Proposition], facts: Mapping[InstrumentId, MarketFacts]) -> bool:
+    """Tell whether the venue says of a member's event that several of its outcomes can resolve yes."""
+    known = (facts.get(member.market) for member in members)
+    return any(fact is not None and fact.mutually_exclusive is False for fact in known)
+
+
 def proved_bits(
     parent: Proposition, children: Sequence[Proposition], facts: Mapping[InstrumentId, MarketFacts]
 ) -> TreeBits:
