@@ -48,3 +48,9 @@ def test_a_heavy_import_is_found(name) -> None:
 
 def test_a_light_program_passes() -> None:
     assert too_heavy(imported_by("-c", "import argparse, pathlib, json") - imported_by("-c", "pass")) == []
+
+
+def test_a_program_without_the_desk_does_not_wait_for_scipy() -> None:
+    """Importing it takes longer than the rest of the program together; only the desk and one estimator need it."""
+    imported = imported_by("-c", "import millrace.world.assemble, millrace.world.demo")
+    assert not [name for name in imported if name.split(".")[0] == "scipy"]

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.core.failure import OperatorError
 from millrace.sizing.survival import FillTimes, fill_times
-from millrace.sizing.throughput import ThroughputConfig, ThroughputSizer
 from sizer_rows import NOW, cycle, multiplier, sizer, waiting
 
 TIMES = st.lists(st.integers(1, 30).map(float), min_size=1, max_size=40)
@@ -85,15 +83,6 @@ def test_the_state_has_the_same_shape_and_restores_to_the_same_sizes() -> None:
     other.restore_state(one.snapshot_state())
     assert other.snapshot_state() == one.snapshot_state()
     assert other.size_for_slot(2.0, 1, "A") == one.size_for_slot(2.0, 1, "A")
-
-
-def test_without_scipy_the_operator_is_told_what_to_do(monkeypatch) -> None:
-    monkeypatch.delitem(sys.modules, "millrace.sizing.survival")
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    with pytest.raises(OperatorError, match=r"sizer\.estimator = kaplan_meier needs scipy.*millrace\[research\]"):
-        ThroughputSizer(ThroughputConfig(enabled=True, estimator="kaplan_meier"))
-    ThroughputSizer(ThroughputConfig(enabled=False, estimator="kaplan_meier"))
-    ThroughputSizer(ThroughputConfig(enabled=True))
 
 
 @pytest.mark.parametrize(("estimator", "imported"), [("weighted", False), ("kaplan_meier", True)])

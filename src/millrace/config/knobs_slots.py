@@ -285,7 +285,7 @@ SIZER: tuple[Knob, ...] = (
         "TP_ESTIMATOR",
         "weighted",
         "",
-        "what an exit that still waits says of fill times: the contract's weight, or right-censored (needs scipy)",
+        "what an exit that still waits says of fill times: the contract's weight, or right-censored",
         choices=("weighted", "kaplan_meier"),
         spec="slots 14.6",
     ),

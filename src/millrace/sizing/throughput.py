@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from millrace.core.failure import OperatorError
 from millrace.sizing.regime import RANGING, REGIME_NAMES, normalise_regime
 from millrace.sizing.throughput_stats import (
     AGGREGATE,
@@ -341,14 +340,10 @@ def _pass_through(config: ThroughputConfig, *, enough: bool) -> str | None:
 
 
 def _estimate(config: ThroughputConfig, censored_weight: float) -> Learn:
-    """Return how a bucket's statistics are made; raises OperatorError when what that needs is not installed."""
+    """Return how a bucket's statistics are made."""
     if not config.enabled or config.estimator != _SURVIVAL:
         return lambda trips, ages: (bucket_stats(trips, ages, censored_weight), "ok")
-    try:
-        from millrace.sizing.survival import fill_times  # noqa: PLC0415  scipy is large and optional
-    except ImportError as error:
-        remedy = "install millrace[research], or set it to weighted"
-        raise OperatorError(f"sizer.estimator = {_SURVIVAL} needs scipy, which is missing: {remedy}") from error
+    from millrace.sizing.survival import fill_times  # noqa: PLC0415  scipy takes long to import
 
     def survive(trips: Sequence[Trip], ages: Sequence[float]) -> tuple[BucketStats, str]:
         times = fill_times([trip[0] for trip in trips], ages)

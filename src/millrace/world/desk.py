@@ -11,9 +11,7 @@ from typing import Final, NamedTuple
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import Settings
 from millrace.core.instrument import LEDGER_DECIMALS, Instrument
-from millrace.sim.prediction.quotes import quotes
 from millrace.sim.prediction.settings import PredictionSettings
-from millrace.sim.prediction.universe import UniverseSettings, generate_universe
 from millrace.strategies.arb.listing import outcome_instruments
 from millrace.strategies.arb.mapping.load import parse_map
 from millrace.strategies.arb.mapping.records import NO_MAP
@@ -59,6 +57,10 @@ def desk_markets(settings: Settings) -> DeskMarkets | None:
 
 @lru_cache(maxsize=4)
 def _generated(seed: int, markets: int, quotes_per_sec: float, plants_per_hour: float) -> DeskMarkets:
+    # Both need scipy, which takes longer to import than the rest of a program without the desk.
+    from millrace.sim.prediction.quotes import quotes  # noqa: PLC0415
+    from millrace.sim.prediction.universe import UniverseSettings, generate_universe  # noqa: PLC0415
+
     wanted = UniverseSettings(
         seed=seed,
         markets=markets,

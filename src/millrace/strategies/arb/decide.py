@@ -22,6 +22,7 @@ from millrace.strategies.arb.books_at_hand import Arrivals, Hand, hand_of, style
 from millrace.strategies.arb.economics.assessment import Assessment, Outlook, assess, resized
 from millrace.strategies.arb.economics.calibration import CalibrationBook, Forecast
 from millrace.strategies.arb.economics.impact import ImpactBook
+from millrace.strategies.arb.economics.joint_fill import get_ready
 from millrace.strategies.arb.gates.check import (
     Context,
     Thresholds,
@@ -150,6 +151,7 @@ class Decider:
     def __init__(
         self, facts: Iterable[MarketFacts], rules: RuleSet = NO_RULES, settings: ArbSettings | None = None
     ) -> None:
+        get_ready()
         self.settings = (settings or ArbSettings()).judged()
         stake, gates = self.settings.stake, self.settings.gates
         self._facts = {fact.market: fact for fact in facts}

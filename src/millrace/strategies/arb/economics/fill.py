@@ -6,8 +6,6 @@ queue before it has been eaten, so more size at our level means a lower chance, 
 
 from math import exp, log
 
-from scipy.special import gammainc
-
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 
 _LN2 = log(2)
@@ -52,6 +50,8 @@ def maker_fill(
     """
     if contracts <= 0:
         return 0.0
+    from scipy.special import gammainc  # noqa: PLC0415  see joint_fill
+
     prior = settings.arrival_prior_per_min
     weight = exp(-_LN2 * (max(age_sec, 0.0) + settings.latency_sec) / settings.queue_half_life_sec)
     rate = prior if arrival_per_min is None else weight * arrival_per_min + (1 - weight) * prior

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
 MOST_ENUMERATED = 6
@@ -35,10 +34,17 @@ def _places(factor: float) -> tuple[Floats, float]:
 
 def _given(chances: Sequence[float], correlation: float) -> Floats:
     """Return each leg's chance given the factor, one row for each leg."""
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415  see `get_ready`
+
     shift, scale = _places(correlation)
     thresholds = ndtri(np.asarray(chances, dtype=np.float64))
     conditional: Floats = ndtr((thresholds[:, None] - shift) * scale)
     return conditional
+
+
+def get_ready() -> None:
+    """Import what takes long, when a desk is made: a program without one never waits, and no first decision does."""
+    joint_fill((0.5, 0.5), ("", ""), 0.5)
 
 
 def joint_fill(chances: Sequence[float], venues: Sequence[Any], correlation: float) -> float:

@@ -10,7 +10,6 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import msgspec
-from scipy.special import betaincinv
 
 from millrace.strategies.arb.model import Basket, Lane
 
@@ -56,6 +55,8 @@ class BucketRanking:
 
     def rank(self, rule: str, legs: int, cycle: int) -> float:
         """Return this cycle's draw of Beta(1 + wins, 1 + losses), less many legs' penalty; the highest goes first."""
+        from scipy.special import betaincinv  # noqa: PLC0415  see joint_fill
+
         wins, losses, _ = self._outcomes.get(rule, (0, 0, 0.0))
         word = blake2b(f"{self._seed}/{cycle}/{rule}".encode(), digest_size=_WORD).digest()
         place = ((int.from_bytes(word, "little") >> 11) + 0.5) / _DRAWS
