@@ -51,3 +51,7 @@ def test_the_desk_opens_what_is_real_and_nothing_else() -> None:
         found |= {one.name for one in behind if one.why is None}
     assert len(found) >= 2
     assert all(row.reason for row in decided if row.verdict != OPENED)
+    trees = run.program.desk.status(run.program.engine)["trees"]
+    assert trees["states"]["ready"] > 0
+    assert sum(trees["states"].values()) >= len(rules.trees)
+    assert all(one["missing"] or one["reason"] or one["state"] == "rule_missing" for one in trees["lacking"])

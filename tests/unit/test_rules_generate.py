@@ -9,7 +9,7 @@ from millrace.core.instrument import InstrumentId, Outcome
 from millrace.research.arb_data.metadata import read_metadata
 from millrace.strategies.arb.mapping.load import parse_map
 from millrace.strategies.arb.model import MarketFacts
-from millrace.strategies.arb.rules.diagnose import TreeDiagnosis, TreeState, diagnose_trees
+from millrace.strategies.arb.rules.diagnose import TreeDiagnosis, TreeState, diagnose_trees, tree_status
 from millrace.strategies.arb.rules.generate import GenerationSettings, Skip, generate, reasons
 from millrace.strategies.arb.rules.load import parse_rules
 from millrace.strategies.arb.rules.records import TreeBits
@@ -205,6 +205,13 @@ def test_a_family_without_baskets_says_what_it_lacks() -> None:
     assert diagnose_trees(facts, rules, lambda _: True) == (TreeDiagnosis(parent, TreeState.READY), missing)
     paused = diagnose_trees(facts, rules, lambda _: True, lambda rule: f"{rule.group_id} is paused")
     assert paused[0] == TreeDiagnosis(parent, TreeState.GATED, reason="kalshi|P|tree is paused")
+    assert tree_status(paused) == {
+        "states": {"gated": 1, "rule_missing": 1},
+        "lacking": [
+            {"parent": "kalshi:P", "state": "gated", "missing": [], "reason": "kalshi|P|tree is paused"},
+            {"parent": "kalshi:Q", "state": "rule_missing", "missing": [], "reason": ""},
+        ],
+    }
     bare = msgspec.structs.replace(rules, trees=(msgspec.structs.replace(tree, bits=TreeBits()),))
     assert diagnose_trees((), bare, lambda _: True)[0].reason == "no_bit_is_known"
 

@@ -14,22 +14,25 @@ import msgspec
 from millrace.core.binary_events import BinaryQuote, MarketResolved, StreamBeat, StreamReset
 from millrace.core.commands import Alert, Intent, OrderUpdate, Refused, Severity
 from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
+from millrace.core.instrument import InstrumentId
 from millrace.core.strategy import Interest, SeriesSpec, View
 from millrace.strategies.arb.decide import Decider
 from millrace.strategies.arb.execution.basket import EXPOSED
 from millrace.strategies.arb.execution.baskets import Baskets
 from millrace.strategies.arb.execution.prices import Prices
+from millrace.strategies.arb.gates.settings import read_overrides
 from millrace.strategies.arb.holding.holder import Holder
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.mapping.approvals import NO_DECISIONS, Decisions
 from millrace.strategies.arb.mapping.at_desk import MappingsAtDesk
 from millrace.strategies.arb.mapping.records import NO_MAP, MappingMap
-from millrace.strategies.arb.model import MarketFacts
+from millrace.strategies.arb.model import Lane, MarketFacts
 from millrace.strategies.arb.operator.actions import operate
 from millrace.strategies.arb.outcomes import Outcomes
 from millrace.strategies.arb.rules.alerts import rule_alerts
-from millrace.strategies.arb.rules.records import RuleSet
+from millrace.strategies.arb.rules.diagnose import diagnose_trees, tree_status
+from millrace.strategies.arb.rules.records import RuleSet, TreeRule
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.trading import Trading
 
@@ -193,6 +196,7 @@ class ArbDesk:
             "markets": len(self.facts),
             "rules": self.rules.version,
             "mappings": self.mappings.status(),
+            "trees": tree_status(diagnose_trees(self.facts, self.rules, self._is_quoted, self._tree_gate)),
             "equity_usd": self.trading.equity_nano(view) / 1e9,
             "found": self.trading.opened + self.trading.rejected,
             "cycles": self.trading.cycles,
@@ -213,3 +217,12 @@ class ArbDesk:
                 for life in lives
             ],
         }  # fmt: skip
+
+    def _is_quoted(self, market: InstrumentId) -> bool:
+        return self.finder.quote(market) is not None
+
+    def _tree_gate(self, rule: TreeRule) -> str:
+        """Return what forbids a tree's baskets, whatever its prices; empty when nothing does."""
+        if read_overrides(self.settings.gates.overrides)[Lane.EVENT_TREE].enabled is False:
+            return "lane_off"
+        return "blocked" if rule.group_id in self.mappings.blocked else ""

@@ -4,13 +4,16 @@ A lane without input looks exactly like a market without opportunities, and for 
 (arb 20, W-39). So each family of markets that a venue links is named with what it lacks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from millrace.core.instrument import InstrumentId
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.rules.records import RuleSet, TreeRule
+
+_MOST_SHOWN = 10
 
 
 class TreeState(StrEnum):
@@ -46,6 +49,24 @@ def diagnose_trees(
     linked = dict.fromkeys(InstrumentId(fact.market.venue, fact.parent) for fact in facts if fact.parent)
     missing = (TreeDiagnosis(parent, TreeState.RULE_MISSING) for parent in linked if parent not in ruled)
     return (*found, *missing)
+
+
+def tree_status(trees: Iterable[TreeDiagnosis]) -> dict[str, Any]:
+    """Return how many families are in each state, and the first of those that lack something, for people."""
+    found = tuple(trees)
+    lacking = [one for one in found if one.state is not TreeState.READY]
+    return {
+        "states": dict(sorted(Counter(one.state.value for one in found).items())),
+        "lacking": [
+            {
+                "parent": str(one.parent),
+                "state": one.state.value,
+                "missing": list(map(str, one.missing)),
+                "reason": one.reason,
+            }
+            for one in lacking[:_MOST_SHOWN]
+        ],
+    }
 
 
 def _of_rule(rule: TreeRule, quoted: Callable[[InstrumentId], bool], gated: Callable[[TreeRule], str]) -> TreeDiagnosis:
