@@ -1,6 +1,7 @@
 """Laws of the firewall: passing rows in blocks changes nothing, its counts add up, its words are a closed list (2.2)."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from feeds import RAIN, SECOND, book, firewall, seconds
 from millrace.core.data_quality import QuoteReason, Verdict
 from millrace.core.events import MarketBlock, Print, Quote
 from millrace.core.instrument import InstrumentId
+from millrace.market import feed_tally, watch
 from millrace.market.firewall import Firewall
 
 PAIR = InstrumentId("kraken", "DOGE/USD")
@@ -87,13 +89,16 @@ def test_rows_in_blocks_leave_what_rows_one_by_one_leave(rows, quoted, cuts):
         assert lazy.health("kraken", now_ns + later * SECOND) == eager.health("kraken", now_ns + later * SECOND)
 
 
-def test_a_long_quiet_block_is_what_its_rows_are():
+@pytest.mark.parametrize("most_rows", [50, 65_536])
+def test_a_long_quiet_block_is_what_its_rows_are(monkeypatch, most_rows):
+    for module in (feed_tally, watch):
+        monkeypatch.setattr(module, "MOST_ROWS", most_rows)
     rng = np.random.default_rng(5)
     ts_ns = seconds(0) + np.cumsum(rng.integers(0, 90 * SECOND, 3_000))
     ticks = np.rint(1_000_000 * np.exp(np.cumsum(rng.normal(0, 1e-3, 3_000)))).astype(np.int64)
     columns = [ts_ns, ticks, np.ones(3_000, np.int64)]
     eager, lazy = known(), known()
-    assert in_blocks(lazy, columns, set()) == one_by_one(eager, columns)
+    assert in_blocks(lazy, columns, set(range(0, 3_000, 70))) == one_by_one(eager, columns)
     assert state_of(lazy) == state_of(eager)
 
 

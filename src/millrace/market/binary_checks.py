@@ -125,7 +125,7 @@ class BinaryRules(NamedTuple):
         middle, base = tops.middle, watch.middle
         if middle is not None and base is not None:
             move = abs(middle - base)
-            if move > self.jump and move > self.jump_multiple * watch.scale.mean(ts_ns):
+            if move > self.jump and move > self.jump_multiple * watch.usual_move(ts_ns):
                 found.append(Measure(QuoteReason.PRICE_JUMP, middle, move, 2 * tick))
         return tuple(found)
 

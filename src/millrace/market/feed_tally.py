@@ -8,9 +8,9 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from millrace.core.data_quality import FeedHealth, QuoteReason, Verdict
+from millrace.market.waiting_rows import MOST_ROWS
 
 _BUCKET_NS = 5_000_000_000
 _BUCKETS = 6
@@ -21,7 +21,7 @@ NOT_DIRTY = frozenset({QuoteReason.DUPLICATE, QuoteReason.OUT_OF_ORDER, QuoteRea
 class FeedTally:
     """One venue's feed; `heard_ns` is when its newest message or heartbeat came."""
 
-    __slots__ = ("_bucket", "_buckets", "_now", "heard_ns", "reasons", "shifts", "verdicts")
+    __slots__ = ("_bucket", "_buckets", "_now", "_rows", "_waiting", "heard_ns", "reasons", "shifts", "verdicts")
 
     def __init__(self) -> None:
         self.heard_ns = 0
@@ -31,26 +31,41 @@ class FeedTally:
         self._bucket = -1
         self._now = [0, 0]
         self._buckets: dict[int, list[int]] = {}
+        self._waiting: list[bytes] = []
+        self._rows = 0
 
     def accepted(self, ts_ns: int) -> None:
         """Count one plainly accepted observation."""
+        if self._waiting:
+            self.accepted_block(ts_ns.to_bytes(8, "little"), ts_ns)
+            return
         self.verdicts[Verdict.ACCEPT] += 1
         self._at(ts_ns)[0] += 1
 
-    def accepted_many(self, ts_ns: NDArray[np.int64]) -> None:
-        """Count a column of them, oldest first."""
-        self.verdicts[Verdict.ACCEPT] += len(ts_ns)
-        newest_ns = int(ts_ns[-1])
-        last = newest_ns // _BUCKET_NS
-        recent = [at * _BUCKET_NS for at in range(max(int(ts_ns[0]) // _BUCKET_NS, last - _BUCKETS + 1), last + 1)]
-        starts = np.searchsorted(ts_ns, recent).tolist()
-        for bucket_ns, start, end in zip(recent, starts, [*starts[1:], len(ts_ns)], strict=True):
-            if end > start:
-                self._at(bucket_ns)[0] += end - start
+    def accepted_block(self, times: bytes, newest_ns: int) -> None:
+        """Count a block of them by their times, oldest first; when each came is looked at when somebody asks."""
+        rows = len(times) // 8
+        self.verdicts[Verdict.ACCEPT] += rows
         self.heard_ns = max(self.heard_ns, newest_ns)
+        self._waiting.append(times)
+        self._rows += rows
+        if self._rows > MOST_ROWS:
+            self._count()
+
+    def _count(self) -> None:
+        """Sort the waiting rows of the last half minute into its pieces."""
+        if not self._waiting:
+            return
+        pieces = np.frombuffer(b"".join(self._waiting), dtype="<i8") // _BUCKET_NS
+        self._waiting.clear()
+        self._rows = 0
+        found, counts = np.unique(pieces[pieces > pieces.max() - _BUCKETS], return_counts=True)
+        for bucket, count in zip(found.tolist(), counts.tolist(), strict=True):
+            self._at(bucket * _BUCKET_NS)[0] += count
 
     def judged(self, ts_ns: int, verdict: Verdict, reasons: tuple[QuoteReason, ...]) -> None:
         """Count one that was not plainly accepted."""
+        self._count()
         self.verdicts[verdict] += 1
         self.reasons.update(reasons)
         bucket = self._at(ts_ns)
@@ -62,23 +77,30 @@ class FeedTally:
         self.heard_ns = max(self.heard_ns, ts_ns)
 
     def _at(self, ts_ns: int) -> list[int]:
+        """Return the counts of a time's piece: seen, rejected."""
         self.heard_ns = max(self.heard_ns, ts_ns)
         bucket = ts_ns // _BUCKET_NS
-        if bucket > self._bucket:
-            self._bucket = bucket
+        if bucket == self._bucket:
+            return self._now
+        found = self._buckets.get(bucket)
+        if found is None:
             if len(self._buckets) > 2 * _BUCKETS:
                 self._buckets = {at: kept for at, kept in self._buckets.items() if at > bucket - _BUCKETS}
-            self._now = self._buckets[bucket] = [0, 0]
-        return self._now
+            found = self._buckets[bucket] = [0, 0]
+        if bucket > self._bucket:
+            self._bucket, self._now = bucket, found
+        return found
 
     def health(self, now_ns: int) -> FeedHealth:
         """Return how much of the last half minute was dirty."""
+        self._count()
         first = now_ns // _BUCKET_NS - _BUCKETS + 1
         kept = [counts for at, counts in self._buckets.items() if at >= first]
         return FeedHealth(sum(seen for seen, _ in kept), sum(rejected for _, rejected in kept))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
+        self._count()
         return {
             "heard_ns": self.heard_ns,
             "verdicts": {verdict.value: count for verdict, count in self.verdicts.items()},

@@ -61,7 +61,8 @@ class Firewall:
     def judge(self, event: MarketEvent) -> Judged | None:
         """Judge market data; None: plainly accepted. A block holds ordinary rows only (`odd_rows`) and is."""
         if isinstance(event, MarketBlock):
-            self._feed(event.instrument.venue).accepted_many(self._spot.block(event))
+            self._spot.block(event)
+            self._feed(event.instrument.venue).accepted_block(event.columns[0], event.ts_ns)
             return None
         if isinstance(event, BinaryQuote):
             at, version, opinion = event.market, event.version, self._binary.judge(event)

@@ -46,7 +46,7 @@ class SpotRules(NamedTuple):
             watch.middle = None
             return ()
         move = abs(middle - base)
-        if move * _PPM <= self.jump_ppm * base or move <= self.jump_multiple * watch.scale.mean(ts_ns):
+        if move * _PPM <= self.jump_ppm * base or move <= self.jump_multiple * watch.usual_move(ts_ns):
             return ()
         return (Measure(QuoteReason.PRICE_JUMP, middle, move, 2),)
 

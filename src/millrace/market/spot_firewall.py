@@ -6,18 +6,14 @@ half a minute of suspicion the market is what it says it is.
 
 from typing import Any
 
-import numpy as np
-
 from millrace.core.events import MarketBlock, Print, Quote
 from millrace.core.instrument import InstrumentId, Ticks
 from millrace.market.firewall_settings import FirewallSettings
-from millrace.market.spot_checks import Column, SpotRules, crossed, wrong_print, wrong_quote
+from millrace.market.spot_checks import SpotRules, crossed, wrong_print, wrong_quote
 from millrace.market.suspicion import Measure
 from millrace.market.watch import LATE, Opinion, Watch
 
 _PRINT_COLUMNS = 3
-_FEW_ROWS = 16
-"""Up to so many rows a loop is faster than columns."""
 
 
 class SpotFirewall:
@@ -60,25 +56,15 @@ class SpotFirewall:
             return watch.reject(wrong, event.ts_ns)
         return self._settled(watch, event.bid_ticks + event.ask_ticks, event.ts_ns, crossed(event))
 
-    def block(self, event: MarketBlock) -> Column:
-        """Take a block of ordinary rows; returns their times."""
-        ts_ns, one, other = (np.frombuffer(raw, dtype="<i8") for raw in event.columns[:_PRINT_COLUMNS])
-        printed = len(event.columns) == _PRINT_COLUMNS
-        watch = self._watch(self._prints if printed else self._quotes, event.instrument)
-        middle = 2 * one if printed else one + other
-        if len(ts_ns) <= _FEW_ROWS:
-            for at_ns, value in zip(ts_ns.tolist(), middle.tolist(), strict=True):
-                self._accept(watch, value, at_ns)
-            return ts_ns
-        self._accept(watch, int(middle[0]), int(ts_ns[0]))
-        moves, times = np.abs(middle[1:] - middle[:-1]), ts_ns[1:]
-        near = times - ts_ns[:-1] <= self._rules.max_age_ns
-        if not near.all():
-            moves, times = moves[near], times[near]
-        if len(moves):
-            watch.scale.add_many(times, moves)
-        watch.middle, watch.middle_ns = int(middle[-1]), int(ts_ns[-1])
-        return ts_ns
+    def block(self, event: MarketBlock) -> None:
+        """Take a block of ordinary rows."""
+        columns = event.columns[:_PRINT_COLUMNS]
+        one = int.from_bytes(columns[1][-8:], "little", signed=True)
+        if len(event.columns) == _PRINT_COLUMNS:
+            self._watch(self._prints, event.instrument).accept_block(columns[:2], 2 * one, event.ts_ns)
+            return
+        other = int.from_bytes(columns[2][-8:], "little", signed=True)
+        self._watch(self._quotes, event.instrument).accept_block(columns, one + other, event.ts_ns)
 
     def reset(self, venue: str) -> None:
         """Forget the baselines of a venue: its stream was connected anew."""
@@ -91,11 +77,6 @@ class SpotFirewall:
         """Return the pairs in quarantine."""
         watched = (*self._prints.items(), *self._quotes.items())
         return {instrument for instrument, watch in watched if watch.quarantine.until_ns}
-
-    def _accept(self, watch: Watch, middle: int, ts_ns: int) -> None:
-        if watch.middle is not None and ts_ns - watch.middle_ns > self._rules.max_age_ns:
-            watch.middle = None
-        watch.accept(middle, ts_ns)
 
     def _settled(self, watch: Watch, middle: int, ts_ns: int, suspect: tuple[Measure, ...]) -> Opinion | None:
         if ts_ns < watch.middle_ns:

@@ -7,11 +7,14 @@ is accepted becomes the baseline of the next. An unlikely state that was confirm
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from millrace.core.data_quality import QuoteReason, Verdict
-from millrace.market.firewall_settings import FirewallSettings
+from millrace.market.firewall_settings import FirewallSettings, ns
 from millrace.market.jump_scale import JumpScale
 from millrace.market.quarantine import Quarantine
 from millrace.market.suspicion import Belief, Measure, Suspicion, read_measures, saved_measures
+from millrace.market.waiting_rows import MOST_ROWS, WaitingRows
 
 _QUARANTINED = (QuoteReason.QUARANTINED,)
 
@@ -31,12 +34,25 @@ TWICE = Opinion(Verdict.REJECT, (QuoteReason.DUPLICATE,))
 class Watch:
     """One stream. `middle` is twice the last accepted middle price in ticks, None when there is no baseline."""
 
-    __slots__ = ("_share", "believed", "is_plain", "middle", "middle_ns", "quarantine", "scale", "suspicion")
+    __slots__ = (
+        "_max_age_ns",
+        "_scale",
+        "_share",
+        "believed",
+        "is_plain",
+        "middle",
+        "middle_ns",
+        "quarantine",
+        "suspicion",
+        "waiting",
+    )
 
     def __init__(self, settings: FirewallSettings) -> None:
         self.suspicion = Suspicion(settings)
         self.quarantine = Quarantine(settings)
-        self.scale = JumpScale()
+        self.waiting = WaitingRows()
+        self._scale = JumpScale()
+        self._max_age_ns = ns(settings.baseline_max_age_sec)
         self.middle: int | None = None
         self.middle_ns = 0
         self.is_plain = False
@@ -45,6 +61,7 @@ class Watch:
 
     def forget(self) -> None:
         """Forget the baseline and what is suspected: the stream began anew."""
+        self._count()
         self.suspicion.clear()
         self.believed = ()
         self.middle = None
@@ -53,10 +70,37 @@ class Watch:
     def accept(self, middle: int | None, ts_ns: int) -> None:
         """Take a plainly acceptable observation."""
         if middle is not None:
-            if self.middle is not None:
-                self.scale.add(ts_ns, abs(middle - self.middle))
+            if self.waiting.count:
+                self.waiting.add(ts_ns, middle)
+            elif self.middle is not None:
+                self._scale.add(ts_ns, abs(middle - self.middle))
             self.middle, self.middle_ns = middle, ts_ns
         self.is_plain = True
+
+    def accept_block(self, columns: tuple[bytes, ...], middle: int, ts_ns: int) -> None:
+        """Take a block of ordinary rows, times and prices as bytes; `middle` and `ts_ns` are the last row's."""
+        if not self.waiting.count and self.middle is not None:
+            self.waiting.begin(self.middle_ns, self.middle)
+        self.waiting.add_block(columns, len(columns[0]) // 8)
+        self.middle, self.middle_ns = middle, ts_ns
+        self.is_plain = True
+        if self.waiting.count > MOST_ROWS:
+            self._count()
+
+    def usual_move(self, now_ns: int) -> float:
+        """Return how far the middle usually moves from one observation to the next, doubled as it is."""
+        self._count()
+        return self._scale.mean(now_ns)
+
+    def _count(self) -> None:
+        """Count the moves of the rows that wait; one from a baseline that was too old is none."""
+        if not self.waiting.count:
+            return
+        ts_ns, middle = self.waiting.take()
+        moves, times = np.abs(middle[1:] - middle[:-1]), ts_ns[1:]
+        near = times - ts_ns[:-1] <= self._max_age_ns
+        if near.any():
+            self._scale.add_many(times[near], moves[near])
 
     def reject(self, reasons: tuple[QuoteReason, ...], ts_ns: int) -> Opinion:
         """Take one that is wrong."""
@@ -72,6 +116,7 @@ class Watch:
         `snapshot`: it was asked for and shows the whole market. Suspect ones that agree are one bad observation, not
         many. Returns None for one that is plainly accepted.
         """
+        self._count()
         suspicion = self.suspicion
         known = tuple(old for old in self.believed if any(self._is_still(old, seen) for seen in measures))
         measures = tuple(seen for seen in measures if not any(self._is_still(old, seen) for old in known))
@@ -102,11 +147,12 @@ class Watch:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
+        self._count()
         return {
             "suspicion": self.suspicion.snapshot() if self.suspicion.since_ns else None,
             "believed": saved_measures(self.believed),
             "quarantine": self.quarantine.snapshot(),
-            "scale": self.scale.snapshot(),
+            "scale": self._scale.snapshot(),
             "middle": [self.middle, self.middle_ns],
             "is_plain": self.is_plain,
         }
@@ -117,6 +163,6 @@ class Watch:
             self.suspicion.restore(state["suspicion"])
         self.believed = read_measures(state["believed"])
         self.quarantine.restore(state["quarantine"])
-        self.scale.restore(state["scale"])
+        self._scale.restore(state["scale"])
         self.middle, self.middle_ns = state["middle"]
         self.is_plain = state["is_plain"]
