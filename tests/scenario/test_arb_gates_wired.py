@@ -109,6 +109,23 @@ def test_a_lock_that_is_too_long_forbids_it() -> None:
     assert all("horizon" in row.reasons for row in _rows(far))
 
 
+def test_what_a_basket_holds_is_what_it_claims() -> None:
+    """Arb 16: not what was planned, once its first orders have ended."""
+    other = InstrumentId("polymarket", "OPEN2")
+    held = structs.replace(FACTS, pair_route=RedeemRoute.RESOLUTION, resolves_ns=3_600 * SECOND, market=other)
+    world = World((held,))
+    for number, no in enumerate((0.50, 0.50, 0.50, 0.49)):
+        world.now_ns += 1
+        asks, bids = (_side((0.42, 100)), _side((no, 100))), (_side((0.41, 100)), _side((no - 0.01, 100)))
+        world.quote(BinaryQuote(other, world.now_ns, world.now_ns, world.now_ns, QuoteSource.POLL, *asks, *bids))
+        if number == 2:
+            world.run(2)
+    world.run(2)
+    (life,) = world.desk.baskets.lives.values()
+    (claim,) = world.desk.judge.exposure.claims.values()
+    assert claim.nano == life.spent_nano > 0
+
+
 def test_the_program_has_the_guard_with_the_same_limits() -> None:
     settings = load_settings(
         overrides={"arb.enabled": "true", "arb_exposure.total_usd": "77", "prediction.markets": "40"}

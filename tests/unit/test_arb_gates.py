@@ -413,6 +413,21 @@ def test_a_pair_that_the_venue_nets_is_not_locked() -> None:
     assert held.decider.lockup.hours(known, {HOME: held.facts}, NOW_NS) == 5
 
 
+def test_a_claim_follows_what_is_held() -> None:
+    """Arb 0.7, 16: less than planned frees the rest, and a fill heard of late claims again."""
+    table = Table()
+    decision = table.decide()
+    table.decider.opened("b1", decision, NOW_NS)
+    like = table.decider.exposure.claims["b1"]
+    table.decider.holds("b1", like, {HOME: 7 * DOLLAR})
+    assert table.decider.exposure.venue_nano("kalshi") == 7 * DOLLAR
+    assert table.decider.exposure.claims["b1"].markets[0].category == "weather"
+    table.decider.holds("b1", like, {HOME: 0})
+    assert not table.decider.exposure.claims
+    table.decider.holds("b1", like, {HOME: 3 * DOLLAR})
+    assert table.decider.exposure.claims["b1"].nano == 3 * DOLLAR
+
+
 def test_removal_by_position_leaves_the_other_venues_position() -> None:
     """Arb 16: not every position with the same market id."""
     exposure = Table().decider.exposure

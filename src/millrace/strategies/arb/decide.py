@@ -5,7 +5,7 @@ at the size that its stake allows and passes every gate there; if it does not, s
 most (arb 9.1). What is decided here is the only way to a plan, and the row tells all of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -191,9 +191,8 @@ class Decider:
         markets = []
         for leg in basket.legs:
             market = leg.proposition.market
-            fact = self._facts.get(market)
-            category = fact.category if fact is not None else ""
-            markets.append(MarketClaim(market.venue, market.symbol, category, leg.cost_nano + leg.fee_nano))
+            nano = leg.cost_nano + leg.fee_nano
+            markets.append(MarketClaim(market.venue, market.symbol, self._category(market), nano))
         return Claim(position, basket.lane.value, basket.family, basket.cluster, tuple(markets))
 
     def opened(self, position: str, decision: Decision, now_ns: int) -> None:
@@ -210,6 +209,25 @@ class Decider:
             profit = found.expected_nano / _NANO / contracts
             slip = found.slippage_nano / _NANO / contracts
             self.calibration.predicted(Forecast(position, _group(basket), found.fill_probability, slip, profit))
+
+    def holds(self, position: str, like: Claim, spent: Mapping[InstrumentId, NanoUsd]) -> None:
+        """Set a claim to what a basket really holds of each market; one that holds nothing claims nothing.
+
+        A fill that is heard of late claims its cost again, whatever was released before (arb 0.7, 16).
+        """
+        markets = tuple(
+            MarketClaim(market.venue, market.symbol, self._category(market), nano)
+            for market, nano in spent.items()
+            if nano > 0
+        )
+        if markets:
+            self.exposure.claim(msgspec.structs.replace(like, id=position, markets=markets))
+        else:
+            self.exposure.release(position)
+
+    def _category(self, market: InstrumentId) -> str:
+        fact = self._facts.get(market)
+        return "" if fact is None else fact.category
 
     def filled(self, venue: str, lane: Lane, share_of_depth: float, signed_slippage: float) -> None:
         """Learn from one taker fill what it cost beyond its plan, dollars per contract."""

@@ -17,6 +17,7 @@ from millrace.core.instrument import LEDGER_DECIMALS, InstrumentId, Outcome
 from millrace.core.permission import Level, Standing
 from millrace.core.strategy import View
 from millrace.orders.opportunity import opportunity_id
+from millrace.risk.exposure import Claim
 from millrace.strategies.arb.cycle import collapsed, in_turn, opportunity_of
 from millrace.strategies.arb.decide import Decider, Decision
 from millrace.strategies.arb.execution.basket import Life, State
@@ -94,6 +95,7 @@ class Trading:
             return []
         note_edges(((basket.rule, basket.net_per_floor) for basket in candidates), view.now_ns)
         self.cycles += 1
+        self._claim_what_is_held()
         out: list[Intent] = []
         decisions = [self._decided(basket, view) for basket in candidates]
         for decision in (one for one in decisions if not one.opened):
@@ -118,6 +120,17 @@ class Trading:
         if bounds.floor == basket.floor:
             return basket
         return msgspec.structs.replace(basket, floor=bounds.floor, proof=bounds.proof)
+
+    def _claim_what_is_held(self) -> None:
+        """Claim for each basket that is past its first orders what is in it, no longer what was planned (arb 16)."""
+        for life in self._baskets.lives.values():
+            if life.state is State.WORKING:
+                continue
+            spent: dict[InstrumentId, NanoUsd] = {}
+            for leg in life.legs:
+                held = leg.paid_nano + leg.fees_nano - leg.received_nano
+                spent[leg.market] = spent.get(leg.market, 0) + held
+            self._judge.holds(life.key, Claim(life.key, life.lane, life.family, life.cluster, ()), spent)
 
     def _decided(self, basket: Basket, view: View) -> Decision:
         decision = self._judge.decide(basket, self.context(basket, view))
