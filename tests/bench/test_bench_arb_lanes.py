@@ -15,10 +15,9 @@ from arb_universe import LinkedUniverse
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.universe import Universe
-from millrace.strategies.arb.model import Style
 
 NOW = 2 * SECOND
-BOTH = LaneSettings(styles=(Style.TAKER, Style.MAKER))
+BOTH = LaneSettings(makers=True)
 QUOTES = 20_000
 
 

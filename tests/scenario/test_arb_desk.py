@@ -12,6 +12,7 @@ from millrace.core.events import Operator, Started
 from millrace.core.fee_terms import FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId, Outcome
 from millrace.core.permission import Level
+from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.execution.basket import State
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
 from millrace.strategies.arb.gates.settings import GateSettings
@@ -126,7 +127,7 @@ def test_an_intra_basket_is_bought_nets_at_the_venue_and_its_cash_is_the_ledgers
 
 
 def test_nothing_to_look_at_wakes_nobody():
-    world = opened()
+    world = opened(settings=structs.replace(EASY, combo=ComboSettings(reporting=False)))
     show(world, KALSHI, 0.52, 0.50)
     show(world, POLY, 0.52, 0.50)
     assert world.engine.interest().deadline_ns is None

@@ -25,7 +25,7 @@ from millrace.orders.opportunity import family_key
 from millrace.strategies.arb.lanes.detector import Detector, is_suspect
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.universe import Universe
-from millrace.strategies.arb.model import Lane, Origin, Style, Tier
+from millrace.strategies.arb.model import Lane, Origin, Tier
 from millrace.strategies.arb.rules.records import Label, PairRule, Provenance, Relation, TreeBits
 
 NOW = 2 * SECOND
@@ -326,7 +326,7 @@ def test_near_misses_come_from_the_same_sums() -> None:
 
 
 def test_maker_estimates_where_asked() -> None:  # arb 7.1
-    settings = LaneSettings(styles=(Style.TAKER, Style.MAKER))
+    settings = LaneSettings(makers=True)
     subject = detector([market(1)], settings=settings)
     quote = book(market(1), yes_asks=55, no_asks=50, yes_bids=40, no_bids=47)
     (basket,) = only(subject, quote)

@@ -4,7 +4,6 @@ import pytest
 
 from arb_quotes import SECOND, book, detector, market, rule_set, yes
 from arb_rules import pair
-from millrace.capacity.lane_policy import LaneBudgets
 from millrace.core.binary_events import LaneScanned, LaneStatus
 from millrace.core.commands import Alert, Book, Post
 from millrace.core.permission import Level, Scope, ScopeKind
@@ -13,7 +12,7 @@ from millrace.sim.lanes import SimulatedLanes, SimulatedLanesSettings
 from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.rules.joint import Joint
 from millrace.strategies.arb.rules.records import Relation
-from millrace.strategies.arb.scanning import COMBO, COMBO_BUDGETS, JOBS, LaneScans
+from millrace.strategies.arb.scanning import COMBO, JOBS, LaneScans, budgets_of
 
 MINUTE = 60 * SECOND
 PAIRS = 6
@@ -28,8 +27,7 @@ class Desk:
     def __init__(self, late_ppm=0, depth=2):
         self.finder = detector([market(number) for number in range(2 * PAIRS)], RULES)
         self.joint = Joint(RULES)
-        budgets = LaneBudgets(slots=1, cycle_ns=MINUTE, depth=depth, least_depth=1, errors_ns=10 * MINUTE)
-        self.scans = LaneScans("arb", ComboSettings(), budgets)
+        self.scans = LaneScans("arb", ComboSettings(components=depth))
         jobs = {lane: named(job) for lane, job in JOBS.items()}
         self.lanes = SimulatedLanes(jobs, 1, SimulatedLanesSettings(late_ppm=late_ppm))
         for number in range(PAIRS):  # one pair in three is cheap together
@@ -75,12 +73,19 @@ def test_an_answer_to_a_life_before_is_not_heard() -> None:
 
 
 def test_a_late_scan_brings_nothing_and_three_halve_the_depth() -> None:
-    desk, said = Desk(late_ppm=1_000_000, depth=4), []
+    desk, said = Desk(late_ppm=1_000_000, depth=40), []
     for minute in range(3):
         said += desk.heard(desk.scan(minute * MINUTE))
     (alert,) = said
     assert (type(alert), alert.code) == (Alert, "lane_shallower")
-    assert desk.scans.status(3 * MINUTE)["depth"] == 2
+    assert desk.scans.status(2 * MINUTE)["depth"] == 20
+
+
+def test_scans_and_errors_come_as_often_as_the_settings_say() -> None:
+    budgets = budgets_of(ComboSettings(every_sec=60.0, components=16))
+    assert (budgets.cycle_ns, budgets.depth, budgets.least_depth) == (MINUTE, 16, 10)
+    assert (budgets.errors, budgets.errors_ns) == (5, 10 * MINUTE)
+    assert budgets_of(ComboSettings(every_sec=1.0, components=4)).errors_ns == 60 * SECOND
 
 
 def test_five_errors_halt_the_lane_until_it_is_resumed() -> None:
@@ -108,6 +113,6 @@ def test_nothing_is_asked_for_where_there_is_nothing_to_search(reporting, rules)
 def test_snapshots_carry_the_turn() -> None:
     desk = Desk()
     desk.heard(desk.scan(0))
-    other = LaneScans("arb", ComboSettings(), COMBO_BUDGETS)
+    other = LaneScans("arb", ComboSettings(components=2))
     other.restore(desk.scans.snapshot())
     assert other.snapshot() == desk.scans.snapshot()

@@ -97,7 +97,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "arb": settings.arb,
         **{
             f"arb_{part}": getattr(settings.arb, part)
-            for part in ("economics", "stake", "gates", "exposure", "mapping", "discovery")
+            for part in ("lanes", "combo", "economics", "stake", "gates", "exposure", "mapping", "discovery")
         },
         "prediction": settings.prediction,
     }

@@ -11,9 +11,6 @@ ON_ITS_WAY = (
     "millrace.orders.fees",
     "millrace.sizing",
     "millrace.risk.exposure",
-    "millrace.capacity.lane_policy",
-    "millrace.shell.lane_",
-    "millrace.sim.lanes",
 )
 """Folders of a change that lands in steps; empty when it is whole."""
 ENTRIES = ("millrace.cli", "millrace.cli.__main__", "millrace.__main__")

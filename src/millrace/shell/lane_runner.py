@@ -23,6 +23,7 @@ from millrace.shell.lane_worker import Answer, Order, work
 from millrace.shell.metrics import Metrics
 
 _ANSWERS, _ORDERS = msgspec.msgpack.Decoder(Answer), msgspec.msgpack.Encoder()
+LATE = "not done within its budget"
 _GIBI = 1 << 30
 _SECOND = 1_000_000_000
 
@@ -117,7 +118,7 @@ class LaneRunner:
                 if worker.line in ready:
                     found += self._heard(worker)
                 elif worker.until_ns is not None and self._clock.monotonic_ns() >= worker.until_ns:
-                    found += self._lost(worker, Answer(LaneStatus.LATE, text="not done within its budget"))
+                    found += self._lost(worker, Answer(LaneStatus.LATE, text=LATE))
             self._dying = [worker for worker in self._dying if not _gone(worker)]
             self._hand_out()
             if found or self._clock.monotonic_ns() >= end_ns:
@@ -166,6 +167,8 @@ class LaneRunner:
         if not worker.scanning:
             worker.versions.pop(job.scan.lane, None)
         worker.job = None
+        if answer.took_ns > self._settings.hard_ns:
+            answer = Answer(LaneStatus.LATE, text=LATE)
         return [self._event(job.scan, answer, self._clock.monotonic_ns() - worker.began_ns)]
 
     def _lost(self, worker: _Worker, answer: Answer) -> list[LaneScanned]:

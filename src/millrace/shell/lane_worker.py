@@ -1,8 +1,9 @@
 """The process in which scans run: one that may be killed at any moment, and that may not take the machine's memory.
 
 A scan's job is named, not handed over, and prepared once from what seldom changes, rules and markets; each scan then
-brings only the books. Whatever a job raises is its answer. Nothing here reads a clock: whether a scan was in time is
-for the parent to say, who kills a process that is not done (runtime 2.10).
+brings only the books. Whatever a job raises is its answer. How long it took is measured
+here, where nothing else waits; whether that was in time is for the parent to say, who kills a process that is not done
+(runtime 2.10).
 """
 
 import resource
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import msgspec
@@ -32,11 +34,12 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What became of an order."""
+    """What became of an order, and how long it took."""
 
     status: LaneStatus
     found: tuple[dict[str, Any], ...] = ()
     text: str = ""
+    took_ns: int = 0
 
 
 _ORDERS, _ANSWERS = msgspec.msgpack.Decoder(Order), msgspec.msgpack.Encoder()
@@ -69,7 +72,8 @@ def _carried_out(order: Order, jobs: Mapping[str, str], prepared: dict[str, Scan
     try:
         if order.setup is not None:
             prepared[order.lane] = named(jobs[order.lane])(order.setup)
+        began_ns = monotonic_ns()
         found = prepared[order.lane](order.books) if order.books is not None else ()
     except Exception as error:  # noqa: BLE001  whatever a job raises is its answer, and the program goes on
         return Answer(LaneStatus.FAILED, text=f"{type(error).__name__}: {error}"[:200])
-    return Answer(LaneStatus.DONE, found)
+    return Answer(LaneStatus.DONE, found, took_ns=monotonic_ns() - began_ns)

@@ -38,6 +38,7 @@ from millrace.world.feed import no_feed
 from millrace.world.line import SimulatedLine
 from millrace.world.lines import Lines
 from millrace.world.quote_feed import Place, QuoteFeed
+from millrace.world.scans import join_here
 from millrace.world.simulation import Simulation
 
 _SECOND_NS = 1_000_000_000
@@ -157,6 +158,7 @@ def assemble_desk(settings: Settings, markets: DeskMarkets, from_ns: int) -> _Ru
     ways = tuple(lines.values())
     line = ways[0] if len(ways) == 1 else Lines(ways)
     simulation = Simulation(sequencer, executors.carrier, line, no_feed(), quotes=quotes, lazy=True)
+    join_here(settings, program, simulation)
     return _Run(program, simulation, venues)
 
 

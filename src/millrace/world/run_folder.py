@@ -46,6 +46,7 @@ from millrace.world.lines import Lines
 from millrace.world.premises import Premises, Way
 from millrace.world.quote_feed import Place, QuoteFeed
 from millrace.world.recovery import Restored, check_agreement, restore_core
+from millrace.world.scans import join_scans
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
 from millrace.world.startup import StartWatch
@@ -157,6 +158,9 @@ class Run:
             poll_ns=0 if program.slots is None else round(settings.slots.poll_interval_sec * _SECOND_NS),
         )
         self.simulation.now_ns = now_ns
+        self.scans = join_scans(settings, program, self.simulation, self._clock, telemetry.metrics)
+        if self.scans is not None:
+            opened.callback(self.scans.close)
         told = (self._note,) if self._note else ()
         if self._changed:
             told = (*told, f"other settings than before: {', '.join(self._changed)}")
@@ -321,6 +325,11 @@ class Run:
         except WorldError as error:
             return str(error)
         return ""
+
+    def hear_scans(self) -> None:
+        """Tell the core what came of scans that run in other processes."""
+        for event in () if self.scans is None else self.scans.come():
+            self.simulation.feed_event(event)
 
     def close(self) -> None:
         """Leave everything durable and let go of the folder; orders stay on the book.

@@ -98,6 +98,7 @@ class Sitting:
     def look(self, show: Callable[[Frame], None]) -> None:
         """Do what is due between two stretches of time: kills, operators' requests, snapshots, a frame."""
         self.run.heed_kills()
+        self.run.hear_scans()
         self._serve()
         self.tell(self.run.keep())
         self.tell(self._incidents.keep())

@@ -24,8 +24,20 @@ from millrace.strategies.arb.rules.joint import Component, Joint
 COMBO = Lane.COMBO.value
 JOBS = {COMBO: "millrace.strategies.arb.combo.lane:prepare"}
 """The function of each lane that is scanned, as the runner finds it in another process."""
-COMBO_BUDGETS = LaneBudgets(slots=1, cycle_ns=60_000_000_000, depth=64, errors_ns=600_000_000_000)
-"""A scan a minute of 64 components: 0.11 s of a core where 423 of them took 0.74 s; errors count over ten scans."""
+_ERROR_SCANS = 10
+"""Errors count over so many scans where those come less often than once a second."""
+
+
+def budgets_of(settings: ComboSettings) -> LaneBudgets:
+    """Return how often and how deep the combination lane is scanned."""
+    defaults, every_ns = LaneBudgets(), round(settings.every_sec * 1_000_000_000)
+    return LaneBudgets(
+        slots=1,
+        cycle_ns=every_ns,
+        depth=settings.components,
+        least_depth=min(defaults.least_depth, settings.components),
+        errors_ns=max(defaults.errors_ns, _ERROR_SCANS * every_ns),
+    )
 
 
 class _Saved(msgspec.Struct):
@@ -38,12 +50,12 @@ class _Saved(msgspec.Struct):
 class LaneScans:
     """The scans of one desk; `proved` and `void` count what became of finds."""
 
-    def __init__(self, strategy: str, settings: ComboSettings, budgets: LaneBudgets = COMBO_BUDGETS) -> None:
+    def __init__(self, strategy: str, settings: ComboSettings) -> None:
         self.proved = 0
         self.void = 0
         self._strategy = strategy
         self._settings = settings
-        self._policy = LanePolicy([COMBO], budgets)
+        self._policy = LanePolicy([COMBO], budgets_of(settings))
         self._at = 0
         self._now_ns = 0
 
@@ -95,19 +107,18 @@ class LaneScans:
             text = f"lane {event.lane} came late three times and now looks at {depth} components a scan"
             said.append(Alert(Severity.INFO, "lane_shallower", text, event.ts_ns))
         if news.halt:
-            said.append(Post(self._halt(event)))
+            text = f"its scans failed five times: {event.text}"
+            stop = Restriction(
+                f"{self._strategy}/lane/{event.lane}",
+                Scope(ScopeKind.LANE, event.lane),
+                Level.HALT,
+                ReasonCode.CONSECUTIVE_ERRORS,
+                text,
+                self._strategy,
+                event.ts_ns,
+            )
+            said.append(Post(stop))
         return said
-
-    def _halt(self, event: LaneScanned) -> Restriction:
-        return Restriction(
-            id=f"{self._strategy}/lane/{event.lane}",
-            scope=Scope(ScopeKind.LANE, event.lane),
-            level=Level.HALT,
-            reason=ReasonCode.CONSECUTIVE_ERRORS,
-            text=f"its scans failed five times: {event.text}",
-            posted_by=self._strategy,
-            posted_ns=event.ts_ns,
-        )
 
     def resume(self) -> None:
         """Let a halted lane be scanned again."""

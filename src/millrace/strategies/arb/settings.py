@@ -9,6 +9,7 @@ import msgspec
 
 from millrace.risk.exposure import ExposureSettings
 from millrace.sizing.stake_settings import StakeSettings
+from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.discovery.records import DiscoverySettings
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
@@ -25,6 +26,7 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
     desk: DeskSettings = DeskSettings()
     execution: ExecutionSettings = ExecutionSettings()
     lanes: LaneSettings = LaneSettings()
+    combo: ComboSettings = ComboSettings()
     economics: EconomicsSettings = EconomicsSettings()
     stake: StakeSettings = StakeSettings()
     gates: GateSettings = GateSettings()

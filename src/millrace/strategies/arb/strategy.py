@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from millrace.core.binary_events import BinaryQuote, MarketResolved, StreamBeat, StreamReset
+from millrace.core.binary_events import BinaryQuote, LaneScanned, MarketResolved, StreamBeat, StreamReset
 from millrace.core.commands import Alert, Intent, OrderUpdate, Refused, Severity
 from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
 from millrace.core.instrument import InstrumentId
@@ -33,6 +33,7 @@ from millrace.strategies.arb.outcomes import Outcomes
 from millrace.strategies.arb.rules.alerts import rule_alerts
 from millrace.strategies.arb.rules.diagnose import diagnose_trees, tree_status
 from millrace.strategies.arb.rules.records import RuleSet, TreeRule
+from millrace.strategies.arb.scanning import LaneScans
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.trading import Trading
 
@@ -47,6 +48,7 @@ class _Saved(msgspec.Struct):
     outcomes: dict[str, Any]
     holder: dict[str, Any]
     mappings: dict[str, Any]
+    scans: dict[str, Any]
 
 
 class ArbDesk:
@@ -77,6 +79,7 @@ class ArbDesk:
         self.baskets = Baskets(name, prices, settings.execution, *told)
         self.trading = Trading(name, rules, settings, self.finder, self.judge, self.baskets, self.outcomes)
         self.holder = Holder(self.baskets, settings.holding)
+        self.scans = LaneScans(name, settings.combo)
         self._bind()
         self._due_ns = 0
         self._now_ns = 0
@@ -112,7 +115,10 @@ class ArbDesk:
             return operate(self, event, view)
         elif isinstance(event, ConfigApplied):
             self.trading.config = event.digest
+        elif isinstance(event, LaneScanned):
+            return self.scans.heard(event, self.finder, self.trading.joint)
         elif isinstance(event, Started):
+            self.scans.started()
             told = rule_alerts(self.rules, view.now_ns)
             return [*told, *(self.outcomes.restarted(self.baskets, view) if event.restart else ())]
         return []
@@ -147,6 +153,7 @@ class ArbDesk:
         out = self.judge_mappings(view.now_ns) if due else []
         out += self.baskets.due(view)
         out += self.holder.due(view, self.trading.equity_nano(view))
+        out += self.scans.due(self.trading.joint, view.now_ns)
         if 0 < self._due_ns <= view.now_ns:
             self._due_ns = 0
             out += self.trading.cycle(view, self.mappings.note_edges)
@@ -155,10 +162,15 @@ class ArbDesk:
 
     def interest(self) -> Interest:
         """Return the next cycle, or the next time at which a basket or a holding asks for something."""
-        wanted = (self._due_ns or None, self.baskets.next_ns, self.holder.next_ns, self.mappings.next_ns)
+        scan_ns = self.scans.next_ns(self.trading.joint) if self._now_ns else None
+        wanted = (self._due_ns or None, self.baskets.next_ns, self.holder.next_ns, self.mappings.next_ns, scan_ns)
         due_ns = min((at_ns for at_ns in wanted if at_ns is not None), default=None)
         due_ns = None if due_ns is None else max(due_ns, self._now_ns)
         return Interest(deadline_ns=due_ns, heartbeat_ns=due_ns)
+
+    def scan_of(self) -> tuple[bytes, bytes]:
+        """Return what a lane that is scanned outside prepares from, and the books of this moment."""
+        return self.scans.setup(self.finder, self.trading.joint), self.scans.books(self.finder, self.trading.joint)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the desk's whole state as builtins."""
@@ -172,6 +184,7 @@ class ArbDesk:
             self.outcomes.snapshot(),
             self.holder.snapshot(),
             self.mappings.snapshot(),
+            self.scans.snapshot(),
         )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins | {"now_ns": self._now_ns}
@@ -187,6 +200,7 @@ class ArbDesk:
         self.outcomes.restore(saved.outcomes)
         self.holder.restore(saved.holder)
         self.mappings.restore(saved.mappings)
+        self.scans.restore(saved.scans)
         self._bind()
 
     def status(self, view: View) -> dict[str, Any]:
@@ -210,6 +224,7 @@ class ArbDesk:
             "realised_usd": cash_usd if self.settings.desk.live else 0.0,
             "ended": dict(self.outcomes.counts),
             "judge": self.judge.status(),
+            "combo": self.scans.status(self._now_ns),
             "frozen": [list(pair) for pair in self.outcomes.frozen],
             "baskets": [
                 {"key": life.key, "lane": life.lane, "state": life.state.value, "matched": life.matched / 1e6,

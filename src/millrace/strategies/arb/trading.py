@@ -66,7 +66,7 @@ class Trading:
         self.reasons: Counter[str] = Counter()
         self.expected_nano: NanoUsd = 0
         self._rules = rules
-        self._joint = Joint(rules)
+        self.joint = Joint(rules)
         self._settings = settings
         self._finder = finder
         self._judge = judge
@@ -81,8 +81,8 @@ class Trading:
 
     def bind(self, blocked: frozenset[str]) -> None:
         """Prove with all rules but these: mappings in quarantine, rules that were taken back (arb 4.6, 4.8)."""
-        if blocked != self._joint.blocked:
-            self._joint = Joint(self._rules, blocked)
+        if blocked != self.joint.blocked:
+            self.joint = Joint(self._rules, blocked)
 
     def cycle(self, view: View, note_edges: Callable[[Iterable[tuple[str, float]], int], None]) -> list[Intent]:
         """Decide what changed since the last cycle; nothing changed: nothing is written and the cycle has no number.
@@ -114,7 +114,7 @@ class Trading:
     def _proved(self, basket: Basket) -> Basket | None:
         """Return the basket under all rules that bind its markets; None when those contradict each other (arb 4.6)."""
         legs = [leg.proposition for leg in basket.legs]
-        bounds = self._joint.bounds(legs, Bounds(basket.floor, len(legs)))
+        bounds = self.joint.bounds(legs, Bounds(basket.floor, len(legs)))
         if bounds is None:
             return None
         if bounds.floor == basket.floor:

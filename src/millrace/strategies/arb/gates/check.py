@@ -13,6 +13,7 @@ from millrace.core.instrument import InstrumentId
 from millrace.strategies.arb.economics.assessment import Assessment
 from millrace.strategies.arb.gates.reasons import Reason
 from millrace.strategies.arb.gates.settings import GateSettings, LaneGate
+from millrace.strategies.arb.lanes.exact import skew_ns
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.model import Basket, Lane, MarketFacts, NanoUsd, Style, Tier
 
@@ -80,7 +81,7 @@ def market_reasons(
     if context.now_ns - basket.oldest_ns > settings.quote_age_sec * _NANO:
         yield Reason.QUOTE_AGE
     makers = any(leg.style is Style.MAKER for leg in basket.legs)
-    if basket.newest_ns - basket.oldest_ns > lanes.skew_ns(Style.MAKER if makers else Style.TAKER):
+    if basket.newest_ns - basket.oldest_ns > skew_ns(lanes, Style.MAKER if makers else Style.TAKER):
         yield Reason.LEG_SKEW
     if any(leg.depth_lots <= 0 for leg in basket.legs):
         yield Reason.DEPTH_UNKNOWN

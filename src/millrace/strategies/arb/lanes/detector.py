@@ -15,7 +15,7 @@ from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import InstrumentId, Outcome
 from millrace.strategies.arb.buying import asks_and_turned, effective_buy
 from millrace.strategies.arb.lanes.coverage import Coverage
-from millrace.strategies.arb.lanes.exact import UNPRICED_NANO, Offer, maker_ticks, offer_of, sized, table_of
+from millrace.strategies.arb.lanes.exact import UNPRICED_NANO, Offer, maker_ticks, offer_of, sized, skew_ns, table_of
 from millrace.strategies.arb.lanes.forms import Choice, Form
 from millrace.strategies.arb.lanes.screen import Screen
 from millrace.strategies.arb.lanes.settings import LaneSettings
@@ -51,13 +51,14 @@ class Detector:
     def __init__(self, universe: Universe, settings: LaneSettings | None = None) -> None:
         self.universe = universe
         self.settings = settings or universe.settings
+        self._styles = (Style.TAKER, Style.MAKER) if self.settings.makers else (Style.TAKER,)
         self.coverage = Coverage(universe)
         self.unknown = 0
         self._quotes: list[BinaryQuote | None] = [None] * len(universe.facts)
-        self._screens = {style: Screen(universe) for style in self.settings.styles}
-        self._tables = {style: [table_of(fact, style) for fact in universe.facts] for style in self.settings.styles}
-        self._touched: dict[Style, set[int]] = {style: set() for style in self.settings.styles}
-        self._offers: dict[Style, dict[int, Offer | None]] = {style: {} for style in self.settings.styles}
+        self._screens = {style: Screen(universe) for style in self._styles}
+        self._tables = {style: [table_of(fact, style) for fact in universe.facts] for style in self._styles}
+        self._touched: dict[Style, set[int]] = {style: set() for style in self._styles}
+        self._offers: dict[Style, dict[int, Offer | None]] = {style: {} for style in self._styles}
         self._blocked: frozenset[str] = frozenset()
         self._live_ns: dict[str, int] = {}
 
@@ -219,11 +220,11 @@ class Detector:
 
     def _within(self, legs: tuple[int, ...], style: Style) -> bool:
         times = [self.known_ns(leg >> 1) for leg in legs]
-        return max(times) - min(times) <= self.settings.skew_ns(style)
+        return max(times) - min(times) <= skew_ns(self.settings, style)
 
     def _together(self, form: Form, style: Style) -> list[int]:
         """Return the legs of a subset, its anchor first, that were known within the skew limit of the newest."""
-        limit_ns = self.settings.skew_ns(style)
+        limit_ns = skew_ns(self.settings, style)
         legs = (form.anchor, *form.legs) if form.anchor >= 0 else form.legs
         times = [self.known_ns(leg >> 1) for leg in legs]
         oldest_ns = max(*times, limit_ns + 1) - limit_ns

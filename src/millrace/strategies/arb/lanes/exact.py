@@ -16,6 +16,7 @@ from millrace.core.binary_events import BinaryQuote, BookLevel, Levels
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS, FeeSchedule, FeeTerms
 from millrace.core.instrument import Lots, Ticks
 from millrace.strategies.arb.buying import asks_and_turned, bids_of, effective_buy, ladder_of
+from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, Leg, MarketFacts, NanoUsd, Origin, Proposition, Style
 
 TICK_NANO = CONTRACT_LOTS // TICK_LOTS_PER_NANO
@@ -56,6 +57,11 @@ def table_of(fact: MarketFacts, style: Style) -> memoryview | None:
         return None
     terms = fact.fees.maker if style is Style.MAKER else fact.fees.taker
     return cost_table(terms, fact.min_lots, in_shares=fact.fees.in_shares)
+
+
+def skew_ns(settings: LaneSettings, style: Style) -> int:
+    """Return how far apart the books of one basket may be (arb 2.5)."""
+    return settings.taker_skew_ns if style is Style.TAKER else settings.maker_skew_ns
 
 
 class Offer(NamedTuple):

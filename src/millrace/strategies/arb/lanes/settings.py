@@ -6,7 +6,7 @@ traded is for the gates, whose threshold is higher, so that what they refuse is 
 
 import msgspec
 
-from millrace.strategies.arb.model import NanoUsd, Style
+from millrace.strategies.arb.model import NanoUsd
 
 SECOND_NS = 1_000_000_000
 
@@ -15,6 +15,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Detection. Edges are nano-dollars per dollar of floor (per basket for `near_nano`), times nanoseconds.
 
     `leg_risk_nano` is charged to each NO leg when the best subset is chosen: a leg has to earn more than that (arb 3).
+    With `makers` each basket is also priced as if all its legs rested, as an estimate.
     """
 
     min_edge_nano: NanoUsd = 5_000_000
@@ -24,8 +25,4 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     maker_skew_ns: int = 10 * SECOND_NS
     aggressiveness_ticks: int = 2
     suspect_edge_nano: NanoUsd = 300_000_000
-    styles: tuple[Style, ...] = (Style.TAKER,)
-
-    def skew_ns(self, style: Style) -> int:
-        """Return how far apart the quotes of one basket may be (arb 2.5)."""
-        return self.taker_skew_ns if style is Style.TAKER else self.maker_skew_ns
+    makers: bool = False

@@ -18,6 +18,7 @@ from millrace.core.requests import NoArguments, accepted, read_arguments, refuse
 from millrace.core.strategy import View
 from millrace.strategies.arb.economics.diagnostics import diagnose
 from millrace.strategies.arb.outcomes import lane_stop, safe_mode
+from millrace.strategies.arb.scanning import COMBO
 
 if TYPE_CHECKING:
     from millrace.strategies.arb.strategy import ArbDesk
@@ -120,6 +121,8 @@ def _resume_lane(desk: "ArbDesk", asked: Operator, wanted: OneLane, view: View) 
     lifts: list[Intent] = [Lift(name, f"resumed by the operator: {wanted.reason}", view.now_ns) for name in stops]
     if wanted.lane == "bucket":
         desk.judge.buckets_back()
+    elif wanted.lane == COMBO:
+        desk.scans.resume()
     return [*lifts, accepted(asked, f"{wanted.lane} may open baskets again")]
 
 
