@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from millrace.core.instrument import InstrumentId
 from millrace.strategies.arb.mapping.claims import Claim, Day, Operator, claim_of
@@ -72,6 +74,78 @@ def test_times_are_read_and_an_hour_only_where_it_is_certain(title, day, years, 
 def test_the_hour_may_stand_in_the_rules() -> None:
     rules = 'Resolves to "Yes" if the candle 12:00 in the ET timezone (noon) has a close above the price.'
     assert claim("Above $1 on July 4?", rules_text=rules).minute == 16 * 60
+
+
+def test_the_day_may_stand_in_the_rules_where_they_name_only_one() -> None:
+    """Recorded titles of games name neither the day nor the opponent."""
+    title = "Cleveland wins by over 10.5 points?"
+    one, other = (claim(title, rules_text=f"The game is on May {day}, 2026. It may be moved.") for day in (23, 24))
+    assert (one.day, other.day) == (Day(2026, 5, 23), Day(2026, 5, 24))
+    assert [veto.field for veto in vetoes(one, other)] == [Field.DATE]
+    assert claim(title, rules_text="The game is on May 23, 2026. Settled by June 1, 2026.").day is None
+
+
+def test_the_opponent_may_stand_in_the_title_of_the_event() -> None:
+    one, other = (claim("Cleveland wins?", event_title=f"Cleveland vs {team}") for team in ("Boston", "Miami"))
+    assert [veto.field for veto in vetoes(one, other)] == [Field.ENTITY]
+    assert vetoes(one, claim("Cleveland wins?")) == ()
+
+
+@given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=40))
+def test_whatever_a_venue_writes_is_read_and_agrees_with_itself(title: str, rules: str, label: str) -> None:
+    found = claim(title, rules_text=rules, outcome_label=label)
+    assert vetoes(found, found) == ()
+
+
+WORDS = st.sampled_from(
+    [
+        "Will",
+        "Bitcoin",
+        "be",
+        "above",
+        "below",
+        "exactly",
+        "between",
+        "at",
+        "least",
+        "$58,000",
+        "58k",
+        "4%",
+        "and",
+        "or",
+        "more",
+        "on",
+        "May",
+        "5",
+        "5pm",
+        "ET",
+        "12:61",
+        "2026-13-45",
+        "2025-26",
+        "set",
+        "2",
+        "first",
+        "half",
+        "before",
+        "Jan",
+        "1,",
+        "2027",
+        "noon",
+        "UTC",
+        "24:00",
+        "no.",
+        "tie",
+        "50-50",
+        "cancelled",
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=14), st.lists(WORDS, max_size=14))
+def test_disagreement_is_mutual(left: list[str], right: list[str]) -> None:
+    one, other = claim(" ".join(left), rules_text=" ".join(right)), claim(" ".join(right), rules_text=" ".join(left))
+    assert {veto.field for veto in vetoes(one, other)} == {veto.field for veto in vetoes(other, one)}
+    assert vetoes(one, one) == ()
 
 
 def test_a_date_leaves_no_number_behind_and_a_seat_does() -> None:

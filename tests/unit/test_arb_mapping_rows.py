@@ -251,6 +251,19 @@ def test_golden_rows_with_an_empty_side_and_doubled_groups_are_found(shared: Pat
         expected = {row[0] for row in whole if kalshi[row[1]] > 1 or poly[row[2]] > 1}
         findings = check_rows(found)
         assert {found.group_id for found in findings if found.check is Check.CARDINALITY} == expected
+        index = MarketIndex(
+            market(venue, name, name)
+            for venue, key in (("kalshi", "live_k"), ("polymarket", "live_p"))
+            for name in case[key]
+        )
+        stale = Counter(
+            ref.venue for row in found.rows for ref in row.refs if isinstance(index.resolve(ref, ""), Finding)
+        )
+        empty = {"kalshi": len(found.dropped), "polymarket": 0}
+        for venue, count in empty.items():  # the reference counts an empty id as a stale one too
+            whole_stale = case["by_check"].get(f"stale_{venue}", 0) - count
+            of_dropped = sum(row[2] not in case["live_p"] for row in case["mappings"] if not row[1])
+            assert stale[venue] == whole_stale - (of_dropped if venue == "polymarket" else 0)
         doubled = {group for group, count in Counter(row[0] for row in whole).items() if count > 1}
         assert {found.group_id for found in findings if found.check is Check.DUPLICATE_GROUP} == doubled
 

@@ -150,8 +150,9 @@ _VERDICTS = [
     ("open", re.compile(r"remains? open|rescheduled")),
 ]
 _NO_NAMES = frozenset(["utc", "gmt", "et", "edt", "est", "am", "pm"]) | STOP_WORDS | _MONTHS.keys()
-_NAME = re.compile(r"\b[A-Z][A-Za-z.&'-]*")
+_NAME = re.compile(r"\b[A-Z][A-Za-z0-9.&'-]*")
 _BARE = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_SENTENCE_END = re.compile(r"(?<=[.;])\s")
 _MINUTES = 60
 _NOON_HOUR = 12
 _DAY_MINUTES = 1440
@@ -162,6 +163,7 @@ def claim_of(facts: MarketFacts) -> Claim:
     title = facts.title or facts.event_title
     plain = title.lower()
     day, years, season, left = _time(plain)
+    day = day or _only_day(facts.rules_text.lower())
     minute, left = _clock(left, day)
     if minute is None:
         minute, _ = _clock(facts.rules_text.lower(), day)
@@ -172,10 +174,11 @@ def claim_of(facts: MarketFacts) -> Claim:
     label = facts.outcome_label
     named = bool(label) and not _LABELS_OF_NOBODY.fullmatch(label) and not any(map(str.isdigit, label))
     subject = tokens(label) if named else _subject(plain)
+    said = tokens(f"{title} {label} {facts.event_title}")
     return Claim(
         subject=subject,
-        names=frozenset(word for name in _NAME.findall(title) for word in words(name) if word not in _NO_NAMES),
-        words=tokens(f"{title} {label} {facts.event_title}"),
+        names=said.intersection(words(" ".join(_NAME.findall(f"{title} {facts.event_title}")))) - _NO_NAMES,
+        words=said,
         operator=operator,
         bounds=bounds,
         unit=unit,
@@ -210,6 +213,12 @@ def _time(text: str) -> tuple[Day | None, frozenset[int], bool, str]:
             text = text[: found.start()] + " " + text[found.end() :]
             break
     return day, frozenset(years), season is not None, _YEAR.sub(" ", text)
+
+
+def _only_day(rules: str) -> Day | None:
+    """Return the one day that the rules name; where they name several, nothing says which one counts."""
+    found = {day for sentence in _SENTENCE_END.split(rules) if (day := _time(sentence)[0]) is not None and day.day}
+    return found.pop() if len(found) == 1 else None
 
 
 def _clock(text: str, day: Day | None) -> tuple[int | None, str]:
@@ -302,7 +311,7 @@ def _subject(text: str) -> frozenset[str]:
 
 def _verdict(topic: re.Pattern[str], rules: str) -> str:
     """Return what the rules say of a topic in the same sentence, empty when they say nothing plain."""
-    for sentence in re.split(r"(?<=[.;])\s", rules):
+    for sentence in _SENTENCE_END.split(rules):
         if topic.search(sentence):
             for verdict, pattern in _VERDICTS:
                 if pattern.search(sentence):
