@@ -86,6 +86,12 @@ def test_2_2_a5_no_trade_is_opened_on_a_leg_that_is_not_accepted():
     assert all(leg.version >= 0 for row in facts.opened for leg in row.legs)
 
 
+def test_2_2_a_market_that_only_a_snapshot_can_settle_is_asked_for_and_comes_back():
+    _, counts, *_, run = played(0.5)
+    assert run.simulation.quotes.polls > 0
+    assert sum(venue.quarantined for venue in counts.values()) < 10, "a quarantine ends"
+
+
 def test_17_the_identities_hold_over_a_run_of_the_real_desk():
     facts, *_ = played(0.5)
     report = arb_report(facts)

@@ -144,6 +144,10 @@ class Engine:
         """Return what a decision row keeps of a leg."""
         return self._quality.leg_verdict(market)
 
+    def unsettled(self) -> tuple[InstrumentId, ...]:
+        """Return the binary markets whose books must be asked for."""
+        return self._quality.unsettled(self.now_ns)
+
     def is_plain(self, instrument: InstrumentId) -> bool:
         """Tell whether ordinary rows of an instrument may come as a block."""
         return self._quality.is_plain(instrument)

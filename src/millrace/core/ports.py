@@ -276,6 +276,10 @@ class DataQuality(Protocol):
         """Return what a decision row keeps of a leg on a market."""
         ...
 
+    def unsettled(self, now_ns: int) -> tuple[InstrumentId, ...]:
+        """Return the markets whose books must be asked for: only a polled snapshot settles them."""
+        ...
+
     def tradable(
         self, market: InstrumentId, now_ns: int, outcome: Outcome | None, needs: LegNeeds
     ) -> tuple[QuoteReason, ...]:

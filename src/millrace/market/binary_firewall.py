@@ -48,6 +48,7 @@ class BinaryFirewall:
         self._rules = BinaryRules.of(settings)
         self._terms: dict[InstrumentId, BinaryTermsKnown] = {}
         self._markets: dict[InstrumentId, _Market] = {}
+        self._doubtful: dict[InstrumentId, None] = {}
         self._stale_ns = ns(settings.stale_feed_sec)
         self._poll_ns = ns(2 * settings.poll_interval_sec + settings.stale_feed_sec)
         self._gate_ns = ns(settings.gate_age_sec)
@@ -75,6 +76,7 @@ class BinaryFirewall:
         if opinion is LATE or opinion is TWICE:
             return opinion
         market.opinion = opinion
+        self._note_doubt(quote.market, market)
         if opinion is None or opinion.verdict is Verdict.ACCEPT:
             self._take(market, quote)
         return opinion
@@ -102,6 +104,13 @@ class BinaryFirewall:
         snapshot = polled or not market.verified
         return market.watch.settle(measures, quote.version, tops.middle, quote.ts_ns, snapshot=snapshot)
 
+    def _note_doubt(self, at: InstrumentId, market: _Market) -> None:
+        """Keep the few markets that may have to be asked for, so that nobody has to look at all."""
+        if market.watch.suspicion.since_ns or market.watch.quarantine.until_ns:
+            self._doubtful[at] = None
+        elif at in self._doubtful:
+            del self._doubtful[at]
+
     def _take(self, market: _Market, quote: BinaryQuote) -> None:
         last = market.quote
         if last is None or sides(last) != sides(quote):
@@ -115,12 +124,14 @@ class BinaryFirewall:
         for at, market in self._markets.items():
             if at.venue == venue:
                 market.watch.forget()
+                self._note_doubt(at, market)
                 market.verified = False
 
     def end(self, at: InstrumentId) -> None:
         """A market is over: it has no book any more and will not have one."""
         market = self._markets[at] = _Market(self._settings)
         market.ended = True
+        self._note_doubt(at, market)
 
     # What is known
 
@@ -143,10 +154,9 @@ class BinaryFirewall:
 
     def unsettled(self, now_ns: int) -> tuple[InstrumentId, ...]:
         """Return the markets that only a snapshot can settle: suspect for too long, or their quarantine is over."""
+        found = ((at, self._markets[at].watch) for at in self._doubtful)
         return tuple(
-            at
-            for at, market in self._markets.items()
-            if market.watch.suspicion.is_overdue(now_ns) or 0 < market.watch.quarantine.until_ns <= now_ns
+            at for at, watch in found if watch.suspicion.is_overdue(now_ns) or 0 < watch.quarantine.until_ns <= now_ns
         )
 
     def state_faults(self, at: InstrumentId, now_ns: int, heard_ns: int) -> tuple[QuoteReason, ...]:
@@ -214,11 +224,14 @@ class BinaryFirewall:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins, by market."""
-        return {str(at): _saved(market) for at, market in self._markets.items()}
+        return {
+            "markets": {str(at): _saved(market) for at, market in self._markets.items()},
+            "doubtful": [str(at) for at in self._doubtful],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
-        for text, saved in state.items():
+        for text, saved in state["markets"].items():
             market = self._market(InstrumentId.parse(text))
             market.watch.restore(saved["watch"])
             market.quote = None if saved["quote"] is None else msgspec.convert(saved["quote"], BinaryQuote)
@@ -226,6 +239,8 @@ class BinaryFirewall:
                 verdict, reasons = saved["opinion"]
                 market.opinion = Opinion(Verdict(verdict), tuple(QuoteReason(reason) for reason in reasons))
             market.verified, market.ended, market.seen_ns, market.changed_ns = saved["told"]
+        for at in state["doubtful"]:
+            self._doubtful[InstrumentId.parse(at)] = None
 
 
 def sides(quote: BinaryQuote) -> tuple[Levels, Levels, Levels, Levels]:

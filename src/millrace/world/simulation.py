@@ -84,6 +84,8 @@ class Simulation:
         self.quotes = quotes
         self.measures = measures
         feed.show_alone(self.engine.odd_rows)
+        if quotes is not None:
+            quotes.poll_for(self.engine.unsettled)
         self._lazy = lazy
         self._rows_told = 0
         self._poll_every_ns = poll_ns
