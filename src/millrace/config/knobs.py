@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from millrace.config.knob import Knob
 from millrace.config.knobs_arb import ARB_KNOBS
 from millrace.config.knobs_arb_decide import DECIDE_KNOBS
+from millrace.config.knobs_arb_desk import DESK_KNOBS
 from millrace.config.knobs_arb_lanes import LANE_KNOBS
 from millrace.config.knobs_arb_mapping import MAPPING_KNOBS
 from millrace.config.knobs_firewall import FIREWALL_KNOBS
@@ -33,6 +34,7 @@ KNOBS: Mapping[str, Knob] = {
         *FIREWALL_KNOBS,
         *ARB_KNOBS,
         *DECIDE_KNOBS,
+        *DESK_KNOBS,
         *MAPPING_KNOBS,
         *LANE_KNOBS,
         *LATER_KNOBS,

@@ -113,7 +113,7 @@ class ArbRecorder:
             live_orders=live,
             present=self._present,
             cooldown_ns=round(settings.arb.desk.opportunity_cooldown_sec * _SECOND_NS),
-            paper=not settings.arb.desk.live,
+            paper=all(row.realised_nano is None for row in baskets),
         )
 
 

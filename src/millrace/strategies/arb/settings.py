@@ -36,13 +36,15 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
     discovery: DiscoverySettings = DiscoverySettings()
 
     def judged(self) -> "ArbSettings":
-        """Return them with the figures of makers that the economics need from detection and execution."""
+        """Return them with the figures that two parts need, so that both hold the same ones."""
         economics = msgspec.structs.replace(
             self.economics,
             aggressiveness_ticks=self.lanes.aggressiveness_ticks,
             maker_timeout_sec=self.execution.maker_timeout_sec,
         )
-        return msgspec.structs.replace(self, economics=economics)
+        execution = msgspec.structs.replace(self.execution, naked_risk_charge=self.economics.hold_charge)
+        holding = msgspec.structs.replace(self.holding, lock_rate_per_year=self.economics.lock_rate_per_year)
+        return msgspec.structs.replace(self, economics=economics, execution=execution, holding=holding)
 
     def believed(self) -> MappingSettings:
         """Return the figures of mappings with those that the gates ask for too, so that both hold the same ones."""

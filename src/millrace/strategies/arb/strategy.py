@@ -37,6 +37,8 @@ from millrace.strategies.arb.scanning import LaneScans
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.trading import Trading
 
+_MS = 1_000_000
+
 
 class _Saved(msgspec.Struct):
     due_ns: int
@@ -64,8 +66,11 @@ class ArbDesk:
         settings: ArbSettings,
         mapping: MappingMap = NO_MAP,
         decisions: Decisions = NO_DECISIONS,
+        *,
+        live: bool = False,
     ) -> None:
         self.name = name
+        self.live = live
         self.facts = tuple(facts)
         settings = self.settings = settings.judged()
         believed = settings.believed()
@@ -74,7 +79,7 @@ class ArbDesk:
         prices = Prices({fact.market: fact for fact in self.facts})
         self.finder = Detector(Universe(self.facts, rules, settings.lanes))
         self.judge = Decider(self.facts, rules, settings)
-        self.outcomes = Outcomes(name, self.judge, live=settings.desk.live)
+        self.outcomes = Outcomes(name, self.judge, live=live)
         told = (self.outcomes.escalated, self.outcomes.ended, self.outcomes.filled)
         self.baskets = Baskets(name, prices, settings.execution, *told)
         self.trading = Trading(name, rules, settings, self.finder, self.judge, self.baskets, self.outcomes)
@@ -130,7 +135,7 @@ class ArbDesk:
         first = not (self.mappings.begun or self.mappings.idle)
         told = self.judge_mappings(view.now_ns) if first else []
         if not self._due_ns and self.finder.is_marked:
-            self._due_ns = view.now_ns + self.settings.desk.cycle_ns
+            self._due_ns = view.now_ns + self.settings.desk.cycle_ms * _MS
         return told + self.baskets.quoted(quote.market, view)
 
     def judge_mappings(self, now_ns: int) -> list[Intent]:
@@ -220,8 +225,8 @@ class ArbDesk:
             "open_baskets": len(lives),
             "naked_usd": sum(life.spent_nano for life in lives if life.state in EXPOSED) / 1e9,
             "expected_usd": self.trading.expected_nano / 1e9,
-            "simulated_usd": 0.0 if self.settings.desk.live else cash_usd,
-            "realised_usd": cash_usd if self.settings.desk.live else 0.0,
+            "simulated_usd": 0.0 if self.live else cash_usd,
+            "realised_usd": cash_usd if self.live else 0.0,
             "ended": dict(self.outcomes.counts),
             "judge": self.judge.status(),
             "combo": self.scans.status(self._now_ns),

@@ -11,19 +11,12 @@ SECOND_NS = 1_000_000_000
 class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the cycle and of dedupe (arb 3, 13).
 
-    `cycle_ms` is the time from the first change to the cycle that looks at it. `live` says in which column a basket's
-    cash stands: realised, or simulated (arb 17).
+    `cycle_ms` is the time from the first change to the cycle that looks at it.
     """
 
     cycle_ms: int = 250
     market_cooldown_sec: float = 900.0
     opportunity_cooldown_sec: float = 300.0
-    live: bool = False
-
-    @property
-    def cycle_ns(self) -> int:
-        """The cycle as integer time."""
-        return self.cycle_ms * 1_000_000
 
 
 class ExecutionSettings(msgspec.Struct, frozen=True, kw_only=True):
