@@ -7,11 +7,13 @@ from msgspec import structs
 
 from arb_world import SECOND, Fate, World
 from millrace.core.binary_events import BinaryQuote, BookLevel, QuoteSource
+from millrace.core.codec import decode_state, encode_state
 from millrace.core.commands import Alert, Submit
 from millrace.core.events import Operator, Started
 from millrace.core.fee_terms import FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId, Outcome
 from millrace.core.permission import Level
+from millrace.core.strategy import Interest
 from millrace.strategies.arb.combo.settings import ComboSettings
 from millrace.strategies.arb.execution.basket import State
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
@@ -278,3 +280,79 @@ def test_each_outcome_of_a_market_stays_in_one_basket():
     assert {leg.outcome for life in world.desk.baskets.lives.values() for leg in life.legs if leg.market == KALSHI} == {
         Outcome.YES
     }
+
+
+def test_the_journal_gives_the_same_commands_again_from_every_point():
+    """The process dies after each event in turn: what comes back from there ends with the same commands (arb 21.6)."""
+    world = opened(fate=lambda _id, number: Fate.TIMEOUT if number == 2 else Fate.WELL)
+    cross(world)
+    world.run(4)
+    world.resolve(KALSHI, 10_000)
+    world.resolve(POLY, 10_000)
+    world.run(1)
+    assert [end.outcome for end in ended(world)] == ["completed"]
+    events, want = world.journal, world.engine.command_hash
+    world.build()
+    snapshots = []
+    for event in events:
+        snapshots.append(world.engine.snapshot())
+        world.engine.step(event)
+    assert world.engine.command_hash == want
+    for at, state in enumerate(snapshots):
+        world.build()
+        world.engine.restore(decode_state(encode_state(state)))
+        for event in events[at:]:
+            world.engine.step(event)
+        assert world.engine.command_hash == want
+
+
+def test_a_start_that_is_told_twice_changes_nothing_the_second_time():
+    world = opened(fate=lambda _id, number: Fate.WELL if number == 1 else Fate.LOST)
+    cross(world)
+    world.run(0.5)
+    world.feed(Started(restart=True, ts_ns=world.now_ns))
+    before, positions, baskets = world.board.active(), world.orders.positions(), world.desk.baskets.snapshot()
+    made = world.feed(Started(restart=True, ts_ns=world.now_ns))
+    assert not [command for command in made if isinstance(command, Submit)]
+    assert (world.board.active(), world.orders.positions(), world.desk.baskets.snapshot()) == (
+        before,
+        positions,
+        baskets,
+    )
+    assert before[0].reason.value == "leg_exposure"
+
+
+def test_a_lane_that_is_paused_opens_nothing_and_says_so():
+    world = opened()
+    world.feed(Operator("pause_lane", {"lane": "cross", "reason": "looking"}, world.now_ns, "q1"))
+    cross(world)
+    world.run(3)
+    (row,) = rows(world)
+    assert (row.verdict, row.reason) == ("rejected", "paused")
+    world.feed(Operator("resume_lane", {"lane": "cross"}, world.now_ns, "q2"))
+    show(world, KALSHI, 0.40, 0.62)
+    world.run(3)
+    assert [row.verdict for row in rows(world)] == ["rejected", "opened"]
+
+
+def test_a_plan_that_a_guard_refuses_is_one_rejected_row_and_no_basket():
+    class Never:
+        name = "never"
+        reads: tuple[type, ...] = ()
+
+        def objections(self, places: Any, view: Any) -> tuple[str, ...]:
+            return ("worst_case_exceeds_loss_cap",) if len(places) > 1 else ()
+
+        def interest(self) -> Interest:
+            return Interest()
+
+    world = opened()
+    world.engine.guards = (Never(),)
+    cross(world)
+    world.run(3)
+    (row,) = rows(world)
+    assert (row.verdict, row.basket, row.reason) == ("rejected", "", "paused")
+    assert row.reasons == "paused,worst_case_exceeds_loss_cap"
+    assert world.desk.baskets.lives == {}
+    assert (world.desk.trading.opened, len(world.desk.judge.exposure.claims)) == (0, 0)
+    assert not [command for command in world.commands if isinstance(command, Submit)]

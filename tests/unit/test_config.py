@@ -97,8 +97,10 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "arb": settings.arb,
         **{
             f"arb_{part}": getattr(settings.arb, part)
-            for part in ("lanes", "combo", "economics", "stake", "gates", "exposure", "mapping", "discovery")
-            + ("desk", "execution", "holding")
+            for part in (
+                *("lanes", "combo", "economics", "stake", "gates", "exposure"),
+                *("mapping", "discovery", "desk", "execution", "holding"),
+            )
         },
         "prediction": settings.prediction,
     }
