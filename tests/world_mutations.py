@@ -356,7 +356,7 @@ MUTATIONS: dict[Mutation, tuple[int, set[str]]] = {
     ignore_storage_trouble: (25, {"liveness", "order of writing"}),
     forget_restrictions_at_a_restart: (0, {"liveness", "board", "replay"}),
     forget_the_grid_at_a_restart: (0, {"program", "liveness"}),
-    depend_on_the_life: (0, {"replay", "liveness"}),
+    depend_on_the_life: (1, {"replay", "liveness"}),
     ignore_retry_after: (5, {"pace"}),
     ignore_the_kill_file: (33, {"killed scope"}),
     forget_what_a_release_left: (4, {"slots"}),

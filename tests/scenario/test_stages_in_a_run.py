@@ -10,6 +10,7 @@ from demo_runs import MINUTE, open_run
 from millrace.core.commands import OrderState
 from millrace.core.events import OrderUnknown
 from millrace.core.probe import Stage
+from millrace.market.view import MarketView
 from millrace.sim.candles import QuoteColumns
 from millrace.sim.faults import FaultMenu
 from millrace.world.telemetry import Telemetry
@@ -46,7 +47,7 @@ def test_a_demo_shows_the_stages_of_its_orders_and_its_figures(tmp_path: Path):
 
 def watched(world: toy.World) -> Telemetry:
     telemetry = Telemetry(("toy",), lambda: world.simulation.now_ns)
-    telemetry.watch(world.simulation.sequencer, {"toy": world.executor})
+    telemetry.watch(world.simulation.sequencer, {"toy": world.executor}, MarketView().firewall)
     world.executor._probe = telemetry.probe
     return telemetry
 
