@@ -293,3 +293,29 @@ def test_review_of_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest
 def test_a_complement_is_kept_as_one() -> None:
     (row,) = parse_map(V2 + "g,k:market:A p:market:B,complement,,,,\n", "m").rows
     assert row.relation is Relation.COMPLEMENT
+
+
+def test_review_compares_the_words_of_the_venues_where_metadata_is_given(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shared / "data/prediction/metadata"
+    condition = "0xb54ebd2e1e003ca119658adf1eb2d981d51e9c1272d706952cc1af756bf9cdaa"
+    path = tmp_path / "map.csv"
+    path.write_text(
+        "group_id,refs,confidence\n"
+        f"a,kalshi:market:KXNHLSERIESSPREAD-26VGKCOLWCF-COL3 polymarket:market:{condition},0.95\n"
+        "b,kalshi:market:GONE polymarket:market:0x1,0.95\n"
+    )
+    words = ["rules", "review", "--map", str(path), "--json"]
+    for name in (
+        "kalshi_spread_events_with_markets_2026-05.json.gz",
+        "polymarket_gamma_markets_btc_2026-01-20.jsonl.gz",
+    ):
+        words += ["--data", str(folder / name)]
+    assert main(words) == 1
+    out = capsys.readouterr()
+    assert out.err == ""
+    told = json.loads(out.out)
+    found = {(finding["group_id"], finding["check"]) for finding in told["findings"]}
+    assert {("a", "structure"), ("a", "time_mismatch"), ("b", "stale_link")} <= found
+    assert told["standings"]["a"]["tier"] == "unverified"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from millrace.strategies.arb.mapping.records import Finding, MappingMap
     from millrace.strategies.arb.mapping.watch import MappingWatch
 
-PROFILE = "demo"
+PROFILE = "default"
 """The settings that hold where nobody says otherwise."""
 _SHOWN = 40
 """Findings and proposals that are printed for a person; --json has them all."""
