@@ -17,7 +17,8 @@ from millrace.core.events import Operator
 from millrace.core.fee_terms import FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId
 from millrace.risk.exposure_guard import ExposureGuard
-from millrace.strategies.arb.model import MarketFacts
+from millrace.strategies.arb.model import MarketFacts, Proposition
+from millrace.strategies.arb.rules.records import BucketRule, Label, RuleSet
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.telemetry.rows import DECISION, DecisionRow
 from millrace.world.assemble import build_program
@@ -145,3 +146,23 @@ def test_an_operator_sees_a_quote_taken_apart() -> None:
     assert reply.ok
     assert reply.data["probability"] == pytest.approx(0.505)
     assert reply.data["midpoint_gap"] == pytest.approx(0.015)
+
+
+def test_rules_that_cannot_all_be_true_leave_a_row_and_no_order() -> None:
+    """Arb 4.6, 17: detected is opened plus rejected, so what contradicts itself is rejected and not dropped."""
+    one, other = (Proposition(InstrumentId("kalshi", name)) for name in ("A", "B"))
+    buckets = tuple(
+        BucketRule(group_id=str(number), label=Label.EXHAUSTIVE, exclusive=True, members=members)
+        for number, members in enumerate(((one,), (other,), (one, other)))
+    )  # each must be true, and only one of them
+    facts = tuple(structs.replace(FACTS, market=each.market) for each in (one, other))
+    world = World(facts, rules=RuleSet(version="no", buckets=buckets))
+    for number in range(1, 4):
+        asks, bids = (_side((0.42, 100)), _side((0.50, 100))), (_side((0.41, 100)), _side((0.49, 100)))
+        world.quote(BinaryQuote(one.market, number, number, number, QuoteSource.POLL, *asks, *bids))
+        world.now_ns = number
+    world.run(1)
+    found = [DecisionRow.read(book) for book in world.books_of(DECISION)]
+    assert found
+    assert all("rules_contradict" in row.reasons for row in found)
+    assert not world.desk.baskets.lives

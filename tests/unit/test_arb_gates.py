@@ -12,7 +12,7 @@ from millrace.risk.exposure import Claim, ExposureSettings, MarketClaim
 from millrace.sizing.stake_settings import StakeSettings
 from millrace.strategies.arb.decide import Ended
 from millrace.strategies.arb.economics.settings import EconomicsSettings
-from millrace.strategies.arb.gates.check import thresholds
+from millrace.strategies.arb.gates.check import CONTRADICTION, thresholds
 from millrace.strategies.arb.gates.ranking import BucketRanking
 from millrace.strategies.arb.gates.reasons import TEXTS, Reason, in_order
 from millrace.strategies.arb.gates.settings import START_PROFILE, GateSettings, LaneGate, read_overrides
@@ -97,6 +97,7 @@ def test_what_the_moment_forbids(reason, changes) -> None:
         (Reason.MAPPING_TIER, {"tier": Tier.UNVERIFIED}),
         (Reason.MAPPING_TIER, {"tier": Tier.FALLBACK}),
         (Reason.MAPPING_TIER, {"lane": Lane.CROSS}),
+        (Reason.RULES_CONTRADICT, {"proof": CONTRADICTION}),
         (Reason.LABEL_MISSING, {"floor": 0}),
         (Reason.LABEL_MISSING, {"lane": Lane.BUCKET}),
         (Reason.LANE_DISABLED, {"lane": Lane.COMBO}),

@@ -22,7 +22,7 @@ from millrace.strategies.arb.cycle import collapsed, in_turn, opportunity_of
 from millrace.strategies.arb.decide import Decider, Decision
 from millrace.strategies.arb.execution.basket import Life, State
 from millrace.strategies.arb.execution.baskets import Baskets
-from millrace.strategies.arb.gates.check import Context
+from millrace.strategies.arb.gates.check import CONTRADICTION, Context
 from millrace.strategies.arb.gates.reasons import Reason, in_order
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.model import Basket, NanoUsd
@@ -90,7 +90,7 @@ class Trading:
         `note_edges` is told of every edge that was found, by rule.
         """
         found = [self._proved(basket) for basket in self._finder.candidates(view.now_ns)]
-        candidates = in_turn(collapsed([basket for basket in found if basket is not None]), self.cycles)
+        candidates = in_turn(collapsed(found), self.cycles)
         if not candidates:
             return []
         note_edges(((basket.rule, basket.net_per_floor) for basket in candidates), view.now_ns)
@@ -111,12 +111,12 @@ class Trading:
                 out += self._reject(last, view)
         return out
 
-    def _proved(self, basket: Basket) -> Basket | None:
-        """Return the basket under all rules that bind its markets; None when those contradict each other (arb 4.6)."""
+    def _proved(self, basket: Basket) -> Basket:
+        """Return the basket under all rules that bind its markets, without a proof when those contradict (arb 4.6)."""
         legs = [leg.proposition for leg in basket.legs]
         bounds = self.joint.bounds(legs, Bounds(basket.floor, len(legs)))
         if bounds is None:
-            return None
+            return msgspec.structs.replace(basket, proof=CONTRADICTION)
         if bounds.floor == basket.floor:
             return basket
         return msgspec.structs.replace(basket, floor=bounds.floor, proof=bounds.proof)

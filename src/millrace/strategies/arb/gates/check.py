@@ -20,6 +20,8 @@ from millrace.strategies.arb.model import Basket, Lane, MarketFacts, NanoUsd, St
 _NANO = 1e9
 _DAY_HOURS = 24
 NEAR_DAYS, FAR_DAYS = 7, 30
+CONTRADICTION = "contradictory rules"
+"""The proof of a basket whose markets are bound by rules that cannot all be true: none (arb 4.6)."""
 _LABELLED = frozenset({Lane.BUCKET, Lane.EVENT_TREE})
 _MAPPED = frozenset({Lane.CROSS})
 
@@ -110,6 +112,8 @@ def rule_reasons(
 ) -> Iterator[Reason]:
     """Yield what speaks against the mapping, the label, the lane and the moment."""
     yield from _mapping_reasons(basket, confidence, settings)
+    if basket.proof == CONTRADICTION:
+        yield Reason.RULES_CONTRADICT
     if basket.floor <= 0 or (basket.lane in _LABELLED and not basket.label):
         yield Reason.LABEL_MISSING
     if gate.enabled is False:

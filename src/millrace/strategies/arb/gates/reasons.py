@@ -19,6 +19,7 @@ class Reason(StrEnum):
     FEES_UNKNOWN = "fees_unknown"
     MAPPING_TIER = "mapping_tier"
     MAPPING_CONFIDENCE = "mapping_confidence"
+    RULES_CONTRADICT = "rules_contradict"
     LABEL_MISSING = "label_missing"
     LANE_DISABLED = "lane_disabled"
     BUCKET_LEGS = "bucket_legs"
@@ -65,6 +66,7 @@ TEXTS = {
     Reason.FEES_UNKNOWN: "a leg's fee schedule is not known",
     Reason.MAPPING_TIER: "the mapping's tier does not trade",
     Reason.MAPPING_CONFIDENCE: "the mapping's confidence is too low",
+    Reason.RULES_CONTRADICT: "the rules that bind its markets cannot all be true",
     Reason.LABEL_MISSING: "no label supports the payout",
     Reason.LANE_DISABLED: "the lane is switched off, or trades on paper only",
     Reason.BUCKET_LEGS: "the bucket has more legs than the lane may trade",
