@@ -19,7 +19,7 @@ from millrace.strategies.arb.execution.basket import State
 from millrace.strategies.arb.execution.settings import DeskSettings, ExecutionSettings
 from millrace.strategies.arb.gates.settings import GateSettings
 from millrace.strategies.arb.holding.settings import HoldingSettings
-from millrace.strategies.arb.model import MarketFacts, Proposition, Tier
+from millrace.strategies.arb.model import MarketFacts, Proposition, Style, Tier
 from millrace.strategies.arb.rules.records import NO_RULES, PairRule, Provenance, Relation, RuleSet
 from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, STATE, BasketRow, DecisionRow
@@ -356,3 +356,62 @@ def test_a_plan_that_a_guard_refuses_is_one_rejected_row_and_no_basket():
     assert world.desk.baskets.lives == {}
     assert (world.desk.trading.opened, len(world.desk.judge.exposure.claims)) == (0, 0)
     assert not [command for command in world.commands if isinstance(command, Submit)]
+
+
+def as_maker(world: World) -> None:
+    """Let the first leg of whatever is decided rest a cent below the ask."""
+    decide = world.desk.judge.decide
+
+    def resting(basket: Any, context: Any) -> Any:
+        found = decide(basket, context)
+        first, *others = found.basket.legs
+        maker = first._replace(style=Style.MAKER, limit_ticks=first.limit_ticks - 100)
+        return structs.replace(found, basket=structs.replace(found.basket, legs=(maker, *others)))
+
+    world.desk.judge.decide = resting  # type: ignore[method-assign]
+
+
+def test_a_maker_leg_goes_first_and_takers_follow_its_part_fill_for_what_it_filled():
+    world = opened()
+    as_maker(world)
+    cross(world)
+    world.run(1)
+    (sent,) = [command.order.order for command in world.commands if isinstance(command, Submit)]
+    assert (sent.style.value, sent.limit_ticks, sent.instrument.symbol) == ("post_only", 3_900, "A/YES")
+    show(world, KALSHI, 0.38, 0.64, 12)
+    world.run(1)
+    (life,) = world.desk.baskets.lives.values()
+    taken = life.legs[0].held
+    assert 0 < taken < life.lots
+    assert abs(life.legs[1].held - taken) <= world.desk.baskets.tolerance(life)
+    world.run(10)
+    check(world)
+    posted = [
+        (command.order.order.key, command.order.order.style.value)
+        for command in world.commands
+        if isinstance(command, Submit)
+    ]
+    assert [style for _, style in posted].count("post_only") <= 2
+    assert not life.uneven(world.desk.baskets.tolerance(life))
+    assert life.state is State.HEDGED
+
+
+def test_a_maker_leg_that_nobody_meets_is_posted_twice_and_given_up_without_a_trade():
+    world = opened()
+    as_maker(world)
+    cross(world)
+    world.run(20)
+    posted = [command.order.order for command in world.commands if isinstance(command, Submit)]
+    assert [order.style.value for order in posted] == ["post_only", "post_only"]
+    assert posted[1].limit_ticks <= posted[0].limit_ticks
+    assert [end.outcome for end in ended(world)] == ["abandoned"]
+    check(world)
+
+
+def test_a_frozen_pair_of_venues_opens_nothing():
+    world = opened()
+    world.desk.outcomes.frozen.append(("kalshi", "polymarket"))
+    cross(world)
+    world.run(3)
+    (row,) = rows(world)
+    assert (row.verdict, row.reason) == ("rejected", "lane_not_ready")
