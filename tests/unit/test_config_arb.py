@@ -4,7 +4,6 @@ import pytest
 
 from millrace.config.knobs import KNOBS
 from millrace.config.load import load_settings
-from millrace.strategies.arb.gates.settings import START_PROFILE
 from millrace.strategies.arb.settings import ArbSettings
 
 PARTS = ("economics", "stake", "gates", "exposure", "mapping", "discovery")
@@ -29,13 +28,14 @@ def test_what_is_set_arrives() -> None:
     assert load_settings().arb == ArbSettings()
 
 
-def test_the_start_profile_is_made_of_knobs_that_exist() -> None:
-    """Arb 10."""
-    known = {key: value for key, value in START_PROFILE.items() if key in KNOBS}
-    arb = load_settings(overrides=known).arb
+def test_the_start_profile_is_what_money_begins_with() -> None:
+    """Arb 10: 20 dollars and 50 contracts, 0.06 of venue cash, 0.4 of depth, 10 dollars a day, long cooldowns."""
+    settings = load_settings(profile="arb_start")
+    arb = settings.arb
+    assert (settings.slots.enabled, arb.enabled, settings.stops.daily_loss_cap_usd) == (False, True, 10.0)
     assert (arb.stake.trade_usd, arb.stake.trade_contracts, arb.stake.venue_cash_share) == (20, 50, 0.06)
-    assert arb.economics.depth_share == 0.4
-    assert arb.gates.bucket_legs == 4
+    assert (arb.economics.depth_share, arb.gates.bucket_legs, settings.stops.venue_failures) == (0.4, 4, 5)
+    assert (arb.desk.market_cooldown_sec, arb.desk.opportunity_cooldown_sec) == (1_800, 3_600)
 
 
 def test_makers_are_judged_by_the_figures_they_are_traded_with() -> None:

@@ -7,6 +7,7 @@ The contract's own order of 2 USD is below what the venue accepts today, so what
 from collections.abc import Mapping
 
 from millrace.core.events import Scalar
+from millrace.strategies.arb.gates.settings import START_PROFILE
 
 _STICKY_80: dict[str, Scalar] = {
     "slots.count": 80,
@@ -35,6 +36,12 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
         "venue.base_balance": 0.1,
         "venue.quote_balance": 2_000.0,
     },
+    "arb_start": {
+        "slots.enabled": False,
+        "arb.enabled": True,
+        "stops.daily_loss_cap_usd": 10.0,
+        **START_PROFILE,
+    },
     "legacy10": {
         "slots.count": 10,
         "slots.order_size_usd": 12.0,
@@ -43,6 +50,6 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
     },
 }
 """demo: design section 7; its seed gives a market that moves in the first minutes. demo_desk: the same with the
-arbitrage desk beside it, what `millrace demo` runs. demo_btc: the same grid worth about
-the same money on BTC/USDC. legacy10: ten slots that time out, in USD mode, with an order that stays above 50 DOGE up to
-0.23 USD."""
+arbitrage desk beside it, what `millrace demo` runs. demo_btc: the same grid worth about the same money on BTC/USDC.
+arb_start: the desk alone, as money begins (arb 10). legacy10: ten slots that time out, in USD mode, with an order that
+stays above 50 DOGE up to 0.23 USD."""
