@@ -98,6 +98,26 @@ def test_pairs_work_on_propositions(relation, left, right, expected) -> None:  #
     assert {basket.relation for basket in pairs} == {"eq" if ("yes", "no") in expected else "cmp"}
 
 
+@pytest.mark.parametrize(
+    ("relation", "expected"),
+    [
+        (Relation.IMPLIES, [("no", "yes")]),
+        (Relation.EXCLUSIVE, [("no", "no")]),
+        (Relation.COVER, [("yes", "yes")]),
+        (Relation.NONE, []),
+    ],
+)
+@pytest.mark.parametrize("right", [yes(2), no(2)])
+def test_other_relations_of_a_pair_make_one_basket_at_most(relation, expected, right) -> None:  # arb 4.1
+    subject = detector([market(1), market(2)], rule_set(pairs=[pair(relation, yes(1), right)]))
+    found = only(subject, *(book(market(number), yes_asks=40, no_asks=40) for number in (1, 2)))
+    baskets = [basket for basket in found if basket.lane is Lane.IMPLICATION]
+    other = {"yes": "no", "no": "yes"} if right == no(2) else {"yes": "yes", "no": "no"}
+    sides = [tuple(leg.proposition.outcome.value for leg in basket.legs) for basket in baskets]
+    assert sides == [(left, other[side]) for left, side in expected]
+    assert [basket.floor for basket in baskets] == [1] * len(expected)
+
+
 def test_a_pair_that_is_equal_and_opposite_is_blocked() -> None:
     rules = rule_set(pairs=[pair(EQ, yes(1), yes(2), "same"), pair(EQ, yes(1), no(2), "other")])
     subject = detector([market(1), market(2)], rules)

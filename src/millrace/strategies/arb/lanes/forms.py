@@ -70,6 +70,9 @@ def rule_forms(rules: RuleSet, find: Find) -> Iterator[Form]:
         yield from _tree(tree, find)
     for ladder in rules.implications:
         yield from _ladder(ladder, find)
+    for pair in rules.pairs:
+        if pair.relation not in _RELATIONS:
+            yield from _one_way(pair, find)
 
 
 def _known(find: Find, propositions: tuple[Proposition, ...]) -> tuple[int, ...]:
@@ -129,6 +132,23 @@ def _ladder(rule: ImplicationRule, find: Find) -> Iterator[Form]:
             )  # fmt: skip
 
 
+def _one_way(rule: PairRule, find: Find) -> Iterator[Form]:
+    """Yield what a relation other than equality or complement makes: one basket, or none (arb 4.1)."""
+    left, right = find(rule.left), find(rule.right)
+    if min(left, right) < 0 or left >> 1 == right >> 1:
+        return
+    for one in (YES, NO):
+        for other in (YES, NO):
+            floor = pair_bounds(rule.relation, one, other).floor
+            if floor > 0:
+                legs = (left ^ (one is NO), right ^ (other is NO))
+                word = rule.relation.value
+                yield Form(
+                    *(Lane.IMPLICATION, Choice.ALL, legs, floor, f"pair {word}", rule.group_id),
+                    relation=word, tier=rule.tier, valid_until_ns=rule.valid_until_ns,
+                )  # fmt: skip
+
+
 class Pair(NamedTuple):
     """Two markets under one relation of their YES outcomes, with the rule that vouches best and the others' lanes."""
 
@@ -158,7 +178,7 @@ def pairs_of(rules: RuleSet, find: Find) -> tuple[list[Pair], list[str]]:
     found: dict[tuple[int, int], dict[str, list[PairRule]]] = {}
     for rule in rules.pairs:
         left, right = find(rule.left), find(rule.right)
-        if min(left, right) < 0 or left >> 1 == right >> 1:
+        if rule.relation not in _RELATIONS or min(left, right) < 0 or left >> 1 == right >> 1:
             continue
         relation = _RELATIONS[rule.relation]
         if (left ^ right) & 1:
