@@ -21,15 +21,21 @@ KEPT = 64
 class PairedMids:
     """The samples of one pair, as the prices of the propositions that it joins, and how long an edge has stood."""
 
-    __slots__ = ("_edge_since_ns", "_samples")
+    __slots__ = ("_edge_since_ns", "_gaps", "_left", "_right", "_times")
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[int, int, int]] = deque(maxlen=KEPT)
+        self._times: deque[int] = deque(maxlen=KEPT)
+        self._left: deque[int] = deque(maxlen=KEPT)
+        self._right: deque[int] = deque(maxlen=KEPT)
+        self._gaps: deque[int] = deque(maxlen=KEPT)
         self._edge_since_ns: list[int | None] = [None, None]
 
     def add(self, ts_ns: int, left: int, right: int) -> None:
         """Keep one sample: time, and twice the mid of each proposition in ticks."""
-        self._samples.append((ts_ns, left, right))
+        self._times.append(ts_ns)
+        self._left.append(left)
+        self._right.append(right)
+        self._gaps.append(abs(left - right))
 
     def see_edge(self, ts_ns: int, direction: int, *, stands: bool) -> None:
         """Note whether one direction of the pair has an edge worth blocking at this instant."""
@@ -46,30 +52,34 @@ class PairedMids:
         """Return the median |gap| in dollars; None before there are enough samples over long enough."""
         if not self._enough(settings):
             return None
-        return float(median(abs(left - right) for _, left, right in self._samples)) / _HALVES
+        return float(median(self._gaps)) / _HALVES
 
     def coherent(self, settings: MappingSettings) -> bool:
         """Tell whether the prices support the mapping: a small gap, and a joint move when one of them moved."""
         gap = self.gap(settings)
         if gap is None or gap > settings.coherent_gap:
             return False
-        series = np.array([sample[1:] for sample in self._samples], dtype=np.float64)
-        if float(np.ptp(series, axis=0).max()) <= settings.moved * _HALVES:
+        if max(max(side) - min(side) for side in (self._left, self._right)) <= settings.moved * _HALVES:
             return True
-        if not series.std(axis=0).all():
+        series = np.array([self._left, self._right], dtype=np.float64)
+        if not series.std(axis=1).all():
             return False  # one moved and the other stood still
-        return float(np.asarray(np.corrcoef(series.T))[0, 1]) >= settings.correlation
+        return float(np.asarray(np.corrcoef(series))[0, 1]) >= settings.correlation
 
     def _enough(self, settings: MappingSettings) -> bool:
-        if len(self._samples) < settings.paired_mids:
+        if len(self._times) < settings.paired_mids:
             return False
-        return self._samples[-1][0] - self._samples[0][0] >= settings.paired_sec * SECOND_NS
+        return self._times[-1] - self._times[0] >= settings.paired_sec * SECOND_NS
 
     def snapshot(self) -> dict[str, object]:
         """Return the whole state as plain values."""
-        return {"samples": [list(sample) for sample in self._samples], "edges": list(self._edge_since_ns)}
+        samples = [list(sample) for sample in zip(self._times, self._left, self._right, strict=True)]
+        return {"samples": samples, "edges": list(self._edge_since_ns)}
 
     def restore(self, state: dict[str, list[list[int]]]) -> None:
         """Take the state of a snapshot."""
-        self._samples = deque(((ts, left, right) for ts, left, right in state["samples"]), maxlen=KEPT)
+        for kept in (self._times, self._left, self._right, self._gaps):
+            kept.clear()
+        for ts_ns, left, right in state["samples"]:
+            self.add(ts_ns, left, right)
         self._edge_since_ns = [*state["edges"]]  # type: ignore[list-item]  # two times, or None
