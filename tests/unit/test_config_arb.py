@@ -32,7 +32,7 @@ def test_the_start_profile_is_what_money_begins_with() -> None:
     """Arb 10: 20 dollars and 50 contracts, 0.06 of venue cash, 0.4 of depth, 10 dollars a day, long cooldowns."""
     settings = load_settings(profile="arb_start")
     arb = settings.arb
-    assert (settings.slots.enabled, arb.enabled, settings.stops.daily_loss_cap_usd) == (False, True, 10.0)
+    assert (arb.enabled, settings.stops.daily_loss_cap_usd) == (True, 10.0)
     assert (arb.stake.trade_usd, arb.stake.trade_contracts, arb.stake.venue_cash_share) == (20, 50, 0.06)
     assert (arb.economics.depth_share, arb.gates.bucket_legs, settings.stops.venue_failures) == (0.4, 4, 5)
     assert (arb.desk.market_cooldown_sec, arb.desk.opportunity_cooldown_sec) == (1_800, 3_600)

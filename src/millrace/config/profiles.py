@@ -37,7 +37,7 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
         "venue.quote_balance": 2_000.0,
     },
     "arb_start": {
-        "slots.enabled": False,
+        **_DEMO,
         "arb.enabled": True,
         "stops.daily_loss_cap_usd": 10.0,
         **START_PROFILE,
@@ -51,5 +51,5 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
 }
 """demo: design section 7; its seed gives a market that moves in the first minutes. demo_desk: the same with the
 arbitrage desk beside it, what `millrace demo` runs. demo_btc: the same grid worth about the same money on BTC/USDC.
-arb_start: the desk alone, as money begins (arb 10). legacy10: ten slots that time out, in USD mode, with an order that
+arb_start: demo_desk, as money begins (arb 10). legacy10: ten slots that time out, in USD mode, with an order that
 stays above 50 DOGE up to 0.23 USD."""
