@@ -21,8 +21,9 @@ from millrace.sim.candles import PrintColumns
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.assemble import Program
+from millrace.world.desk import DeskMarkets
 from millrace.world.line import SimulatedLine
-from millrace.world.quote_feed import BookVenue
+from millrace.world.quote_feed import BookVenue, Row
 from millrace.world.simulation import Line, Simulation
 from millrace.world.venue_store import PredictionStore, VenueStore
 
@@ -108,6 +109,10 @@ class Premises(Protocol):
         """Return the market's prints that are later than this time."""
         ...
 
+    def quotes(self, markets: DeskMarkets, after_ns: int) -> Iterator[Row]:
+        """Return what happens on the desk's markets later than this time."""
+        ...
+
     def assembled(self, program: Program, simulation: Simulation) -> None:
         """Take note of a program that was put together and restored, and has heard nothing yet."""
         ...
@@ -164,6 +169,10 @@ class FolderPremises:
     def market(self, after_ns: int) -> Iterator[PrintColumns]:
         """Return the prints after this time: the market stands still while nobody runs it."""
         return self._market(after_ns + 1)
+
+    def quotes(self, markets: DeskMarkets, after_ns: int) -> Iterator[Row]:
+        """Return the rows after this time: these markets too stand still while nobody runs them."""
+        return markets.rows(after_ns)
 
     def assembled(self, program: Program, simulation: Simulation) -> None:
         """Nobody watches a run in a folder from outside."""

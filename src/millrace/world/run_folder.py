@@ -152,7 +152,7 @@ class Run:
             executors.carrier,
             lines[0] if len(lines) == 1 else Lines(lines),
             no_feed() if program.slots is None else Feed(program.instrument.id, premises.market(now_ns), self.venue),
-            quotes=self._quotes(now_ns),
+            quotes=self._quotes(premises, now_ns),
             measures=self.measures,
             lazy=False,
             poll_ns=0 if program.slots is None else round(settings.slots.poll_interval_sec * _SECOND_NS),
@@ -185,10 +185,10 @@ class Run:
         self.prediction = places
         return ways, tuple(notices)
 
-    def _quotes(self, after_ns: int) -> QuoteFeed | None:
+    def _quotes(self, premises: Premises, after_ns: int) -> QuoteFeed | None:
         """Return what happens on the desk's markets after this time; None without a desk."""
         markets = desk_markets(self.settings)
-        return None if markets is None else QuoteFeed(markets.rows(after_ns), self.prediction)
+        return None if markets is None else QuoteFeed(premises.quotes(markets, after_ns), self.prediction)
 
     def _begin(self, restored: Restored) -> None:
         """Tell the core what it missed and that it may trade."""

@@ -23,9 +23,11 @@ from millrace.sim.plug import Plug
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.assemble import Program
+from millrace.world.desk import DeskMarkets
 from millrace.world.feed import Feed
-from millrace.world.line import SimulatedLine
+from millrace.world.line import SimulatedLine, VenueHere
 from millrace.world.premises import Connection, MarketConnection
+from millrace.world.quote_feed import Row
 from millrace.world.simulation import Simulation
 
 FOLDER: Final = Path("run")
@@ -60,7 +62,7 @@ class SurvivingLedger(MemoryLedger):
 class MortalLine(SimulatedLine):
     """A line whose one end may die; `on_send` sees each order at the moment at which it leaves."""
 
-    def __init__(self, venue: SimVenue, faults: Faults, plug: Plug, on_send: Callable[[Approved, int], None]) -> None:
+    def __init__(self, venue: VenueHere, faults: Faults, plug: Plug, on_send: Callable[[Approved, int], None]) -> None:
         super().__init__(venue, faults)
         self._plug = plug
         self._on_send = on_send
@@ -108,7 +110,7 @@ class MortalLine(SimulatedLine):
 class _Held:
     """The lease while a program holds it."""
 
-    def __init__(self, premises: "FaultPremises") -> None:
+    def __init__(self, premises: "MortalPremises") -> None:
         self._premises = premises
 
     def close(self) -> None:
@@ -116,25 +118,21 @@ class _Held:
         self._premises.is_held = False
 
 
-class _Nothing:
+class Nothing:
     """What the program closes and the world keeps."""
 
     def close(self) -> None:
         """Nothing ends: venue and line outlive the program."""
 
 
-class FaultPremises:
-    """Implements `world.premises.Premises` for the fault world; `now_ns` is the world's time while nobody runs."""
+class MortalPremises:
+    """What every fault world stands on, whatever it trades; each kind adds its venues.
+
+    `lines` lead to the venues, and outlive the program like them; `first_ns` is the world's time while nobody runs.
+    """
 
     def __init__(
-        self,
-        venue: SimVenue,
-        faults: Faults,
-        market: Callable[[int], Iterator[PrintColumns]],
-        now_ns: int,
-        on_commit: Callable[[list[Command]], None],
-        on_send: Callable[[Approved, int], None],
-        on_start: Callable[[Program, Simulation], None],
+        self, now_ns: int, on_commit: Callable[[list[Command]], None], on_start: Callable[[Program, Simulation], None]
     ) -> None:
         self.folder = FOLDER
         self.plug = Plug()
@@ -145,11 +143,9 @@ class FaultPremises:
         self.kills = HeldKills()
         self.kill_file: KillFile = self.kills
         self.is_held = False
-        self.venue = venue
-        self.line = MortalLine(venue, faults, self.plug, on_send)
         self.books = SurvivingLedger(self.plug, on_commit)
+        self.lines: tuple[MortalLine, ...] = ()
         self._has_books = False
-        self._market = market
         self.assembled = on_start
 
     # What a program asks for
@@ -177,18 +173,20 @@ class FaultPremises:
         return self.books
 
     def connect(self, settings: VenueSettings) -> Connection:
-        """Reach the venue."""
-        del settings
-        self.line.connect()
-        return Connection(self.line, _Nothing(), (), self.venue)
+        """Reach the spot venue."""
+        raise OperatorError(f"this world has no venue {settings.venue}; set slots.enabled=false")
 
     def connect_markets(self, settings: PredictionSettings) -> MarketConnection:
-        """Have none: these premises are the grid's."""
+        """Reach a prediction venue."""
         raise OperatorError(f"this world has no venue {settings.venue}; set arb.enabled=false")
 
-    def market(self, after_ns: int) -> Iterator[PrintColumns]:
-        """Return the market's prints that are later than this time."""
-        return self._market(after_ns + 1)
+    def market(self, after_ns: int) -> Iterator[PrintColumns]:  # noqa: ARG002  the shape of premises
+        """Return the spot market's prints that are later than this time."""
+        return iter(())
+
+    def quotes(self, markets: DeskMarkets, after_ns: int) -> Iterator[Row]:  # noqa: ARG002  the shape of premises
+        """Return what happens on binary markets later than this time."""
+        return iter(())
 
     # What happens to it
 
@@ -197,7 +195,42 @@ class FaultPremises:
         self.plug.revive()
         self.first_ns = max(self.first_ns, now_ns)
         self.is_held = False
-        self.line.hang_up()
+        for line in self.lines:
+            line.hang_up()
+
+    def pass_time(self, until_ns: int) -> None:
+        """Let venues and network go on without a program up to and including `until_ns`."""
+        self.first_ns = max(self.first_ns, until_ns)
+
+
+class FaultPremises(MortalPremises):
+    """Implements `world.premises.Premises` for the fault world of the spot venue."""
+
+    def __init__(
+        self,
+        venue: SimVenue,
+        faults: Faults,
+        market: Callable[[int], Iterator[PrintColumns]],
+        now_ns: int,
+        on_commit: Callable[[list[Command]], None],
+        on_send: Callable[[Approved, int], None],
+        on_start: Callable[[Program, Simulation], None],
+    ) -> None:
+        super().__init__(now_ns, on_commit, on_start)
+        self.venue = venue
+        self.line = MortalLine(venue, faults, self.plug, on_send)
+        self.lines = (self.line,)
+        self._market = market
+
+    def connect(self, settings: VenueSettings) -> Connection:
+        """Reach the venue."""
+        del settings
+        self.line.connect()
+        return Connection(self.line, Nothing(), (), self.venue)
+
+    def market(self, after_ns: int) -> Iterator[PrintColumns]:
+        """Return the market's prints that are later than this time."""
+        return self._market(after_ns + 1)
 
     def pass_time(self, until_ns: int) -> None:
         """Let venue and network go on without a program up to and including `until_ns`."""

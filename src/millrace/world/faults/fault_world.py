@@ -32,7 +32,7 @@ from millrace.sim.venue_log import Moved, VenueRecord, encode_record
 from millrace.world.assemble import Program, build_program, venue_settings
 from millrace.world.demo import FIRST_NS
 from millrace.world.faults.fault_plan import PLACES, Deed, FaultPlan, Kind, fault_plan
-from millrace.world.faults.fault_premises import FOLDER, FaultPremises
+from millrace.world.faults.fault_premises import FOLDER, FaultPremises, MortalPremises
 from millrace.world.faults.oracles import Oracles, Violation
 from millrace.world.faults.world_settings import wish, world_settings
 from millrace.world.journaled_program import JournaledProgram, settings_of
@@ -109,17 +109,6 @@ class FaultWorld:
         self.seed = seed
         self.plan = fault_plan(seed, FIRST_NS, span_ns) if plan is None else plan
         self._changes = changes or {}
-        self.settings = self._settings_now = world_settings(seed, self._changes)
-        program = build_program(self.settings)
-        instrument = self.instrument = program.instrument
-        rules = venue_settings(self.settings, instrument)
-        self.oracles = Oracles(instrument, rules.opening)
-        self.venue = SimVenue(rules, self._venue_record)
-        self.premises = FaultPremises(
-            self.venue, Faults(*self.plan.menus), self._market, FIRST_NS,
-            self._committing, self.oracles.sending, self._assembled,
-        )  # fmt: skip
-        self.oracles.attach(self.venue, self.premises.books, self.premises.kill_file)
         self.done: Counter[str] = Counter()
         self.lives = 0
         self.now_ns = FIRST_NS
@@ -150,6 +139,24 @@ class FaultWorld:
             Kind.UNHALT: self._lift_halt,
             Kind.QUIET: self._calm,
         }
+        self.settings = self._settings_now = self._drawn(0)
+        self._build()
+
+    def _drawn(self, life: int) -> Settings:
+        """Return the settings of a life, the first being 0."""
+        return world_settings(self.seed, self._changes, life)
+
+    def _build(self) -> None:
+        """Make what outlives the program: oracles, venue, premises."""
+        instrument = self.instrument = build_program(self.settings).instrument
+        rules = venue_settings(self.settings, instrument)
+        self.oracles: Oracles = Oracles(instrument, rules.opening)
+        self.venue = SimVenue(rules, self._venue_record)
+        self.premises: MortalPremises = FaultPremises(
+            self.venue, Faults(*self.plan.menus), self._market, FIRST_NS,
+            self._committing, self.oracles.sending, self._assembled,
+        )  # fmt: skip
+        self.oracles.attach(self.venue, self.premises.books, self.premises.kill_file)
 
     def die_at(self, place: int, at_byte: int, *, power_loss: bool, number: int) -> None:
         """Have the program killed once, at this place counted from the start; `number` chooses how long it is away."""
@@ -165,7 +172,7 @@ class FaultWorld:
                 break
             self._do(deed)
         self._advance(self.plan.end_ns)
-        self._operate(Operator("resume", {}, self.now_ns))  # a lock that a start opened leaves a pause behind it
+        self._let_trade()  # a lock that a start opened leaves a pause behind it
         self._advance(self.plan.end_ns + _CLOSED_NS)
         if self._run is None:  # it was killed within the last seconds, and comes back as ever
             self._advance(self.now_ns + _CLOSED_NS)
@@ -251,7 +258,7 @@ class FaultWorld:
         """Return the settings of the life that begins: the operator changes some of them now and then."""
         changing = self.lives and Dice(self.seed, "changes").draw(self.lives) % _LIVES_PER_CHANGE == 0
         if changing:
-            self._settings_now = world_settings(self.seed, self._changes, self.lives)
+            self._settings_now = self._drawn(self.lives)
         return self._settings_now
 
     def _assembled(self, program: Program, simulation: Simulation) -> None:
@@ -305,13 +312,15 @@ class FaultWorld:
         self.premises.medium.room_bytes = deed.draw % _LITTLE_BYTES
 
     def _skew(self, deed: Deed) -> None:
-        self.premises.line.venue_ahead_ns = deed.draw % (2 * _SKEW_NS + 1) - _SKEW_NS
+        for line in self.premises.lines:
+            line.venue_ahead_ns = deed.draw % (2 * _SKEW_NS + 1) - _SKEW_NS
 
     def _heal(self, _: Deed) -> None:
         self.premises.medium.fail(frozenset(), NO_SPACE)
         self.premises.medium.room_bytes = ROOMY_BYTES
         self.premises.books.trouble = ""
-        self.premises.line.venue_ahead_ns = 0
+        for line in self.premises.lines:
+            line.venue_ahead_ns = 0
 
     def _touch_kill_file(self, deed: Deed) -> None:
         flatten = deed.draw % 2 == 1
@@ -354,6 +363,10 @@ class FaultWorld:
         self._down_until_ns = min(self._down_until_ns, self.now_ns + _AGAIN_NS)
         for restriction_id in (_HALT_ID, _FILE_KILL_ID):
             self._clear(restriction_id)
+        self._let_trade()
+
+    def _let_trade(self) -> None:
+        """Have an operator end what waits for a person."""
         self._operate(Operator("resume", {}, self.now_ns))
 
     def _ask(self, deed: Deed, run: Run) -> None:
@@ -371,11 +384,14 @@ class FaultWorld:
             elif deed.kind is Kind.HALT:
                 run.simulation.feed_event(Operator("halt", {"reason": "a world's operator"}, self.now_ns))
             elif deed.kind is Kind.ASK:
-                asked = wish(deed.draw, tuple(run.program.grid.grid.slots), self.now_ns)
+                asked = self._wish(deed.draw, run)
                 self._say(f"{asked.action} {asked.args}")
                 run.simulation.feed_event(asked)
             else:
                 run.simulation.feed_event(Timer(self.now_ns + deed.draw % _STEP_NS))
+
+    def _wish(self, draw: int, run: Run) -> Operator:
+        return wish(draw, tuple(run.program.grid.grid.slots), self.now_ns)
 
     def _second(self) -> None:
         """Start a second program on the same premises: it must be refused and have changed nothing."""
@@ -399,7 +415,7 @@ class FaultWorld:
             status, reason = EndStatus.EXPIRED, "expired"
         for number, order in enumerate(self.venue.open_orders(self.instrument.id)):
             if deed.draw >> number % 48 & 1:
-                self.premises.line.answer(self.venue.end_order(order.client_id, now_ns, status, reason))
+                self.premises.lines[0].answer(self.venue.end_order(order.client_id, now_ns, status, reason))
 
     # Judging
 
@@ -409,12 +425,16 @@ class FaultWorld:
         if run is None or self.oracles.found:
             return
         with _OneLife(self._take):
-            run.simulation.feed_event(ledger_sums(self.premises.books, run.program, self.now_ns))
-            for difference in run.program.grid.grid.audit.differences:
-                self.oracles.broken("sums", f"a running sum is not what the ledger's records add up to: {difference}")
+            self._sums(run)
             run.close()
             self._gone()
             self._replay(run.program.engine.command_hash)
+
+    def _sums(self, run: Run) -> None:
+        """Hold the strategy's running sums against the ledger's records."""
+        run.simulation.feed_event(ledger_sums(self.premises.books, run.program, self.now_ns))
+        for difference in run.program.grid.grid.audit.differences:
+            self.oracles.broken("sums", f"a running sum is not what the ledger's records add up to: {difference}")
 
     def _replay(self, live: bytes) -> None:
         """Step the whole journal through a fresh engine, begun as its manifest says (runtime 2.21 rule 2).

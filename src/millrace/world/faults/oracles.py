@@ -16,6 +16,7 @@ from millrace.core.commands import (
     OrderState,
     Place,
     Post,
+    RecordClosing,
     RecordFill,
     RecordOpening,
     RecordOrder,
@@ -26,6 +27,7 @@ from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots, Money
 from millrace.core.kill import KillFile, kill_over
 from millrace.core.ledger import LedgerStore
+from millrace.core.order_truth import VenueOrder
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.sim.balances import need
 from millrace.sim.memory_disk import MemoryDisk
@@ -94,9 +96,11 @@ class Oracles:
         self._kill_file: KillFile
         self._sides: dict[str, Side] = {}
 
-    def attach(self, venue: SimVenue, ledger: LedgerStore, kill_file: KillFile) -> None:
+    def attach(self, venue: SimVenue | None, ledger: LedgerStore, kill_file: KillFile) -> None:
         """Say where the truth is; all of it outlives the program."""
-        self._venue, self._ledger, self._kill_file = venue, ledger, kill_file
+        if venue is not None:
+            self._venue = venue
+        self._ledger, self._kill_file = ledger, kill_file
 
     def broken(self, oracle: str, text: str) -> None:
         """Note a violation."""
@@ -168,21 +172,32 @@ class Oracles:
         self._last_seq = life.simulation.sequencer.seq
         self._hashes[self._last_seq] = life.program.engine.command_hash
         for command in commands:
-            if isinstance(command, RecordFill):
-                self._fill(command, life.program)
-            elif isinstance(command, RecordOpening):
-                self._fills[command.position] += command.side.sign * command.lots
-            elif isinstance(command, RecordOrder):
-                self._order(command)
-            elif isinstance(command, Post):
-                self._post(command.restriction)
-            elif isinstance(command, Lift):
-                self._posted.pop(command.restriction_id, None)
-            elif isinstance(command, Alert) and command.code == _BROKEN_SLOT:
-                self.broken("slots", command.text)
+            self._command(command, life.program)
+
+    def _command(self, command: Command, program: Program) -> None:
+        if isinstance(command, RecordFill):
+            self._fill(command, program)
+        elif isinstance(command, RecordOpening):
+            self._fills[command.position] += command.side.sign * command.lots
+        elif isinstance(command, RecordClosing):
+            self._closing(command)
+        elif isinstance(command, RecordOrder):
+            self._order(command)
+        elif isinstance(command, Post):
+            self._post(command.restriction)
+        elif isinstance(command, Lift):
+            self._posted.pop(command.restriction_id, None)
+        elif isinstance(command, Alert) and command.code == _BROKEN_SLOT:
+            self.broken("slots", command.text)
+
+    def _closing(self, closing: RecordClosing) -> None:
+        self.broken("position", f"{closing.position} became cash without an order, and a coin does not")
+
+    def _order_at_venue(self, client_id: str) -> VenueOrder | None:
+        return self._venue.order_status(client_id)
 
     def _fill(self, fill: RecordFill, program: Program) -> None:
-        truth = self._venue.order_status(fill.client_id)
+        truth = self._order_at_venue(fill.client_id)
         told = (fill.cum_lots, fill.cum_cost, fill.cum_fee)
         if truth is None or (truth.cum_lots, truth.cum_cost, truth.cum_fee) < told:
             self.broken("fills", f"{fill.client_id}: booked {told}, the venue has {truth}")
@@ -195,7 +210,7 @@ class Oracles:
         if not fact.state.is_terminal:
             return
         self._in_flight.pop(fact.client_id, None)
-        truth = self._venue.order_status(fact.client_id)
+        truth = self._order_at_venue(fact.client_id)
         if truth is not None and (not truth.state.is_terminal or fact.state is OrderState.REJECTED):
             self.broken("open orders", f"{fact.client_id} ended as {fact.state}, the venue has it {truth.state}")
 
@@ -274,11 +289,13 @@ class Oracles:
             self._in_flight.pop(record.client_id, None)
 
     def _accepted(self, record: Accepted) -> None:
-        client_id = record.client_id
-        self.now_ns = max(self.now_ns, record.ts_ns)
-        self.last_taken_ns = record.ts_ns
+        self._took(record.client_id, record.ts_ns, record.side)
+
+    def _took(self, client_id: str, ts_ns: int, side: Side) -> None:
+        self.now_ns = max(self.now_ns, ts_ns)
+        self.last_taken_ns = ts_ns
         self.taken[client_id] += 1
-        self._sides[client_id] = record.side
+        self._sides[client_id] = side
         self._in_flight.pop(client_id, None)
         if self.taken[client_id] > 1:
             self.broken("placed twice", f"the venue took {client_id} {self.taken[client_id]} times")
