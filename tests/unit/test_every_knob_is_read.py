@@ -12,9 +12,7 @@ READERS = "\n".join(
     for module in read_tree().values()
     if module.folder != "config" and not module.name.endswith(".settings")
 )
-SETTINGS = "\n".join(
-    module.path.read_text() for module in read_tree().values() if module.name.endswith("slots.settings")
-)
+SETTINGS = "\n".join(module.path.read_text() for module in read_tree().values() if module.name.endswith(".settings"))
 
 
 @pytest.mark.parametrize("key", [key for key, knob in KNOBS.items() if knob.available and "." in key])

@@ -17,7 +17,11 @@ def grammar(simtest: argparse.ArgumentParser) -> None:
     simtest.add_argument("--seeds", type=int, default=20, metavar="N", help="how many worlds (20), from --first on")
     simtest.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (0)")
     simtest.add_argument("--seed", type=int, metavar="SEED", help="this one world")
+    simtest.add_argument(
+        "--desk", choices=("slots", "arb"), default="slots", help="who lives there: the grid, or the desk (slots)"
+    )
     simtest.add_argument("--hours", type=float, default=2.0, metavar="H", help="simulated hours of each world (2)")
+    simtest.add_argument("--minutes", type=float, metavar="M", help="the same in minutes")
     simtest.add_argument("--jobs", type=int, default=1, metavar="J", help="processes that share the work (1)")
     simtest.add_argument("--resume", metavar="FILE", help="keep verdicts here, and skip the worlds that are in it")
     simtest.add_argument("--trace", action="store_true", help="with --seed: tell what happens in it")
@@ -36,18 +40,29 @@ def run(given: argparse.Namespace) -> int:
     from millrace.world.faults.simtest import live, sit, told
     from millrace.world.sitting import clock_text
 
+    if given.minutes is not None:
+        given.hours = given.minutes / 60.0
     if given.seeds < 1 or given.jobs < 1 or not SHORTEST_HOURS <= given.hours <= LONGEST_HOURS:
         raise UsageError(f"--seeds and --jobs are at least 1, --hours from {SHORTEST_HOURS:g} to {LONGEST_HOURS:g}")
     if given.stride < 1 or (given.every_kill is not None and not 1 <= given.every_kill <= LONGEST_SWEEP_MINUTES):
         raise UsageError(f"--stride is at least 1, --every-kill from 1 to {LONGEST_SWEEP_MINUTES:g} minutes")
     if given.every_kill is not None:
+        if given.desk != "slots":
+            raise UsageError("--every-kill is of the grid's world; leave --desk out")
         return _every_kill(given)
     if given.trace:
         if given.seed is None:
             raise UsageError("--trace needs --seed: one world at a time can be told")
-        verdict = live(given.seed, given.hours, lambda ts_ns, text: print(clock_text(ts_ns), text, file=sys.stderr))
+        verdict = live(
+            given.seed,
+            given.hours,
+            lambda ts_ns, text: print(clock_text(ts_ns), text, file=sys.stderr),
+            desk=given.desk,
+        )
         print(
-            json_text(verdict._asdict()) if given.json else "\n".join(told(verdict)) or f"sound: {verdict.world_hash}"
+            json_text(verdict._asdict())
+            if given.json
+            else "\n".join(told(verdict, given.desk)) or f"sound: {verdict.world_hash}"
         )
         return FAILED if verdict.violations else OK
     sitting = sit(
@@ -55,10 +70,11 @@ def run(given: argparse.Namespace) -> int:
         given.hours,
         WallClock().monotonic_ns,
         jobs=given.jobs,
+        desk=given.desk,
         resume=Path(given.resume) if given.resume else None,
-        show=lambda verdict: print("".join(f"{line}\n" for line in told(verdict)), end="", file=sys.stderr),
+        show=lambda verdict: print("".join(f"{line}\n" for line in told(verdict, given.desk)), end="", file=sys.stderr),
     )
-    count = f"{sitting.seeds} worlds of {sitting.hours:g} h, {sitting.lives} lives, {sitting.orders:,} orders"
+    count = f"{sitting.seeds} worlds of {sitting.hours:.3g} h, {sitting.lives} lives, {sitting.orders:,} orders"
     text = f"{count}; {sitting.violations} violations; {sitting.speed:,.0f} x real time on a core"
     print(json_text(sitting) if given.json else text)
     return FAILED if sitting.violations else OK

@@ -24,10 +24,18 @@ from millrace.world.faults.fault_plan import Deed, Kind
 from millrace.world.faults.fault_world import FaultWorld
 from millrace.world.run_folder import Run
 
-_MARKETS: Final = (24, 60, 120, 200)
-_PLANTS: Final = (120.0, 240.0)
+_MARKETS: Final = (60, 120, 200)
+_PLANTS: Final = (240.0, 360.0)
 _QUOTES: Final = (4.0, 8.0)
 _WORDS: Final = 64
+_EAGER: Final[dict[str, Scalar]] = {
+    "arb_desk.market_cooldown_sec": 0.0,
+    "arb_desk.opportunity_cooldown_sec": 5.0,
+    "arb_stake.looks": 1,
+    "arb_gates.min_profit_usd": 0.05,
+    "arb_gates.min_fill": 0.05,
+}
+"""A world lasts minutes, so the desk may act on everything, again and again."""
 
 
 class DeskWorld(FaultWorld):
@@ -43,6 +51,7 @@ class DeskWorld(FaultWorld):
             "prediction.markets": _MARKETS[dice.draw("markets") % len(_MARKETS)],
             "prediction.plants_per_hour": _PLANTS[dice.draw("plants") % len(_PLANTS)],
             "prediction.quotes_per_sec": _QUOTES[dice.draw("quotes") % len(_QUOTES)],
+            **_EAGER,
         }
         return load_settings(overrides={**chosen, **self._changes})
 

@@ -15,6 +15,7 @@ import msgspec
 
 from millrace.core.failure import OperatorError
 from millrace.shell.code_version import code_version
+from millrace.world.faults.desk_world import DeskWorld
 from millrace.world.faults.fault_world import FaultWorld, Verdict
 from millrace.world.sitting import clock_text
 
@@ -38,9 +39,15 @@ class Sitting(msgspec.Struct, frozen=True):
     deeds: dict[str, int]
 
 
-def live(seed: int, hours: float, tell: Callable[[int, str], None] = lambda _, __: None) -> Verdict:
-    """Live through one world."""
-    return FaultWorld(seed, round(hours * _HOUR_NS), tell=tell).live()
+WORLDS: Final[dict[str, type[FaultWorld]]] = {"slots": FaultWorld, "arb": DeskWorld}
+"""Which strategy lives in a world, and the world."""
+
+
+def live(
+    seed: int, hours: float, tell: Callable[[int, str], None] = lambda _, __: None, *, desk: str = "slots"
+) -> Verdict:
+    """Live through one world of a strategy."""
+    return WORLDS[desk](seed, round(hours * _HOUR_NS), tell=tell).live()
 
 
 def sit(
@@ -49,6 +56,7 @@ def sit(
     now_ns: Callable[[], int],
     *,
     jobs: int = 1,
+    desk: str = "slots",
     resume: Path | None = None,
     show: Callable[[Verdict], None] = lambda _: None,
 ) -> Sitting:
@@ -58,14 +66,14 @@ def sit(
     """
     began_ns = now_ns()
     wanted = list(seeds)
-    known = {} if resume is None else _kept(resume, hours)
+    known = {} if resume is None else _kept(resume, hours, desk)
     todo = [seed for seed in wanted if seed not in known]
     verdicts = [known[seed] for seed in wanted if seed in known]
-    for verdict in _lived(todo, hours, jobs):
+    for verdict in _lived(todo, hours, jobs, desk):
         verdicts.append(verdict)
         if resume is not None:
             with resume.open("ab") as file:
-                file.write(msgspec.json.encode(_line(verdict)) + b"\n")
+                file.write(msgspec.json.encode(_line(verdict, desk)) + b"\n")
         show(verdict)
     seconds = (now_ns() - began_ns) / 1e9
     deeds: Counter[str] = Counter()
@@ -75,7 +83,7 @@ def sit(
         seeds=len(verdicts),
         hours=hours,
         violations=sum(len(verdict.violations) for verdict in verdicts),
-        broken=[text for verdict in verdicts for text in told(verdict)],
+        broken=[text for verdict in verdicts for text in told(verdict, desk)],
         seconds=seconds,
         speed=len(todo) * hours * 3_600 / (seconds * jobs) if seconds else 0.0,
         steps=sum(verdict.steps for verdict in verdicts),
@@ -85,27 +93,28 @@ def sit(
     )
 
 
-def _lived(seeds: list[int], hours: float, jobs: int) -> Iterator[Verdict]:
+def _lived(seeds: list[int], hours: float, jobs: int, desk: str) -> Iterator[Verdict]:
     if jobs == 1 or len(seeds) == 1:
-        yield from (live(seed, hours) for seed in seeds)
+        yield from (live(seed, hours, desk=desk) for seed in seeds)
         return
     with get_context("spawn").Pool(jobs, maxtasksperchild=_PER_WORKER) as workers:
-        yield from workers.imap(partial(live, hours=hours), seeds)
+        yield from workers.imap(partial(live, hours=hours, desk=desk), seeds)
 
 
-def told(verdict: Verdict) -> list[str]:
+def told(verdict: Verdict, desk: str = "slots") -> list[str]:
     """Return what was broken in a world, a line each, and how to see it again; nothing for a sound one."""
     if not verdict.violations:
         return []
     lines = [f"seed {verdict.seed} at {clock_text(at)}: {oracle}: {text}" for at, oracle, text in verdict.violations]
-    return [*lines, f"  again: millrace simtest --seed {verdict.seed} --hours {verdict.hours:g} --trace"]
+    which = "" if desk == "slots" else f" --desk {desk}"
+    return [*lines, f"  again: millrace simtest{which} --seed {verdict.seed} --hours {verdict.hours:.6g} --trace"]
 
 
-def _line(verdict: Verdict) -> dict[str, Any]:
-    return {"code": code_version(), "verdict": verdict}
+def _line(verdict: Verdict, desk: str) -> dict[str, Any]:
+    return {"code": code_version(), "desk": desk, "verdict": verdict}
 
 
-def _kept(path: Path, hours: float) -> dict[int, Verdict]:
+def _kept(path: Path, hours: float, desk: str) -> dict[int, Verdict]:
     """Return the verdicts of a file that hold for this code; a torn last line is cut off."""
     if not path.exists():
         return {}
@@ -114,10 +123,11 @@ def _kept(path: Path, hours: float) -> dict[int, Verdict]:
     for number, line in enumerate(whole.splitlines()):
         try:
             row = msgspec.json.decode(line)
-            code, verdict = row["code"], msgspec.convert(row["verdict"], Verdict)
+            known = (row["code"], row.get("desk", "slots"))
+            verdict = msgspec.convert(row["verdict"], Verdict)
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise OperatorError(f"{path}: line {number + 1} is no verdict of simtest; name another file") from error
-        if code == code_version() and verdict.hours == hours:
+        if known == (code_version(), desk) and verdict.hours == hours:
             found[verdict.seed] = verdict
     if torn:
         path.write_bytes(whole + b"\n" if whole else b"")
