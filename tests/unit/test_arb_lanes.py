@@ -355,14 +355,14 @@ def test_maker_estimates_where_asked() -> None:  # arb 7.1
     assert only(subject, book(market(1), yes_asks=53, no_asks=53, yes_bids=46, no_bids=46)) == []
 
 
-def test_the_order_is_lane_rank_then_direction() -> None:
+def test_the_order_is_lane_rank_then_value_then_direction() -> None:
     rules = rule_set(pairs=[pair(EQ, yes(1), yes(2), mapped=True)], buckets=[bucket([yes(2), yes(3)])])
-    books = [book(market(number), yes_asks=30, no_asks=40) for number in (3, 1, 2)]
+    books = [book(market(number), yes_asks=30, no_asks=30 if number == 3 else 40) for number in (3, 1, 2)]
     found = only(detector(map(market, (2, 3, 1)), rules), *books)
     assert [basket.lane for basket in found] == [
         *(Lane.INTRA,) * 3, *(Lane.CROSS,) * 2, *(Lane.BUCKET,) * 2,
     ]  # fmt: skip
-    assert [basket.direction for basket in found[:3]] == sorted(basket.direction for basket in found[:3])
+    assert [basket.family for basket in found[:3]] == ["intra|sim/m3", "intra|sim/m1", "intra|sim/m2"]
 
 
 def test_family_keys_are_those_of_dedupe() -> None:
