@@ -415,3 +415,15 @@ def test_a_frozen_pair_of_venues_opens_nothing():
     world.run(3)
     (row,) = rows(world)
     assert (row.verdict, row.reason) == ("rejected", "lane_not_ready")
+
+
+def test_a_second_posting_that_is_refused_leaves_its_decision_as_it_was():
+    world = opened()
+    as_maker(world)
+    cross(world)
+    world.run(1)
+    world.feed(Operator("pause_lane", {"lane": "cross"}, world.now_ns, "q1"))
+    world.run(20)
+    assert [row.verdict for row in rows(world)] == ["opened"]
+    assert [end.outcome for end in ended(world)] == ["abandoned"]
+    check(world)

@@ -95,6 +95,7 @@ class Trading:
             return []
         note_edges(((basket.rule, basket.net_per_floor) for basket in candidates), view.now_ns)
         self.cycles += 1
+        self._pending.clear()
         self._claim_what_is_held()
         out: list[Intent] = []
         decisions = [self._decided(basket, view) for basket in candidates]
@@ -213,7 +214,7 @@ class Trading:
         """Take the board's refusal of a plan: its decision becomes a rejection, written once."""
         key = news.place.key.partition("/")[0]
         row = self._pending.get(key)
-        if row is None or self._baskets.lives.get(key) is None:
+        if row is None or row.ts_ns != news.ts_ns or self._baskets.lives.get(key) is None:
             return []
         life = self._baskets.drop(news.place.key)
         if life is None:
