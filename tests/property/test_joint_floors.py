@@ -127,6 +127,19 @@ def test_fourteen_propositions_are_always_enumerated() -> None:
             assert len(joint.worlds(market(0)).yes) == 2**14 - 1
 
 
+def test_a_component_of_a_thousand_markets_is_bounded_and_falls_back() -> None:
+    chained = [
+        tree(proposition(10 * n), [proposition(10 * n + k) for k in range(1, 11)], TreeBits(cover=True), name=f"t{n}")
+        for n in range(100)
+    ]
+    joint = Joint(rule_set(chained))
+    assert len(joint.component(market(5)).markets) == 1_001
+    found = joint.bounds([proposition(0, NO), *chained[0].children], Bounds(1, 11))
+    assert found == (1, 11, "own rule: too many worlds together")
+    assert not joint.contradictions(), "a world was found, so nothing contradicts"
+    assert 0 < len(joint.worlds(market(0)).yes) <= 128
+
+
 def test_a_contradiction_blocks_and_names_the_rules_that_clash() -> None:
     a, b, c = (proposition(number) for number in range(3))
     rules = [

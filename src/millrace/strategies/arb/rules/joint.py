@@ -16,7 +16,7 @@ from millrace.strategies.arb.model import Proposition, Tier
 from millrace.strategies.arb.rules.constraints import Count, Rule, counts_of, propositions_of, rules_of
 from millrace.strategies.arb.rules.floors import Bounds
 from millrace.strategies.arb.rules.records import PairRule, RuleSet
-from millrace.strategies.arb.rules.worlds import MOST_WORLDS, Worlds, permitted
+from millrace.strategies.arb.rules.worlds import ENUMERATED_PROPOSITIONS, MOST_WORLDS, Worlds, permitted
 
 MOST_KEPT = 4_096
 """Components and baskets whose answers are kept; the oldest are forgotten and found again when needed."""
@@ -26,6 +26,8 @@ _TRUSTED = {Tier.NONE, Tier.STRICT}
 _BLOCKED_DIGITS = 8
 _MOST_SHRUNK = 64
 """A contradiction of more rules than this is shown whole, not narrowed down."""
+_CELLS, _FEWEST_WORLDS = 1_000_000, 64
+"""A large component's worlds may take so many entries, one for each market and count, before they are too many."""
 
 
 class Component(NamedTuple):
@@ -108,12 +110,18 @@ class Joint:
         return tuple(Contradiction(self._smallest(found), found.markets) for found in clashing)
 
     def _permitted(self, component: Component) -> Worlds | None:
-        worlds = permitted(component.markets, component.claims, self._most_worlds)
+        worlds = permitted(component.markets, component.claims, self._most(component))
         if worlds.contradictory:
             return None
         if component.floors != component.claims:
-            worlds = permitted(component.markets, component.floors, self._most_worlds)
+            worlds = permitted(component.markets, component.floors, self._most(component))
         return worlds
+
+    def _most(self, component: Component) -> int:
+        """Return how many worlds may be held: all of 14 propositions, fewer where each takes more room."""
+        if len(component.markets) <= ENUMERATED_PROPOSITIONS:
+            return self._most_worlds
+        return min(self._most_worlds, max(_FEWEST_WORLDS, _CELLS // (len(component.markets) + len(component.claims))))
 
     def _joint(self, legs: tuple[Proposition, ...], own: Bounds) -> JointBounds | None:
         floor, ceiling, groups, whole = 0, 0, 0, True
@@ -145,7 +153,7 @@ class Joint:
         for rule in component.rules if len(rules) <= _MOST_SHRUNK else ():
             rest = [other for other in rules if other is not rule]
             counts = [count for other in rest for count in counts_of(other)]
-            if permitted(component.markets, counts, self._most_worlds).contradictory:
+            if permitted(component.markets, counts, self._most(component)).contradictory:
                 rules = rest
         return tuple(rule.group_id for rule in rules)
 

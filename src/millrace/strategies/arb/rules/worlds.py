@@ -20,6 +20,8 @@ from millrace.strategies.arb.rules.floors import Bounds
 ENUMERATED_PROPOSITIONS = 14
 """Any component of so many propositions is enumerated (arb 4.6)."""
 MOST_WORLDS = 1 << ENUMERATED_PROPOSITIONS
+_SAMPLE = 128
+"""Once there are too many, so many are followed to the end, only to see that the rules permit a world at all."""
 
 
 class Worlds(NamedTuple):
@@ -69,8 +71,9 @@ def permitted(markets: Iterable[InstrumentId], counts: Sequence[Count], most: in
             kept = tables.possible(sure, index + 1, touched)
             yes, sure = yes[kept], sure[kept]
         if len(yes) > most:
+            whole, most = False, min(most, _SAMPLE)
             some = np.linspace(0, len(yes) - 1, most).astype(np.int64)
-            yes, sure, whole = yes[some], sure[some], False
+            yes, sure = yes[some], sure[some]
     return Worlds(order, yes, whole)
 
 
