@@ -8,8 +8,11 @@ from rich.console import Console
 
 import toy_desk
 from demo_runs import MINUTE, as_killed, open_run
+from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
 from millrace.core.events import Reconciled
+from millrace.core.failure import OperatorError
+from millrace.world.demo import Demo
 from millrace.world.demo_view import line, screen
 from millrace.world.replay import replay
 from millrace.world.sitting import Sitting
@@ -91,3 +94,9 @@ def test_the_screen_shows_the_desk_beside_the_grid(tmp_path: Path, size, has_pan
     assert ("2 markets" in shown) is has_panel
     assert "desk found 18, opened 18" in line(frame)
     assert "slots" in shown
+
+
+def test_a_demo_without_the_grid_is_refused_with_a_reason(tmp_path: Path):
+    settings = load_settings(profile="demo", overrides={"slots.enabled": False, "arb.enabled": True})
+    with pytest.raises(OperatorError, match=r"slots\.enabled"):
+        Demo(settings, tmp_path / "run", SimulatedClock())
