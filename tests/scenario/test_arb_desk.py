@@ -240,6 +240,7 @@ def test_what_cannot_be_put_right_is_held_told_and_stops_its_lane_and_pair_of_ve
     assert life.state is State.HELD_NAKED
     assert [found.code for found in world.commands if isinstance(found, Alert)] == ["leg_exposure"]
     assert world.desk.outcomes.frozen == [("kalshi", "polymarket")]
+    assert next(one.ts_ns for one in world.commands if isinstance(one, Alert)) >= 30 * SECOND
     (stop,) = world.board.active()
     assert (stop.scope.name, stop.level) == ("cross", Level.REDUCE_ONLY)
     world.resolve(KALSHI, 10_000)
@@ -247,7 +248,6 @@ def test_what_cannot_be_put_right_is_held_told_and_stops_its_lane_and_pair_of_ve
     (end,) = ended(world)
     assert (end.outcome, end.simulated_nano == world.cash() - world.opening) == ("naked", True)
     world.feed(Operator("acknowledge", {"operator": "me", "reason": "seen"}, world.now_ns, "q1"))
-    world.feed(Operator("resume_lane", {"lane": "cross"}, world.now_ns, "q2"))
     assert (world.board.active(), world.desk.outcomes.frozen) == ([], [])
 
 

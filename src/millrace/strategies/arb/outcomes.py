@@ -124,7 +124,7 @@ class Outcomes:
         if pair not in self.frozen:
             self.frozen.append(pair)
         held = ", ".join(f"{leg.market} {leg.outcome.value} {leg.held / CONTRACT_LOTS:g}" for leg in life.legs)
-        text = f"{life.key}: legs do not match after all tries; held: {held}. See it, then `millrace ask resume_lane`"
+        text = f"{life.key}: legs do not match after all tries; held: {held}. See it, then `millrace ask acknowledge`"
         return [
             Post(lane_stop(self._strategy, life.lane, text, view.now_ns)),
             Alert(Severity.PAGE, "leg_exposure", text, view.now_ns),

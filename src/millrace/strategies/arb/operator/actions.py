@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from millrace.core.commands import Intent, Lift, Post, Reply
+from millrace.core.commands import Intent, Lift, Post
 from millrace.core.events import Operator
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import InstrumentId
@@ -17,6 +17,7 @@ from millrace.core.permission import Level, ReasonCode, Restriction, Scope, Scop
 from millrace.core.requests import NoArguments, accepted, read_arguments, refused
 from millrace.core.strategy import View
 from millrace.strategies.arb.economics.diagnostics import diagnose
+from millrace.strategies.arb.model import LANES
 from millrace.strategies.arb.outcomes import lane_stop, safe_mode
 from millrace.strategies.arb.scanning import COMBO
 
@@ -131,8 +132,9 @@ def _acknowledge(desk: "ArbDesk", asked: Operator, seen: Acknowledge, view: View
     desk.outcomes.frozen.clear()
     text = f"acknowledged by {seen.operator}: {seen.reason}"
     told = f"; {', '.join(thawed)} may be traded across again" if thawed else ""
-    reply: Reply = accepted(asked, f"acknowledged{told}", {"thawed": thawed})
-    return [Lift(safe_mode(desk.name, "", 0).id, text, view.now_ns), reply]
+    stops = [safe_mode(desk.name, "", 0).id, *(lane_stop(desk.name, lane.value, "", 0).id for lane in LANES)]
+    lifts: list[Intent] = [Lift(stop, text, view.now_ns) for stop in stops]
+    return [*lifts, accepted(asked, f"acknowledged{told}", {"thawed": thawed})]
 
 
 def _quarantine(desk: "ArbDesk", asked: Operator, wanted: OneMapping, view: View) -> list[Intent]:
@@ -180,6 +182,10 @@ ACTIONS: dict[str, DeskAction] = {
     "quarantine_mapping": DeskAction(OneMapping, _quarantine, "a pair is wrong: mapping= operator= reason="),
     "release_mapping": DeskAction(OneMapping, _release, "judge a quarantined pair anew: mapping= operator= reason="),
     "fallback": DeskAction(Fallback, _fallback, "stop fallback mappings, or let them trade: stopped="),
-    "acknowledge": DeskAction(Acknowledge, _acknowledge, "an exposure was seen; leave safe mode: operator= reason="),
+    "acknowledge": DeskAction(
+        Acknowledge,
+        _acknowledge,
+        "an exposure was seen: leave safe mode, open its lane and venues again: operator= reason=",
+    ),
 }
 """Every action of the desk by its name."""
