@@ -369,6 +369,7 @@ def test_2_2_a_book_that_never_changes_is_flagged_and_stays_tradable():
         wall.judge(book(at=at, version=at + 1))
     assert wall.flags(RAIN, seconds(900)) == ()
     assert wall.flags(RAIN, seconds(901)) == (R.STALE_BOOK,)
+    assert (wall.stale_books("kalshi", seconds(901)), wall.stale_books("polymarket", seconds(901))) == (1, 0)
     assert wall.tradable(RAIN, seconds(901)) == ()
 
 

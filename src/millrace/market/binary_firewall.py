@@ -188,6 +188,10 @@ class BinaryFirewall:
         quiet = market is not None and market.quote is not None and now_ns - market.changed_ns > self._book_ns
         return (QuoteReason.STALE_BOOK,) if quiet else ()
 
+    def stale_books(self, now_ns: int) -> list[InstrumentId]:
+        """Return the markets whose book has not changed for long."""
+        return [at for at in self._markets if self.flags(at, now_ns)]
+
     def leg_faults(self, at: InstrumentId, outcome: Outcome, needs: LegNeeds) -> tuple[QuoteReason, ...]:
         """Return why the last accepted book does not serve this leg."""
         found = []

@@ -120,6 +120,10 @@ class Firewall:
         """Return what is worth knowing of a market and forbids nothing."""
         return self._binary.flags(market, now_ns)
 
+    def stale_books(self, venue: str, now_ns: int) -> int:
+        """Return how many of a venue's books have not changed for long; on a live feed they are fresh all the same."""
+        return sum(at.venue == venue for at in self._binary.stale_books(now_ns))
+
     def unsettled(self, now_ns: int) -> tuple[InstrumentId, ...]:
         """Return the markets whose books must be asked for: only a polled snapshot settles them."""
         return self._binary.unsettled(now_ns)

@@ -118,6 +118,7 @@ class FeedGuard:
                 "reasons": {reason.value: counts.reasons[reason] for reason in sorted(counts.reasons)},
                 "level_shifts": counts.shifts,
                 "quarantined_markets": counts.quarantined,
+                "stale_books": self._firewall.stale_books(venue, view.now_ns),
                 "reject_ratio": round(self._firewall.health(venue, view.now_ns).ratio, 4),
                 "restricted": venue in self._clean_since,
             }
