@@ -28,6 +28,16 @@ _VENUES: Iterable[Knob] = (
         low=0,
         spec="arb, issue i",
     ),
+    knob(
+        "prediction.plants_within_sec",
+        "",
+        3_560,
+        "s",
+        "within so much of an hour they begin; an event has one in an hour at most",
+        low=120,
+        high=3_560,
+        spec="arb, issue i",
+    ),
     knob("prediction.kalshi_usd", "", 5_000.0, "USD", "opening cash at kalshi", low=0, spec="arb 9"),
     knob("prediction.polymarket_usd", "", 5_000.0, "USD", "opening cash at polymarket", low=0, spec="arb 9"),
     knob(

@@ -70,6 +70,7 @@ class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
     markets: int
     quotes_per_sec: float
     plants_per_hour: float
+    plants_within_sec: int
     kalshi_usd: float
     polymarket_usd: float
     calls_per_sec: int

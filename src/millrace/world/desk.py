@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
+from millrace.config.settings import PredictionSettings as PredictionChoices
 from millrace.config.settings import Settings
 from millrace.core.instrument import LEDGER_DECIMALS, Instrument
 from millrace.sim.prediction.settings import PredictionSettings
@@ -52,24 +53,25 @@ def desk_markets(settings: Settings) -> DeskMarkets | None:
     if not settings.arb.enabled:
         return None
     chosen = settings.prediction
-    return _generated(settings.run.seed, chosen.markets, chosen.quotes_per_sec, chosen.plants_per_hour)
+    return _generated(settings.run.seed, chosen)
 
 
 @lru_cache(maxsize=4)
-def _generated(seed: int, markets: int, quotes_per_sec: float, plants_per_hour: float) -> DeskMarkets:
+def _generated(seed: int, chosen: PredictionChoices) -> DeskMarkets:
     # Both need scipy, which takes longer to import than the rest of a program without the desk.
     from millrace.sim.prediction.quotes import quotes  # noqa: PLC0415
     from millrace.sim.prediction.universe import UniverseSettings, generate_universe  # noqa: PLC0415
 
     wanted = UniverseSettings(
         seed=seed,
-        markets=markets,
+        markets=chosen.markets,
         begins_ns=BEGINS_NS,
-        quotes_per_sec=quotes_per_sec,
-        plants_per_hour=plants_per_hour,
-        fakes_per_hour=plants_per_hour,
+        quotes_per_sec=chosen.quotes_per_sec,
+        plants_per_hour=chosen.plants_per_hour,
+        fakes_per_hour=chosen.plants_per_hour,
+        plants_within_sec=chosen.plants_within_sec,
     )
-    universe = generate_universe(seed, markets, settings=wanted)
+    universe = generate_universe(seed, chosen.markets, settings=wanted)
     rules = parse_rules(universe.rules_document, _SOURCE, BEGINS_NS, {one.market: one for one in universe.facts})
 
     def rows(after_ns: int) -> Iterator[Row]:

@@ -185,7 +185,9 @@ class Planter:
 
     def _times(self, rng: np.random.Generator, hour: int, outages: list[Outage]) -> tuple[int, int] | None:
         """Draw when something is planted; None where it would meet an outage."""
-        starts = hour * HOUR_NS + int(rng.integers(60_000, 3_560_000)) * 1_000_000
+        starts = (
+            hour * HOUR_NS + int(rng.integers(60_000, self._universe.settings.plants_within_sec * 1_000)) * 1_000_000
+        )
         lasts = int(rng.exponential(self._universe.settings.half_life_ns / np.log(2)))
         ends = min(starts + max(lasts, 5 * _SECOND_NS), (hour + 1) * HOUR_NS - 5 * _SECOND_NS)
         margin = 5 * _SECOND_NS

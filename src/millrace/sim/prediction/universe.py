@@ -26,6 +26,8 @@ VENUES = ("kalshi", "polymarket")
 class UniverseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a universe is drawn from. Rates are per simulated time; a market is quoted at least each quarter of an hour.
 
+    Of an hour's opportunities each event has one at most, and all begin within its first `plants_within_sec`.
+
     Opportunities last as an exponential time with this half-life (arb 17); `clean_ppm` of the events resolve in time
     and alike at both venues.
     """
@@ -40,6 +42,7 @@ class UniverseSettings(msgspec.Struct, frozen=True, kw_only=True):
     beat_ns: int = _SECOND_NS
     plants_per_hour: float = 20.0
     fakes_per_hour: float = 20.0
+    plants_within_sec: int = 3_560
     half_life_ns: int = 30 * _SECOND_NS
     outages_per_hour: float = 0.25
     clean_ppm: int = 950_000

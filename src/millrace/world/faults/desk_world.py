@@ -25,7 +25,7 @@ from millrace.world.faults.fault_world import FaultWorld
 from millrace.world.run_folder import Run
 
 _MARKETS: Final = (60, 120, 200)
-_PLANTS: Final = (240.0, 360.0)
+_PLANTS: Final = (80.0, 160.0)
 _QUOTES: Final = (4.0, 8.0)
 _WORDS: Final = 64
 _EAGER: Final[dict[str, Scalar]] = {
@@ -51,6 +51,7 @@ class DeskWorld(FaultWorld):
             "prediction.markets": _MARKETS[dice.draw("markets") % len(_MARKETS)],
             "prediction.plants_per_hour": _PLANTS[dice.draw("plants") % len(_PLANTS)],
             "prediction.quotes_per_sec": _QUOTES[dice.draw("quotes") % len(_QUOTES)],
+            "prediction.plants_within_sec": 360,
             **_EAGER,
         }
         return load_settings(overrides={**chosen, **self._changes})
