@@ -247,7 +247,7 @@ class Oracles:
         if client_id in self.taken:
             self.broken("placed twice", f"{client_id} leaves again, the venue took it before")
         level = self._level(place.position.strategy, str(place.instrument), place.instrument.venue)
-        if level is Level.HALT or (level is Level.REDUCE_ONLY and place.increases):
+        if level is Level.HALT or (level is Level.REDUCE_ONLY and place.adds):
             self.broken("killed scope", f"{client_id} ({place.purpose}) leaves under {level.name}")
         self._in_flight[client_id] = self._need(place)
         self._worst_case(client_id)
