@@ -80,7 +80,7 @@ class Oracles:
         self.last_taken_ns = 0
         self.steps = 0
         self.prices = 0
-        self._silent_until_ns = 0
+        self._silent_until_ns: dict[str, int] = {}
         self._instrument = instrument
         self._totals = dict(opening)
         self._costs: dict[str, tuple[Money, Money]] = {}
@@ -128,7 +128,7 @@ class Oracles:
             self._fills[order.place.position] += order.place.side.sign * order.cum_lots
         self._posted = {restriction.id: restriction for restriction in self._ledger.restrictions()}
         self._in_flight.clear()
-        self._silent_until_ns = 0
+        self._silent_until_ns = {}
         for unfinished in program.orders.unfinished():
             if unfinished.client_id not in self._sides:
                 self._in_flight[unfinished.client_id] = self._need(unfinished.place)
@@ -166,7 +166,10 @@ class Oracles:
         self.steps += 1
         self.prices += event.is_market
         if isinstance(event, OrderRejected | CancelRefused) and event.retry_after_ns:
-            self._silent_until_ns = max(self._silent_until_ns, event.ts_ns + event.retry_after_ns)
+            row = self._ledger.order(event.client_id)
+            venue = "" if row is None else row.place.instrument.venue
+            until_ns = event.ts_ns + event.retry_after_ns
+            self._silent_until_ns[venue] = max(self._silent_until_ns.get(venue, 0), until_ns)
         if isinstance(event, ExecutorFailed):
             self.broken("program", f"the executor raised {event.text}")
         self._last_seq = life.simulation.sequencer.seq
@@ -240,7 +243,7 @@ class Oracles:
         row = self._ledger.order(client_id)
         if row is None or row.state.is_terminal or row.place != place:
             self.broken("order of writing", f"{client_id} leaves and the ledger has {row}")
-        if ts_ns < self._silent_until_ns:
+        if ts_ns < self._silent_until_ns.get(place.instrument.venue, 0):
             self.broken("pace", f"{client_id} leaves though the venue asked to be left alone for longer")
         if kill_over(self._kill_file.standing(), place.position) is not None:
             self.broken("killed scope", f"{client_id} leaves while a kill file stands")
