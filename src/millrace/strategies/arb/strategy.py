@@ -151,7 +151,7 @@ class ArbDesk:
 
     def _bind(self) -> None:
         self.finder.block(self.mappings.blocked)
-        self.trading.bind(self.mappings.blocked)
+        self.trading.bound_without(self.mappings.blocked)
 
     def _timer(self, view: View) -> list[Intent]:
         due = self.mappings.next_ns is not None and self.mappings.next_ns <= view.now_ns

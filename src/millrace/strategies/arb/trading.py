@@ -79,7 +79,7 @@ class Trading:
 
     # One cycle
 
-    def bind(self, blocked: frozenset[str]) -> None:
+    def bound_without(self, blocked: frozenset[str]) -> None:
         """Prove with all rules but these: mappings in quarantine, rules that were taken back (arb 4.6, 4.8)."""
         if blocked != self.joint.blocked:
             self.joint = Joint(self._rules, blocked)
