@@ -113,6 +113,20 @@ def test_a_resolved_market_blocks_its_pair() -> None:
     assert made.lost == frozenset(), "a basket on it waits for its other leg"
 
 
+def test_a_ladder_is_blocked_and_lost_with_the_steps_that_baskets_name() -> None:
+    made = desk(found(Relation.IMPLIES), text=MAP.splitlines()[0] + "\n")
+    name = f"found_{found(Relation.IMPLIES).proposal_id}"
+    (ladder,) = made.rules.implications
+    assert made.blocked == {name, ladder.step_id(0)}
+    looks(made, 50, 4_000, 4_000)
+    assert made.blocked == frozenset()
+    made.resolved(P, 10_000, NOW)
+    made.resolved(Q, 0, NOW + 1)
+    made.cycle(NOW + 60 * MINUTE_NS)
+    assert made.lost == made.blocked == {name, ladder.step_id(0)}
+    assert made.news().startswith("1 mapped or proposed pairs were found wrong")
+
+
 def looks(made: MappingsAtDesk, count: int, left: int, right: int, start: int = 0) -> None:
     for minute in range(start, start + count):
         at_ns = NOW + minute * MINUTE_NS

@@ -124,7 +124,7 @@ def _ladder(rule: ImplicationRule, find: Find) -> Iterator[Form]:
     for number, rungs in enumerate(pairwise(rule.chain)):
         stronger, weaker = map(find, rungs)
         if stronger >= 0 and weaker >= 0:
-            name = f"{rule.group_id}/{number}"
+            name = rule.step_id(number)
             legs = (stronger ^ 1, weaker)
             yield Form(
                 *(Lane.IMPLICATION, Choice.ALL, legs, floor, "implication", name),

@@ -45,6 +45,10 @@ class MappingsAtDesk:
         self.proposals = ProposalBook(decisions.proposals, discovery)
         self.rules = joined(joined(base, RuleSet(version="", pairs=self.watch.known())), self.proposals.rules())
         self._leaning = {rule.group_id: rule.mapping_id for rule in base.pairs if rule.mapping_id}
+        self._steps = {
+            rule.group_id: [rule.step_id(number) for number in range(len(rule.chain) - 1)]
+            for rule in self.rules.implications
+        }
         self._followed = {side.market for each in self.proposals for side in (each.left, each.right)}
         self._mids: dict[InstrumentId, tuple[int, int]] = {}
         self._answers: dict[InstrumentId, bool] = {}
@@ -106,8 +110,8 @@ class MappingsAtDesk:
 
     @property
     def blocked(self) -> frozenset[str]:
-        """The ids of rules that must not trade now; before the first `cycle` all that is mapped or proposed."""
-        return self._blocked if self.begun else self._not_in_force()
+        """The ids of rules and of their steps that must not trade now; before the first `cycle` all that is claimed."""
+        return self._with_steps(self._blocked if self.begun else self._not_in_force())
 
     def _not_in_force(self) -> frozenset[str]:
         """Return the mapped and proposed rules that must not trade, and parity rules that lean on such a mapping."""
@@ -116,10 +120,14 @@ class MappingsAtDesk:
     def _with_leaning(self, out: frozenset[str]) -> frozenset[str]:
         return out | {rule for rule, mapping in self._leaning.items() if mapping in out}
 
+    def _with_steps(self, out: frozenset[str]) -> frozenset[str]:
+        """Return these rules with the steps of those that are ladders: a basket names the step that it is of."""
+        return out.union(*(self._steps.get(rule, ()) for rule in out))
+
     @property
     def lost(self) -> frozenset[str]:
-        """The rules that were found wrong or taken back: the first reason to leave a position (arb 12)."""
-        return self._lost
+        """The rules, and their steps, that were found wrong or taken back: the first reason to leave (arb 12)."""
+        return self._with_steps(self._lost)
 
     def _found_wrong(self) -> frozenset[str]:
         return self._with_leaning(self.watch.revoked() | self.proposals.ended())

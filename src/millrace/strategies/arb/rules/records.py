@@ -80,6 +80,10 @@ class ImplicationRule(msgspec.Struct, frozen=True, kw_only=True):
     source: Provenance
     valid_until_ns: int | None = None
 
+    def step_id(self, number: int) -> str:
+        """Return what a basket on the step between two rungs names as its rule; 0 is the strongest step."""
+        return f"{self.group_id}/{number}"
+
 
 class PairRule(msgspec.Struct, frozen=True, kw_only=True):
     """Two propositions that are the same, or each other's negation.
