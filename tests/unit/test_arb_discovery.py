@@ -328,8 +328,27 @@ def test_decisions_read_back_as_they_are_written_and_nothing_else_is_read() -> N
     decisions = Decisions(proposals=(proposal(worlds=(World(True, True),)),))
     assert parse_decisions(decisions_text(decisions), "f") == decisions
     for data in (b"{", b'{"colour": 1}', b'{"format_version": 2}'):
-        with pytest.raises(OperatorError, match=r"^f: "):
+        with pytest.raises(OperatorError, match=r"^f(:1)?: "):
             parse_decisions(data, "f")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"state": State.APPROVED}, r"^f:4: .* is approved without a name, a note and a time"),
+        ({"state": State.ACTIVE, "by": "ann", "note": "x", "changed_ns": 1}, r"^f:4: .* is active without looks"),
+    ],
+)
+def test_15_a_file_cannot_put_a_rule_in_force_without_a_persons_word(words, why) -> None:
+    data = decisions_text(Decisions(proposals=(proposal(**words),)))
+    with pytest.raises(OperatorError, match=why):
+        parse_decisions(data, "f")
+
+
+def test_a_proposal_that_stands_twice_in_a_file_is_refused() -> None:
+    data = decisions_text(Decisions(proposals=(proposal(), proposal(state=State.REJECTED))))
+    with pytest.raises(OperatorError, match=r"^f:\d+: proposal \w+ stands here a second time"):
+        parse_decisions(data, "f")
 
 
 MAP = "group_id,refs,confidence\ng,k:market:A p:market:B,0.95\n"

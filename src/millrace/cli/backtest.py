@@ -20,6 +20,8 @@ def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
     arb = strategies.add_parser("arb", help="the arbitrage desk on recorded books; ladders without sizes are looked at")
     arb.add_argument("--data", required=True, metavar="DIR", help="recorded books, ladders, or a file of snapshots")
     arb.add_argument("--rules", metavar="FILE", help="the rules file that binds the recorded markets")
+    arb.add_argument("--map", metavar="FILE", help="the mapping (CSV) that joins markets of two venues")
+    arb.add_argument("--decisions", metavar="FILE", help="what people decided of its rows and of proposals")
     settings_flags(arb)
 
 
@@ -33,12 +35,13 @@ def _run_arb(given: argparse.Namespace) -> int:
 
     from millrace.research.arb_report import report_text
     from millrace.shell.clock import WallClock
+    from millrace.world.arb_bound import RuleFiles
     from millrace.world.arb_run import run_arb
 
     settings = load(given, "default", **{"arb.enabled": "true", "slots.enabled": "false"})
-    rules = Path(given.rules) if given.rules else None
+    files = RuleFiles(*(Path(name) if name else None for name in (given.rules, given.map, given.decisions)))
     with progress_bar(given, "backtest") as progress:
-        report = run_arb(settings, Path(given.data), WallClock(), rules=rules, progress=progress)
+        report = run_arb(settings, Path(given.data), WallClock(), bound=files, progress=progress)
     print(json_text(report) if given.json else report_text(report))
     return OK
 

@@ -20,18 +20,17 @@ from millrace.core.fee_terms import FeeSchedule
 from millrace.core.instrument import InstrumentId
 from millrace.research.arb_data.kalshi_books import RecordedBooks, RecordedRow
 from millrace.research.arb_data.top_quotes import is_ladder, is_snapshot, ladder, snapshots
-from millrace.research.arb_report import ArbRunReport, TradingCounts
+from millrace.research.arb_report import ArbRunReport, Bound, TradingCounts
 from millrace.research.arb_survey import Group, Seen, Survey, Surveyor, added
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
 from millrace.sim.prediction.venue import PredictionVenue
 from millrace.strategies.arb.listing import UNKNOWN_FEES
 from millrace.strategies.arb.model import MarketFacts
-from millrace.strategies.arb.rules.load import parse_rules
-from millrace.strategies.arb.rules.records import NO_RULES, RuleSet
 from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, OPENED
 from millrace.venues.kalshi import fees as kalshi_fees
 from millrace.venues.polymarket import fees as polymarket_fees
+from millrace.world.arb_bound import BoundDesk, Claims, RuleFiles, read_claims
 from millrace.world.assemble import Program, build_executors, build_program, config_event
 from millrace.world.desk import DeskMarkets, prediction_venues
 from millrace.world.feed import no_feed
@@ -48,6 +47,7 @@ _DEPTH = 10
 _CUP = "win the 2026 FIFA World Cup"
 """The one group of the recorded snapshots whose markets exclude each other."""
 Progress = Callable[[float], None]
+_UNBOUND = RuleFiles()
 
 
 class _Run(NamedTuple):
@@ -57,19 +57,20 @@ class _Run(NamedTuple):
 
 
 def run_arb(
-    settings: Settings, data: Path, clock: Clock, *, rules: Path | None = None, progress: Progress = lambda _: None
+    settings: Settings, data: Path, clock: Clock, *, bound: RuleFiles = _UNBOUND, progress: Progress = lambda _: None
 ) -> ArbRunReport:
-    """Look at a recording, trade it where its depth is known, and report both.
+    """Look at a recording, trade it where its depth is known, and report both; `bound` names the files that bind it.
 
-    Raises OperatorError for a recording or a rules file that cannot be used, and WorldError when a bug stopped trading.
+    Raises OperatorError for a recording or a file that cannot be used, and WorldError when a bug stopped trading.
     """
     began_ns = clock.monotonic_ns()
-    ruled = NO_RULES if rules is None else parse_rules(rules.read_bytes(), str(rules), clock.now_ns())
+    claims = read_claims(bound, clock.now_ns())
+    held: Bound | None = None
     files = sorted(data.glob("*.parquet")) if data.is_dir() else [data]
     if not files or not all(path.is_file() for path in files):
         raise OperatorError(f"{data}: no recording here; name a folder of books or ladders, or a file of snapshots")
     if any(path.name.endswith(".book.parquet") for path in files):
-        kind, survey, trading = "books with depth", *_books(settings, data, ruled, progress)
+        kind, (survey, trading, held) = "books with depth", _books(settings, data, claims, progress)
     elif all(is_ladder(path) for path in files):
         fees = kalshi_fees.published(files[0].name.partition("-")[0])
         found = [_surveyed(*ladder(path), fees) for path in files]
@@ -81,7 +82,7 @@ def run_arb(
             f"{data}: holds neither books (*.book.parquet), nor ladders alone, nor one file of snapshots"
         )
     wall_seconds = (clock.monotonic_ns() - began_ns) / _SECOND_NS
-    return ArbRunReport(str(data), kind, ruled.version, survey, trading, wall_seconds)
+    return ArbRunReport(str(data), kind, claims.rules.version, survey, trading, wall_seconds, held)
 
 
 def _sports_fees() -> FeeSchedule:
@@ -97,12 +98,22 @@ def _surveyed(group: Group, rows: Iterable[Seen], fees: FeeSchedule) -> Survey:
 # Books
 
 
-def _books(settings: Settings, folder: Path, rules: RuleSet, progress: Progress) -> tuple[Survey, TradingCounts]:
+def _books(settings: Settings, folder: Path, claims: Claims, progress: Progress) -> tuple[Survey, TradingCounts, Bound]:
     """Trade a folder of recorded books, and look at each of its quotes on the way."""
     books = RecordedBooks(folder, kalshi_fees.published, _DEPTH)
     screen = _Screen(books.facts)
-    markets = DeskMarkets(books.facts, rules, b"", lambda after_ns: screen.watched(books.rows(after_ns + 1)))
+    markets = DeskMarkets(
+        books.facts,
+        claims.rules,
+        claims.table,
+        lambda after_ns: screen.watched(books.rows(after_ns + 1)),
+        claims.decisions,
+        claims.mapping.sources[0] if claims.mapping.sources else "",
+    )
     run = assemble_desk(settings, markets, books.first_ns)
+    desk = run.program.desk
+    assert desk is not None  # noqa: S101  its markets are given
+    bound = BoundDesk(desk, claims)
     counts = _Counts()
     run.simulation.sequencer.listen(counts.step)
     start_desk(settings, run, books.first_ns - 1)
@@ -110,12 +121,13 @@ def _books(settings: Settings, folder: Path, rules: RuleSet, progress: Progress)
     for part in range(1, _SLICES + 1):
         run.simulation.run_until(books.first_ns + span_ns * part // _SLICES)
         progress(part / _SLICES)
+        bound.look()
     run.simulation.run_until(books.last_ns + _AFTER_NS)
     run.simulation.sequencer.close()
     fault = run.program.engine.fault
     if fault is not None:
         raise WorldError(f"the run halted on a bug, {fault!r}; its result means nothing, report it") from fault
-    return screen.survey(), counts.report(run)
+    return screen.survey(), counts.report(run), bound.report()
 
 
 class _Screen:

@@ -14,6 +14,7 @@ from millrace.config.settings import Settings
 from millrace.core.instrument import LEDGER_DECIMALS, Instrument
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.strategies.arb.listing import outcome_instruments
+from millrace.strategies.arb.mapping.approvals import NO_DECISIONS, Decisions
 from millrace.strategies.arb.mapping.load import parse_map
 from millrace.strategies.arb.mapping.records import NO_MAP
 from millrace.strategies.arb.model import MarketFacts
@@ -32,12 +33,17 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 class DeskMarkets(NamedTuple):
-    """The markets that the desk trades, the rules and the mapping file that bind them, and their rows after a time."""
+    """The markets that the desk trades, what binds them, and their rows after a time.
+
+    `source` names the mapping file, `decisions` are what people said of its rows and of proposals.
+    """
 
     facts: tuple[MarketFacts, ...]
     rules: RuleSet
     mapping: bytes
     rows: Callable[[int], Iterator[Row]]
+    decisions: Decisions = NO_DECISIONS
+    source: str = _SOURCE
 
     @property
     def outcomes(self) -> tuple[Instrument, ...]:
@@ -89,8 +95,8 @@ def build_desk(settings: Settings, markets: DeskMarkets | None = None) -> tuple[
     if markets is None:
         return None, ()
     parts = settings.arb
-    mapping = parse_map(markets.mapping.decode(), _SOURCE) if markets.mapping else NO_MAP
-    return ArbDesk(DESK, markets.facts, markets.rules, parts, mapping), markets.outcomes
+    mapping = parse_map(markets.mapping.decode(), markets.source) if markets.mapping else NO_MAP
+    return ArbDesk(DESK, markets.facts, markets.rules, parts, mapping, markets.decisions), markets.outcomes
 
 
 def prediction_venues(settings: Settings, markets: DeskMarkets | None = None) -> tuple[PredictionSettings, ...]:
