@@ -160,7 +160,7 @@ def test_a_lane_that_may_well_lose_gets_nothing() -> None:
     assert lanes.fraction("bad") == 0
     lanes.ended("good", 0.02)
     assert 0.2 < lanes.fraction("good") <= 0.4
-    again = LaneBankroll([], S)
+    again = LaneBankroll(["good", "bad"], S)
     again.restore(lanes.snapshot())
     assert again.fraction("good") == lanes.fraction("good")
 

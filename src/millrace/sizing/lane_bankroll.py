@@ -36,18 +36,18 @@ class LaneBankroll:
         return self._returns.get(lane, [])
 
     def ended(self, lane: str, return_per_dollar: float) -> None:
-        """Take the realised return of one basket per dollar risked."""
+        """Take the realised return of one basket per dollar risked; a lane that is off keeps it and gets no share."""
         known = self._settings.lane_outcomes
         self._returns[lane] = [*self._returns.get(lane, []), return_per_dollar][-known:]
-        weight = self._settings.lane_smoothing
-        before = self._fractions.get(lane, self._settings.lane_fraction)
-        self._fractions[lane] = weight * self._target(self._returns[lane]) + (1 - weight) * before
+        if lane in self._fractions:
+            weight = self._settings.lane_smoothing
+            self._fractions[lane] = weight * self._target(self._returns[lane]) + (1 - weight) * self._fractions[lane]
 
     def fraction(self, lane: str) -> float:
         """Return the fraction of the bankroll that a lane may use; over all lanes they sum to one at most."""
-        if self._loses(self._returns.get(lane, [])):
+        if self._loses(self.returns(lane)):
             return 0.0
-        whole = sum(share for name, share in self._fractions.items() if not self._loses(self._returns[name]))
+        whole = sum(share for name, share in self._fractions.items() if not self._loses(self.returns(name)))
         return self._fractions.get(lane, 0.0) / max(whole, 1.0)
 
     def _target(self, returns: list[float]) -> float:
@@ -75,6 +75,7 @@ class LaneBankroll:
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state that `snapshot` gave."""
+        """Take a state that `snapshot` gave: of lanes that were switched on or off since, what holds now counts."""
         saved = msgspec.convert(state, _Saved)
-        self._returns, self._fractions = saved.returns, saved.fractions
+        self._returns = saved.returns
+        self._fractions = {lane: saved.fractions.get(lane, begins) for lane, begins in self._fractions.items()}
