@@ -162,6 +162,57 @@ def test_a_cross_basket_is_held_until_both_markets_pay():
     check(world)
 
 
+def sent(world: World) -> list[str]:
+    return [command.order.client_id for command in world.commands if isinstance(command, Submit)]
+
+
+def test_what_a_fill_cost_beyond_its_plan_is_learned_once():
+    """W-18: signed, in dollars per contract, from every fill of a taker, also of baskets that ended otherwise."""
+    world = opened()
+    cross(world)
+    world.run(5)
+    learned = world.desk.judge.impact.snapshot()["fills"]
+    assert {name: len(fills) for name, fills in learned.items()} == {
+        "kalshi|cross_parity": 1, "polymarket|cross_parity": 1,
+    }  # fmt: skip
+    for market in (KALSHI, POLY):
+        world.resolve(market, 10_000)
+    world.run(1)
+    assert [end.outcome for end in ended(world)] == ["completed"]
+    assert world.desk.judge.impact.snapshot()["fills"] == learned
+
+
+def test_a_recommended_exit_closes_nothing_before_its_orders_fill():
+    """W-27: what the venue refuses is held on, and asked for again."""
+    well = [True]
+    world = opened(fate=lambda _id, _number: Fate.WELL if well[0] else Fate.REFUSED)
+    cross(world)
+    world.run(5)
+    (life,) = world.desk.baskets.lives.values()
+    held, orders = world.truth(), len(sent(world))
+    well[0], life.downgraded = False, True
+    world.run(12)
+    assert (life.closing, life.state, life.key in world.desk.baskets.lives) == ("downgrade", State.HEDGED, True)
+    assert len(sent(world)) > orders + 2
+    assert world.truth() == world.believed() == held
+    assert ended(world) == []
+    well[0] = True
+    world.run(12)
+    assert sum(world.truth().values()) < ONE // 100, "what is left is less than any order"
+    check(world)
+
+
+def test_names_of_orders_hold_no_time():
+    """W-28: a minute later, on the other side of a cooldown's bucket, the same intent has the same names."""
+    early, late = opened(), opened()
+    late.run(59.95)
+    for world in (early, late):
+        cross(world)
+        world.run(5)
+    assert sent(early) == sent(late) != []
+    assert rows(early)[0].opportunity == rows(late)[0].opportunity
+
+
 def test_legs_that_resolve_apart_are_a_divergence():
     world = opened()
     cross(world)

@@ -70,22 +70,16 @@ class Outcomes:
         for text in biases:
             out.append(Alert(Severity.WARN, "forecast_bias", f"forecasts of {text}", view.now_ns))
         if outcome is Outcome.COMPLETED:
-            self._learn(life, lane)
+            self._learn(life)
         self._judge.executed(lane, failed=outcome in {Outcome.UNWOUND, Outcome.NAKED})
         return [*out, row.book(self._strategy)]
 
-    def _learn(self, life: Life, lane: Lane) -> None:
-        """Hold each leg that traded as planned to its plan: price by contract, fee by order (arb 6, 8.5)."""
+    def _learn(self, life: Life) -> None:
+        """Hold the fee of each order that traded as planned to what the venue charged (arb 6)."""
         for leg in life.legs:
-            if leg.bought <= 0 or leg.tries > 1:
-                continue
-            maker = leg.style is Style.MAKER
-            planned = leg.cost_nano * leg.bought // max(life.lots, 1)
-            if leg.bought == life.lots:
+            if leg.tries <= 1 and leg.bought == life.lots:
+                maker = leg.style is Style.MAKER
                 self._judge.charged(leg.market.venue, leg.fee_planned_nano, leg.fees_nano, maker=maker)
-            if not maker and leg.depth_lots > 0:
-                slip = (leg.paid_nano - planned) / _NANO / (leg.bought / CONTRACT_LOTS)
-                self._judge.filled(leg.market.venue, lane, leg.bought / leg.depth_lots, slip)
 
     def filled(self, life: Life, update: OrderUpdate) -> None:
         """Learn from a leg that took what it cost beyond its plan: dollars per contract, at its share of the depth."""
