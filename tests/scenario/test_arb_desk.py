@@ -147,6 +147,7 @@ def test_a_cross_basket_is_held_until_both_markets_pay():
     world.run(5)
     (row,) = rows(world)
     assert (row.verdict, row.lane) == ("opened", "cross")
+    assert 0.01 < row.on_cost < row.on_cost_per_year
     (life,) = world.desk.baskets.lives.values()
     assert life.state is State.HEDGED
     assert life.full - life.matched <= world.desk.baskets.tolerance(life)

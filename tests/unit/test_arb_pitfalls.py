@@ -16,6 +16,7 @@ from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.universe import Universe
 from millrace.strategies.arb.model import Lane, Tier
+from millrace.strategies.arb.planning import on_cost_per_year
 from millrace.strategies.arb.rules.records import PairRule, Provenance, Relation
 
 LANES = [lane.value for lane in Lane]
@@ -30,6 +31,25 @@ def test_w05_the_gate_looks_at_the_edge_per_dollar_of_floor() -> None:
     needed = thresholds(GateSettings(), LaneGate(), 24.0 * 30)
     assert Reason.EDGE not in value_reasons(narrow, found, needed, GateSettings())
     assert Reason.EDGE in value_reasons(wide, found, needed, GateSettings())
+
+
+def test_w05_an_edge_may_have_to_reach_a_share_of_its_cost() -> None:
+    earned = Table().decide().basket.net_on_cost
+    settings = Table().decider.settings
+    for least, opens in ((earned - 0.001, True), (earned + 0.001, False)):
+        found = Table(replace(settings, gates=GateSettings(min_on_cost=least))).decide()
+        assert found.opened is opens
+        assert (Reason.EDGE in found.reasons) is not opens
+
+
+@pytest.mark.parametrize(("days", "yearly"), [(73, 0.05 * 5), (None, None), (0, None)])
+def test_w05_a_row_says_what_its_edge_is_on_its_cost_and_by_the_year(days, yearly) -> None:
+    day = 24 * 3_600 * SECOND
+    basket = Table().basket
+    spent = basket.floor_nano * 20 // 21
+    basket = replace(basket, cost_nano=spent, fee_nano=0, horizon_ns=None if days is None else NOW_NS + days * day)
+    assert basket.net_on_cost == pytest.approx(0.05)
+    assert on_cost_per_year(basket, NOW_NS) == (None if yearly is None else pytest.approx(yearly))
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -88,7 +108,7 @@ def test_w24_a_thousand_refusals_loosen_nothing() -> None:
     assert len(sizes) == 1
 
 
-def test_w41_what_is_learned_from_a_thousand_baskets_takes_the_room_of_five_hundred() -> None:
+def test_w41_what_is_learned_from_a_thousand_baskets_takes_the_room_of_seven_hundred() -> None:
     """Every history has an end: the state stops to grow."""
     table, rooms = Table(), []
     decision = table.decide()

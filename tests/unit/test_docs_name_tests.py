@@ -1,4 +1,4 @@
-"""The pages that say which test catches what name tests that exist (slots 23, 24)."""
+"""The pages that say which test catches what name tests that exist (slots 23, 24, arb 20)."""
 
 import re
 
@@ -7,9 +7,12 @@ import pytest
 from source_tree import REPOSITORY
 
 NAMED = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<test>\w+)`")
-ROW = re.compile(r"^\| (?P<name>P\d+|[A-Z][^|]*) \|(?P<rest>.*)\|$", re.MULTILINE)
-PAGES = ["slots-pitfalls.md", "slots-acceptance.md"]
-PITFALLS = {f"P{number}" for number in range(1, 38)}
+ROW = re.compile(r"^\| (?P<name>P\d+|W-\d+|[A-Z][^|]*) \|(?P<rest>.*)\|$", re.MULTILINE)
+PAGES = ["slots-pitfalls.md", "slots-acceptance.md", "arb-pitfalls.md"]
+PITFALLS = {
+    "slots-pitfalls.md": {f"P{number}" for number in range(1, 38)},
+    "arb-pitfalls.md": {f"W-{number:02}" for number in range(1, 43)},
+}
 ACCEPTED = {
     "Golden", "Sizer", "Reducer", "Sticky", "Non-sticky", "Release", "Partial", "Capacity", "DOGE", "Rebalancer",
     "Startup", "API", "Chaos",
@@ -38,8 +41,9 @@ def test_every_row_names_tests_that_exist(page):
     assert [name for name, rest in rows(page).items() if not NAMED.search(rest)] == []
 
 
-def test_every_pitfall_has_a_row():
-    assert rows("slots-pitfalls.md").keys() == PITFALLS
+@pytest.mark.parametrize("page", PITFALLS)
+def test_every_pitfall_has_a_row(page):
+    assert rows(page).keys() == PITFALLS[page]
 
 
 def test_every_line_of_the_acceptance_list_has_a_row():

@@ -88,6 +88,7 @@ _STAKE: tuple[ArbRow, ...] = (
 )
 _GATES: tuple[ArbRow, ...] = (
     ("min_edge", "USD", "least net edge per dollar of floor", "10", None, 1),
+    ("min_on_cost", "", "least net edge per dollar spent", "3", None, 1),
     ("min_profit_usd", "USD", "least expected profit of a basket; 0 to discover", "9.11", None, None),
     ("min_fill", "", "least chance that all legs fill", "10", 0, 1),
     ("min_quality", "", "share of the edge that may be lost when something fills, as a negative number", "10", -10, 0),

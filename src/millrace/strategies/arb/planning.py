@@ -22,6 +22,7 @@ from millrace.strategies.arb.model import Basket, Leg, Style
 from millrace.strategies.arb.telemetry.rows import OPENED, REJECTED, BasketRow, DecisionRow, LegRow, Outcome
 
 _NANO_PER_USD = 1_000_000_000
+_YEAR_NS = 8_760 * 3_600 * 1_000_000_000
 _MICRO_LOW, _MICRO_HIGH, _MICRO_LOTS = 200, 9_800, 20_000_000
 """The micro-price filter of reports: 0.02 and 0.98 dollars, 20 contracts (arb 17)."""
 
@@ -149,7 +150,15 @@ def decision_row(
             _MICRO_LOW <= leg.limit_ticks <= _MICRO_HIGH and leg.depth_lots >= _MICRO_LOTS for leg in basket.legs
         ),
         basket=key, horizon_ns=basket.horizon_ns, config=versions[0], rules=versions[1], ts_ns=view.now_ns,
+        on_cost=basket.net_on_cost, on_cost_per_year=on_cost_per_year(basket, view.now_ns),
     )  # fmt: skip
+
+
+def on_cost_per_year(basket: Basket, now_ns: int) -> float | None:
+    """Return the net edge per dollar spent and year of locked capital; None when its end is unknown (arb 3)."""
+    if basket.horizon_ns is None or basket.horizon_ns <= now_ns:
+        return None
+    return basket.net_on_cost * _YEAR_NS / (basket.horizon_ns - now_ns)
 
 
 def basket_row(life: Life, outcome: Outcome, now_ns: int, *, live: bool) -> BasketRow:

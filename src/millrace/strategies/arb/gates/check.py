@@ -146,7 +146,8 @@ def _mapping_reasons(basket: Basket, confidence: float | None, settings: GateSet
 def value_reasons(basket: Basket, found: Assessment, needed: Thresholds, settings: GateSettings) -> Iterator[Reason]:
     """Yield what speaks against the value of a basket at its size."""
     dollars = basket.lots * 1_000 * basket.floor
-    if not dollars or min(found.net_nano, basket.net_nano) / dollars < needed.edge:
+    edge = min(found.net_nano, basket.net_nano)
+    if not dollars or edge / dollars < needed.edge or basket.net_on_cost < settings.min_on_cost:
         yield Reason.EDGE
     if found.net_nano < needed.profit_usd * _NANO:
         yield Reason.EXPECTED_PROFIT

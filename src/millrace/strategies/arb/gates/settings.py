@@ -32,10 +32,12 @@ _PLAIN = LaneGate()
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds of all lanes, and `overrides` lane by lane: `bucket min_edge 0.02 min_fill 0.72; combo enabled no`.
 
-    Edges are dollars per dollar of floor, `quote_age_sec` is when a leg counts as too old whatever the firewall says.
+    Edges are dollars per dollar of floor, `min_on_cost` is dollars per dollar spent, `quote_age_sec` is when a leg
+    counts as too old whatever the firewall says.
     """
 
     min_edge: float = 0.01
+    min_on_cost: float = 0.0
     min_profit_usd: float = 1.0
     min_fill: float = 0.30
     min_quality: float = -0.5

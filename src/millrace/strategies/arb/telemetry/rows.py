@@ -56,8 +56,10 @@ class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `detected_nano` is the net edge at detection times the feasible size; `expected_nano` the expected realized value at
     the size decided, null when it was never reckoned. `aliases` are lanes that found the same, joined by commas, and
-    `reasons` all gates that object, the first in the fixed order being `reason`. `basket` names the intent of an
-    opened row. `micro_ok` is the micro-price filter of reports: no leg outside 0.02 to 0.98 or below 20 contracts.
+    `reasons` all gates that object, the first in the fixed order being `reason`. `basket` names the intent of an opened
+    row. `on_cost` is the net edge per dollar spent, `on_cost_per_year` the same for a year of locked capital, null
+    where nobody knows when the last leg pays. `micro_ok` is the micro-price filter of reports: no leg outside 0.02 to
+    0.98 or below 20 contracts.
     """
 
     decision_id: str
@@ -90,6 +92,8 @@ class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
     config: str
     rules: str
     ts_ns: int
+    on_cost: float | None = None
+    on_cost_per_year: float | None = None
 
     def book(self, strategy: str) -> Book:
         """Return the row as the ledger keeps it, unique by its decision."""
