@@ -387,13 +387,21 @@ def test_a_lane_that_is_paused_opens_nothing_and_says_so():
     assert [row.verdict for row in rows(world)] == ["rejected", "opened"]
 
 
-def test_a_plan_that_a_guard_refuses_is_one_rejected_row_and_no_basket():
+@pytest.mark.parametrize(
+    ("objections", "reasons"),
+    [
+        (("worst_case_exceeds_loss_cap",), "paused,worst_case_exceeds_loss_cap"),
+        (("quote_state",), "quote_state"),
+        (("worst_case_exceeds_loss_cap", "quote_state"), "quote_state,worst_case_exceeds_loss_cap"),
+    ],
+)
+def test_a_plan_that_a_guard_refuses_is_one_rejected_row_and_no_basket(objections, reasons):
     class Never:
         name = "never"
         reads: tuple[type, ...] = ()
 
         def objections(self, places: Any, view: Any) -> tuple[str, ...]:
-            return ("worst_case_exceeds_loss_cap",) if len(places) > 1 else ()
+            return objections if len(places) > 1 else ()
 
         def interest(self) -> Interest:
             return Interest()
@@ -403,8 +411,8 @@ def test_a_plan_that_a_guard_refuses_is_one_rejected_row_and_no_basket():
     cross(world)
     world.run(3)
     (row,) = rows(world)
-    assert (row.verdict, row.basket, row.reason) == ("rejected", "", "paused")
-    assert row.reasons == "paused,worst_case_exceeds_loss_cap"
+    assert (row.verdict, row.basket, row.reason) == ("rejected", "", reasons.partition(",")[0])
+    assert row.reasons == reasons
     assert world.desk.baskets.lives == {}
     assert (world.desk.trading.opened, len(world.desk.judge.exposure.claims)) == (0, 0)
     assert not [command for command in world.commands if isinstance(command, Submit)]

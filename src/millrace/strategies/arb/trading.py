@@ -35,6 +35,7 @@ from millrace.strategies.arb.settings import ArbSettings
 from millrace.strategies.arb.telemetry.rows import DecisionRow
 
 _NANO_DECIMALS = 9
+_WORDS = frozenset(reason.value for reason in Reason)
 
 
 class _Saved(msgspec.Struct):
@@ -223,11 +224,15 @@ class Trading:
         self._judge.exposure.release(key)
         self.opened -= 1
         self.rejected += 1
-        reason = Reason.DUPLICATE if "duplicate" in news.reasons else Reason.PAUSED
+        reason = next(iter(in_order(Reason(word) for word in news.reasons if word in _WORDS)), Reason.PAUSED)
         self.reasons[reason.value] += 1
         self.expected_nano -= life.expected_nano or 0
         refused = msgspec.structs.replace(
-            row, verdict="rejected", reason=reason.value, reasons=",".join((reason.value, *news.reasons)), basket=""
+            row,
+            verdict="rejected",
+            reason=reason.value,
+            reasons=",".join(dict.fromkeys((reason.value, *news.reasons))),
+            basket="",
         )
         return [refused.book(self.name)]
 
