@@ -4,11 +4,12 @@ import pytest
 
 from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.core.instrument import InstrumentId, Outcome
+from millrace.market.buying import Origin
 from millrace.strategies.arb.cycle import collapsed, in_turn
 from millrace.strategies.arb.execution.basket import LegLife, Life, State
 from millrace.strategies.arb.holding.exits import Action, Marked, recommended
 from millrace.strategies.arb.holding.settings import HoldingSettings
-from millrace.strategies.arb.model import Basket, Lane, Leg, Origin, Proposition, Style, Tier
+from millrace.strategies.arb.model import Basket, Lane, Leg, Proposition, Style, Tier
 
 SECOND = 1_000_000_000
 HOUR = 3_600 * SECOND

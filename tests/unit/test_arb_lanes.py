@@ -21,11 +21,12 @@ from millrace.core.commands import Opportunity, OpportunityLeg
 from millrace.core.failure import OperatorError
 from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.core.instrument import InstrumentId
+from millrace.market.buying import Origin
 from millrace.orders.opportunity import family_key
 from millrace.strategies.arb.lanes.detector import Detector, is_suspect
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.universe import Universe
-from millrace.strategies.arb.model import Lane, Origin, Tier
+from millrace.strategies.arb.model import Lane, Tier
 from millrace.strategies.arb.rules.records import Label, PairRule, Provenance, Relation, TreeBits
 
 NOW = 2 * SECOND

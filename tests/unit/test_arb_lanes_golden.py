@@ -8,12 +8,12 @@ from arb_quotes import facts, rule_set
 from millrace.core.binary_events import BinaryQuote, BookLevel, QuoteSource
 from millrace.core.fee_terms import CONTRACT_LOTS, FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId, Outcome
-from millrace.strategies.arb.buying import effective_buy
+from millrace.market.buying import Origin, effective_buy
 from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.lanes.subset import best_subset
 from millrace.strategies.arb.lanes.universe import Universe
-from millrace.strategies.arb.model import Lane, Origin, Proposition, Tier
+from millrace.strategies.arb.model import Lane, Proposition, Tier
 from millrace.strategies.arb.rules.records import BucketRule, Label, PairRule, Provenance, Relation, TreeBits, TreeRule
 
 NOW = 10**18

@@ -317,7 +317,7 @@ def test_2_2_the_gate_needs_a_quote():
 @pytest.mark.parametrize(
     ("shown", "outcome", "needs", "reason"),
     [
-        (book(yes=None), Outcome.YES, LegNeeds(), R.ONE_SIDED),
+        (book(yes=None, no_bid=None), Outcome.YES, LegNeeds(), R.ONE_SIDED),
         (book(yes_bid=None), Outcome.YES, LegNeeds(buys=False), R.ONE_SIDED),
         (book(yes=99.5, no=5, yes_bid=95, no_bid=0.5), Outcome.YES, LegNeeds(), R.MICRO_PRICE),
         (book(size=0.5), Outcome.YES, LegNeeds(), R.THIN_BOOK),
@@ -339,11 +339,18 @@ def test_2_2_the_gate_has_one_fixture_per_reason(shown, outcome, needs, reason):
     ("shown", "outcome", "needs"),
     [
         (book(yes=None, yes_bid=None), Outcome.NO, LegNeeds()),
+        (book(yes=None), Outcome.YES, LegNeeds(limit_ticks=10_000)),
         (book(yes_bid=29), Outcome.YES, LegNeeds(taker=False, limit_ticks=3_000)),
         (book(yes_bid=30), Outcome.YES, LegNeeds(limit_ticks=4_000)),
         (book(), Outcome.YES, LegNeeds(least_confidence=0.9, confidence=0.9)),
     ],
-    ids=["the other side is there", "wide blocks takers only", "exactly wide, exactly the limit", "sure enough"],
+    ids=[
+        "the other side is there",
+        "the other outcome's bid is a way in",
+        "wide blocks takers only",
+        "exactly wide, exactly the limit",
+        "sure enough",
+    ],
 )
 def test_2_2_the_gate_lets_through(shown, outcome, needs):
     wall = firewall()

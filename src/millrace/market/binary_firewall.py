@@ -14,6 +14,7 @@ from millrace.core.data_quality import LegNeeds, LegVerdict, QuoteReason, Verdic
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import BinaryTerms, Instrument, InstrumentId, Outcome
 from millrace.market.binary_checks import BinaryRules, BinaryTermsKnown, Tops, is_named, terms_of
+from millrace.market.buying import asks_and_turned, bids_of, effective_buy
 from millrace.market.firewall_settings import FirewallSettings, ns, price_ticks
 from millrace.market.watch import LATE, TWICE, Opinion, Watch
 
@@ -202,11 +203,15 @@ class BinaryFirewall:
         quote = self.book(at)
         if quote is None:
             return tuple(found)
-        asks, bids = (quote.yes_asks, quote.yes_bids) if outcome is Outcome.YES else (quote.no_asks, quote.no_bids)
-        met, other = (asks, bids) if needs.buys else (bids, asks)
-        if not met:
+        asks, turned = asks_and_turned(quote, outcome)
+        bids = bids_of(quote, outcome)
+        # The other outcome's bid may be the better way in, or the only one (arb 2.1).
+        way_in = effective_buy(asks[0] if asks else None, turned[0] if turned else None)
+        way_out = bids[0] if bids else None
+        met, other = (way_in, bids) if needs.buys else (way_out, asks)
+        if met is None:
             return (*found, QuoteReason.ONE_SIDED)
-        best, lots = met[0]
+        best, lots = met.ticks, met.lots
         if not self._micro <= best <= PAYOUT_TICKS - self._micro:
             found.append(QuoteReason.MICRO_PRICE)
         if lots < needs.least_lots:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from millrace.core.binary_events import BinaryQuote
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
 from millrace.core.instrument import InstrumentId, Lots
-from millrace.strategies.arb.buying import bids_of
+from millrace.market.buying import bids_of
 from millrace.strategies.arb.economics.assessment import leg_fill
 from millrace.strategies.arb.economics.fill import maker_fill
 from millrace.strategies.arb.economics.settings import EconomicsSettings

@@ -13,6 +13,7 @@ import msgspec
 from millrace.core.binary_events import RedeemRoute
 from millrace.core.fee_terms import FeeSchedule
 from millrace.core.instrument import InstrumentId, Lots, Outcome, Ticks, outcome_id
+from millrace.market.buying import Origin
 
 NanoUsd = int
 """Money in 1e-9 dollars, whatever the venue's currency."""
@@ -68,13 +69,6 @@ class Style(StrEnum):
 
     TAKER = "taker"
     MAKER = "maker"
-
-
-class Origin(StrEnum):
-    """Where a price comes from: the outcome's own ask, or the other outcome's bid turned over (arb 2.1)."""
-
-    DIRECT_ASK = "direct_ask"
-    OPPOSITE_BID = "opposite_bid"
 
 
 class Tier(StrEnum):

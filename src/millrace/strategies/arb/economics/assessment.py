@@ -11,13 +11,14 @@ import msgspec
 
 from millrace.core.fee_terms import CONTRACT_LOTS
 from millrace.core.instrument import Lots
+from millrace.market.buying import Origin
 from millrace.strategies.arb.economics.fill import taker_fill
 from millrace.strategies.arb.economics.impact import ImpactBook
 from millrace.strategies.arb.economics.joint_fill import MOST_ENUMERATED, graduated, joint_fill, outcome_chances
 from millrace.strategies.arb.economics.repair import LegMoney, leg_money, outcome_value
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.lanes.exact import Offer, leg_at
-from millrace.strategies.arb.model import Basket, Lane, Leg, NanoUsd, Origin, Style, Tier
+from millrace.strategies.arb.model import Basket, Lane, Leg, NanoUsd, Style, Tier
 
 _HOURS_PER_YEAR = 8_760
 _NANO = 1e9

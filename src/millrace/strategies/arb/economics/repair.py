@@ -10,7 +10,7 @@ from typing import NamedTuple
 from millrace.core.binary_events import BookLevel
 from millrace.core.fee_terms import PAYOUT_TICKS, FeeTerms
 from millrace.core.instrument import Lots
-from millrace.strategies.arb.buying import bids_of
+from millrace.market.buying import bids_of
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.lanes.exact import Offer, offer_of
 from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, NanoUsd, Style

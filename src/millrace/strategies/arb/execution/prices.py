@@ -11,7 +11,7 @@ from millrace.core.binary_events import BinaryQuote, BookLevel
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import InstrumentId, Lots, Ticks
 from millrace.core.strategy import View
-from millrace.strategies.arb.buying import bids_of
+from millrace.market.buying import bids_of
 from millrace.strategies.arb.lanes.exact import Offer, offer_of
 from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, MarketFacts, NanoUsd, Proposition, Style
 

@@ -14,7 +14,7 @@ from millrace.capacity.lane_policy import merged
 from millrace.core.binary_events import BinaryQuote, QuoteSource
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import InstrumentId, Outcome
-from millrace.strategies.arb.buying import asks_and_turned, effective_buy
+from millrace.market.buying import asks_and_turned, effective_buy
 from millrace.strategies.arb.lanes.coverage import Coverage
 from millrace.strategies.arb.lanes.exact import UNPRICED_NANO, Offer, maker_ticks, offer_of, sized, skew_ns, table_of
 from millrace.strategies.arb.lanes.forms import Choice, Form

@@ -15,9 +15,9 @@ import numpy as np
 from millrace.core.binary_events import BinaryQuote, BookLevel, Levels
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS, FeeSchedule, FeeTerms
 from millrace.core.instrument import Lots, Ticks
-from millrace.strategies.arb.buying import asks_and_turned, bids_of, effective_buy, ladder_of
+from millrace.market.buying import Origin, asks_and_turned, bids_of, effective_buy, ladder_of
 from millrace.strategies.arb.lanes.settings import LaneSettings
-from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, Leg, MarketFacts, NanoUsd, Origin, Proposition, Style
+from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, Leg, MarketFacts, NanoUsd, Proposition, Style
 
 TICK_NANO = CONTRACT_LOTS // TICK_LOTS_PER_NANO
 """What one tick costs per contract."""

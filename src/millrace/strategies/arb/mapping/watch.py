@@ -14,7 +14,7 @@ import msgspec
 from millrace.core.binary_events import BinaryQuote
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import InstrumentId, Outcome, Ticks
-from millrace.strategies.arb.buying import asks_and_turned, effective_buy
+from millrace.market.buying import asks_and_turned, effective_buy
 from millrace.strategies.arb.mapping.pairs import Listing, MappedPair, approved_markets, pairs_of
 from millrace.strategies.arb.mapping.qa import MarketIndex, blocked_groups, check_rows
 from millrace.strategies.arb.mapping.records import Check, Effect, Finding, MappingMap, Severity

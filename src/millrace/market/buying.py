@@ -5,12 +5,19 @@ venue the two routes are one book seen twice, so their sizes at one price are th
 elsewhere one order takes one route, the better one. No size is ever invented: a level without contracts is no level.
 """
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from millrace.core.binary_events import BinaryQuote, BookLevel, Levels
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import Lots, Outcome, Ticks
-from millrace.strategies.arb.model import Origin
+
+
+class Origin(StrEnum):
+    """Where a price comes from: the outcome's own ask, or the other outcome's bid turned over (arb 2.1)."""
+
+    DIRECT_ASK = "direct_ask"
+    OPPOSITE_BID = "opposite_bid"
 
 
 class EffectiveBuy(NamedTuple):
