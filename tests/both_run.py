@@ -12,12 +12,12 @@ from millrace.shell.sequencer import Sequencer
 from millrace.sim.market_generator import prints_from
 from millrace.sim.prediction.venue import PredictionVenue
 from millrace.sim.venue import SimVenue
+from millrace.world.arb.desk import BEGINS_NS, desk_markets, prediction_venues
+from millrace.world.arb.quote_feed import Place, QuoteFeed
 from millrace.world.assemble import balance_event, build_executors, build_program, config_event, venue_settings
-from millrace.world.desk import BEGINS_NS, desk_markets, prediction_venues
 from millrace.world.feed import Feed
 from millrace.world.line import SimulatedLine
 from millrace.world.lines import Lines
-from millrace.world.quote_feed import Place, QuoteFeed
 from millrace.world.simulation import Simulation
 
 MINUTE = 60 * 1_000_000_000

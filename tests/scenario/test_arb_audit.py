@@ -19,9 +19,9 @@ from millrace.risk.feed_guard import needs_of
 from millrace.sim.prediction.quotes import quotes
 from millrace.sim.prediction.universe import HOUR_NS, UniverseSettings, generate_universe
 from millrace.strategies.arb.rules.load import parse_rules
-from millrace.world.arb_records import ArbRecorder
-from millrace.world.arb_run import assemble_desk, start_desk
-from millrace.world.desk import DeskMarkets
+from millrace.world.arb.desk import DeskMarkets
+from millrace.world.arb.records import ArbRecorder
+from millrace.world.arb.run import assemble_desk, start_desk
 
 SETTINGS = {
     "arb.enabled": True,

@@ -7,10 +7,10 @@ from millrace.core.binary_events import LaneScanned, LaneStatus
 from millrace.core.commands import Book, Scan
 from millrace.shell.clock import WallClock
 from millrace.shell.metrics import Metrics
-from millrace.world import arb_run
-from millrace.world.arb_run import assemble_desk, start_desk
-from millrace.world.desk import BEGINS_NS, desk_markets
-from millrace.world.scans import join_scans
+from millrace.world.arb import run as arb_run
+from millrace.world.arb.desk import BEGINS_NS, desk_markets
+from millrace.world.arb.run import assemble_desk, start_desk
+from millrace.world.arb.scans import join_scans
 
 MINUTE = 60 * 10**9
 

@@ -10,8 +10,8 @@ from millrace.sim.prediction.universe import UniverseSettings, generate_universe
 from millrace.strategies.arb.model import Proposition
 from millrace.strategies.arb.rules.load import parse_rules
 from millrace.strategies.arb.telemetry.rows import DECISION, OPENED, DecisionRow
-from millrace.world.arb_run import assemble_desk, start_desk
-from millrace.world.desk import DeskMarkets
+from millrace.world.arb.desk import DeskMarkets
+from millrace.world.arb.run import assemble_desk, start_desk
 
 SECOND_NS = 10**9
 WANTED = UniverseSettings(seed=7, plants_per_hour=90, fakes_per_hour=90, outages_per_hour=2.0)

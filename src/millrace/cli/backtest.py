@@ -35,8 +35,8 @@ def _run_arb(given: argparse.Namespace) -> int:
 
     from millrace.research.arb_report import report_text
     from millrace.shell.clock import WallClock
-    from millrace.world.arb_bound import RuleFiles
-    from millrace.world.arb_run import run_arb
+    from millrace.world.arb.bound import RuleFiles
+    from millrace.world.arb.run import run_arb
 
     settings = load(given, "default", **{"arb.enabled": "true", "slots.enabled": "false"})
     files = RuleFiles(*(Path(name) if name else None for name in (given.rules, given.map, given.decisions)))

@@ -25,7 +25,7 @@ def run(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from millrace.research.arb_kpi_report import arb_report, arb_text
-    from millrace.world.arb_records import read_arb
+    from millrace.world.arb.records import read_arb
 
     report = arb_report(read_arb(Path(given.dir)))
     print(json_text(report) if given.json else arb_text(report), end="\n" if given.json else "")

@@ -50,7 +50,7 @@ from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.arb.strategy import ArbDesk
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
-from millrace.world.desk import DESK, DeskMarkets, build_desk, leg_budget, leg_valid_for_ns
+from millrace.world.arb.desk import DESK, DeskMarkets, build_desk, leg_budget, leg_valid_for_ns
 
 SLOTS = "slots"
 VENUE_TIER = TIERS["pro"]

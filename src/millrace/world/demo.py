@@ -15,7 +15,7 @@ from millrace.core.kill import KillOrder
 from millrace.shell.journal import has_segments
 from millrace.shell.lease import LOCK, FolderLease
 from millrace.sim.candles import PrintColumns
-from millrace.world.desk import BEGINS_NS
+from millrace.world.arb.desk import BEGINS_NS
 from millrace.world.handover import HANDOVER, demo_market, rest_orders
 from millrace.world.premises import LEDGER, FolderPremises
 from millrace.world.run_folder import Run

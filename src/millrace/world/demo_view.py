@@ -18,8 +18,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from millrace.world.desk import DESK
-from millrace.world.desk_view import DESK_ROWS, desk_brief, desk_lines
+from millrace.world.arb.desk import DESK
+from millrace.world.arb.view import DESK_ROWS, desk_brief, desk_lines
 from millrace.world.sitting import Frame, SittingResult
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 80, 24

@@ -20,10 +20,10 @@ from millrace.shell.venue_port import VenuePort
 from millrace.sim.candles import PrintColumns
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
+from millrace.world.arb.desk import DeskMarkets
+from millrace.world.arb.quote_feed import BookVenue, Row
 from millrace.world.assemble import Program
-from millrace.world.desk import DeskMarkets
 from millrace.world.line import SimulatedLine
-from millrace.world.quote_feed import BookVenue, Row
 from millrace.world.simulation import Line, Simulation
 from millrace.world.venue_store import PredictionStore, VenueStore
 

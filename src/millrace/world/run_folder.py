@@ -29,6 +29,9 @@ from millrace.shell.snapshots import Snapshots
 from millrace.sim.venue import SimVenue
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.telemetry.vintage import StartupTimings, backlog_eta_sec
+from millrace.world.arb.desk import DESK, desk_markets, prediction_venues
+from millrace.world.arb.quote_feed import Place, QuoteFeed
+from millrace.world.arb.scans import join_scans
 from millrace.world.assemble import (
     Program,
     build_executors,
@@ -37,16 +40,13 @@ from millrace.world.assemble import (
     manifest,
     venue_settings,
 )
-from millrace.world.desk import DESK, desk_markets, prediction_venues
 from millrace.world.feed import Feed, no_feed
 from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
 from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
 from millrace.world.lines import Lines
 from millrace.world.premises import Premises, Way
-from millrace.world.quote_feed import Place, QuoteFeed
 from millrace.world.recovery import Restored, check_agreement, restore_core
-from millrace.world.scans import join_scans
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
 from millrace.world.startup import StartWatch

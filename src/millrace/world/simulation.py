@@ -19,9 +19,9 @@ from millrace.shell.measures import Measures
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.venue_router import Carrier
 from millrace.sim.venue import Delivery
+from millrace.world.arb.quote_feed import QuoteFeed
 from millrace.world.feed import Feed
 from millrace.world.line import NEVER_NS
-from millrace.world.quote_feed import QuoteFeed
 
 
 class Line(Protocol):

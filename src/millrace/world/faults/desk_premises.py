@@ -12,11 +12,11 @@ from millrace.core.commands import Approved, Command
 from millrace.sim.faults import Faults
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.prediction.venue import PredictionVenue
+from millrace.world.arb.desk import DeskMarkets
+from millrace.world.arb.quote_feed import Place, QuoteFeed, Row
 from millrace.world.assemble import Program
-from millrace.world.desk import DeskMarkets
 from millrace.world.faults.fault_premises import MortalLine, MortalPremises, Nothing
 from millrace.world.premises import MarketConnection
-from millrace.world.quote_feed import Place, QuoteFeed, Row
 from millrace.world.simulation import Simulation
 
 

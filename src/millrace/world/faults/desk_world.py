@@ -16,8 +16,8 @@ from millrace.sim.faults import FaultMenu, Faults
 from millrace.sim.prediction.venue import PredictionVenue
 from millrace.sim.prediction.venue_records import PredictionRecord, Shown, encode_record
 from millrace.strategies.arb.model import LANES
+from millrace.world.arb.desk import desk_markets, prediction_venues
 from millrace.world.demo import FIRST_NS
-from millrace.world.desk import desk_markets, prediction_venues
 from millrace.world.faults.desk_oracles import DeskOracles, Venues
 from millrace.world.faults.desk_premises import DeskPremises
 from millrace.world.faults.fault_plan import Deed, Kind

@@ -22,12 +22,12 @@ from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.plug import Plug
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
+from millrace.world.arb.desk import DeskMarkets
+from millrace.world.arb.quote_feed import Row
 from millrace.world.assemble import Program
-from millrace.world.desk import DeskMarkets
 from millrace.world.feed import Feed
 from millrace.world.line import SimulatedLine, VenueHere
 from millrace.world.premises import Connection, MarketConnection
-from millrace.world.quote_feed import Row
 from millrace.world.simulation import Simulation
 
 FOLDER: Final = Path("run")

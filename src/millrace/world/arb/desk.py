@@ -21,7 +21,7 @@ from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.rules.load import parse_rules
 from millrace.strategies.arb.rules.records import RuleSet
 from millrace.strategies.arb.strategy import ArbDesk
-from millrace.world.quote_feed import Row
+from millrace.world.arb.quote_feed import Row
 
 DESK: Final = "arb"
 BEGINS_NS: Final = 1_767_225_600 * 1_000_000_000

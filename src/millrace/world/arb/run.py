@@ -30,14 +30,14 @@ from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, OPENED
 from millrace.venues.kalshi import fees as kalshi_fees
 from millrace.venues.polymarket import fees as polymarket_fees
-from millrace.world.arb_bound import BoundDesk, Claims, RuleFiles, read_claims
+from millrace.world.arb.bound import BoundDesk, Claims, RuleFiles, read_claims
+from millrace.world.arb.desk import DeskMarkets, prediction_venues
+from millrace.world.arb.quote_feed import Place, QuoteFeed
+from millrace.world.arb.scans import join_here
 from millrace.world.assemble import Program, build_executors, build_program, config_event
-from millrace.world.desk import DeskMarkets, prediction_venues
 from millrace.world.feed import no_feed
 from millrace.world.line import SimulatedLine
 from millrace.world.lines import Lines
-from millrace.world.quote_feed import Place, QuoteFeed
-from millrace.world.scans import join_here
 from millrace.world.simulation import Simulation
 
 _SECOND_NS = 1_000_000_000

@@ -25,7 +25,7 @@ from millrace.shell.ledger_rows import closing_fill, fill_key
 from millrace.shell.manifest import read_manifest
 from millrace.shell.run_records import read_run
 from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, BasketRow, DecisionRow
-from millrace.world.desk import DESK
+from millrace.world.arb.desk import DESK
 from millrace.world.journaled_program import settings_of
 from millrace.world.premises import LEDGER
 
