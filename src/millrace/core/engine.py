@@ -66,6 +66,7 @@ from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy
 
 _MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote)
+_ENDINGS = (MarketResolved, PairsRedeemed)
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
 
@@ -236,7 +237,7 @@ class Engine:
             if isinstance(event, FEED_NEWS):
                 self._quality.hear(event)
             self._market.advance(self.now_ns)
-            if isinstance(event, MarketResolved | PairsRedeemed):
+            if isinstance(event, _ENDINGS):
                 self._closed(self.orders.close(event, self._instruments), out)
             self._other(event, out)
 
@@ -315,7 +316,7 @@ class Engine:
 
     def _objections(self, places: Sequence[Place], out: list[Command]) -> tuple[str, ...]:
         """Return why guards would not let what of these adds to positions leave; one that raises halts everything."""
-        adding = tuple(place for place in places if place.adds)
+        adding = tuple(place for place in places if place.adds) if self.guards else ()
         found: list[str] = []
         for guard in self.guards if adding else ():
             try:

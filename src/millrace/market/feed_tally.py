@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from millrace.core.data_quality import FeedHealth, QuoteReason, Verdict
-from millrace.market.waiting_rows import MOST_ROWS
+from millrace.market.waiting_rows import MOST_ROWS, joined, last_of, packed
 
 _BUCKET_NS = 5_000_000_000
 _BUCKETS = 6
@@ -21,11 +21,23 @@ NOT_DIRTY = frozenset({QuoteReason.DUPLICATE, QuoteReason.OUT_OF_ORDER, QuoteRea
 class FeedTally:
     """One venue's feed; `heard_ns` is when its newest message or heartbeat came."""
 
-    __slots__ = ("_bucket", "_buckets", "_now", "_rows", "_waiting", "heard_ns", "reasons", "shifts", "verdicts")
+    __slots__ = (
+        "_accepted",
+        "_bucket",
+        "_buckets",
+        "_judged",
+        "_now",
+        "_rows",
+        "_waiting",
+        "heard_ns",
+        "reasons",
+        "shifts",
+    )
 
     def __init__(self) -> None:
         self.heard_ns = 0
-        self.verdicts: Counter[Verdict] = Counter()
+        self._accepted = 0
+        self._judged: Counter[Verdict] = Counter()
         self.reasons: Counter[QuoteReason] = Counter()
         self.shifts = 0
         self._bucket = -1
@@ -34,18 +46,24 @@ class FeedTally:
         self._waiting: list[bytes] = []
         self._rows = 0
 
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """How many observations were judged how."""
+        plain = {Verdict.ACCEPT: self._accepted} if self._accepted else {}
+        return dict(self._judged + Counter(plain))
+
     def accepted(self, ts_ns: int) -> None:
         """Count one plainly accepted observation."""
         if self._waiting:
-            self.accepted_block(ts_ns.to_bytes(8, "little"), ts_ns)
+            self.accepted_block(packed(ts_ns), ts_ns)
             return
-        self.verdicts[Verdict.ACCEPT] += 1
+        self._accepted += 1
         self._at(ts_ns)[0] += 1
 
     def accepted_block(self, times: bytes, newest_ns: int) -> None:
         """Count a block of them by their times, oldest first; when each came is looked at when somebody asks."""
         rows = len(times) // 8
-        self.verdicts[Verdict.ACCEPT] += rows
+        self._accepted += rows
         self.heard_ns = max(self.heard_ns, newest_ns)
         self._waiting.append(times)
         self._rows += rows
@@ -56,17 +74,19 @@ class FeedTally:
         """Sort the waiting rows of the last half minute into its pieces."""
         if not self._waiting:
             return
-        pieces = np.frombuffer(b"".join(self._waiting), dtype="<i8") // _BUCKET_NS
+        since_ns = (max(last_of(times) for times in self._waiting) // _BUCKET_NS - _BUCKETS + 1) * _BUCKET_NS
+        times = joined([times for times in self._waiting if last_of(times) >= since_ns])
+        pieces = times[times >= since_ns] // _BUCKET_NS
         self._waiting.clear()
         self._rows = 0
-        found, counts = np.unique(pieces[pieces > pieces.max() - _BUCKETS], return_counts=True)
+        found, counts = np.unique(pieces, return_counts=True)
         for bucket, count in zip(found.tolist(), counts.tolist(), strict=True):
             self._at(bucket * _BUCKET_NS)[0] += count
 
     def judged(self, ts_ns: int, verdict: Verdict, reasons: tuple[QuoteReason, ...]) -> None:
         """Count one that was not plainly accepted."""
         self._count()
-        self.verdicts[verdict] += 1
+        self._judged[verdict] += 1
         self.reasons.update(reasons)
         bucket = self._at(ts_ns)
         bucket[0] += 1
@@ -113,7 +133,8 @@ class FeedTally:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         self.heard_ns, self.shifts, self._bucket = state["heard_ns"], state["shifts"], state["bucket"]
-        self.verdicts = Counter({Verdict(name): count for name, count in state["verdicts"].items()})
+        self._judged = Counter({Verdict(name): count for name, count in state["verdicts"].items()})
+        self._accepted = 0
         self.reasons = Counter({QuoteReason(name): count for name, count in state["reasons"].items()})
         self._buckets = {at: [seen, rejected] for at, seen, rejected in state["buckets"]}
         self._now = self._buckets.get(self._bucket, [0, 0])

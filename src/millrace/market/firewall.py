@@ -62,7 +62,9 @@ class Firewall:
         """Judge market data; None: plainly accepted. A block holds ordinary rows only (`odd_rows`) and is."""
         if isinstance(event, MarketBlock):
             self._spot.block(event)
-            self._feed(event.instrument.venue).accepted_block(event.columns[0], event.ts_ns)
+            venue = event.instrument.venue
+            feed = self._feeds.get(venue) or self._feed(venue)
+            feed.accepted_block(event.columns[0], event.ts_ns)
             return None
         if isinstance(event, BinaryQuote):
             at, version, opinion = event.market, event.version, self._binary.judge(event)

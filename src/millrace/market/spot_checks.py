@@ -20,6 +20,8 @@ from millrace.market.watch import Watch
 _PPM = 1_000_000
 _PPM_PER_PCT = 10_000
 _PRINT_COLUMNS = 3
+_ROWS_AT_ONCE = 16_384
+"""As many rows are looked at together as the processor holds close by."""
 Column = NDArray[np.int64]
 Wrong = tuple[QuoteReason, ...]
 
@@ -36,6 +38,14 @@ class SpotRules(NamedTuple):
         """Return them from the settings."""
         ppm = round(settings.jump_spot_pct * _PPM_PER_PCT)
         return cls(ppm, settings.jump_multiple, ns(settings.baseline_max_age_sec))
+
+    @property
+    def surely_near(self) -> float:
+        """The share of a price by which the next may differ and surely be no jump.
+
+        A little less than the limit, in floats, which cannot overflow: what lies between is judged exactly when shown.
+        """
+        return self.jump_ppm / _PPM * (1.0 - 1e-9)
 
     def jump(self, watch: Watch, middle: int, ts_ns: int) -> tuple[Measure, ...]:
         """Return what makes a price a jump; () when it is none. A baseline that is too old says nothing."""
@@ -99,23 +109,51 @@ def odd_rows(columns: tuple[Column, ...], tick: Ticks, settings: FirewallSetting
     `columns` are those of a MarketBlock as arrays: times ascend, prices are ticks, sizes lots.
     """
     rules = SpotRules.of(settings)
-    ts_ns = columns[0]
-    if not len(ts_ns):
-        return np.empty(0, np.int64)
-    middle = middles(columns)
-    if len(columns) == _PRINT_COLUMNS:
-        _, ticks, lots = columns
-        odd = (ticks <= 0) | (lots < 0) | (ts_ns <= 0)
+    rows = len(columns[0])
+    found = [np.zeros(min(rows, 1), np.int64)]
+    for start in range(0, rows, _ROWS_AT_ONCE):
+        # With the row before, so that each but the very first is seen as a next one.
+        first = max(start - 1, 0)
+        part = tuple(column[first : start + _ROWS_AT_ONCE] for column in columns)
+        if not _all_plain(part, tick, rules):
+            found.append(first + 1 + _odd_after_first(part, tick, rules))
+    return np.concatenate(found)
+
+
+def _all_plain(part: tuple[Column, ...], tick: Ticks, rules: SpotRules) -> bool:
+    """Tell, at a fraction of the cost of looking at each row, that none of these is odd; False: one may be."""
+    ts_ns, middle = part[0], middles(part)
+    if len(part) == _PRINT_COLUMNS:
+        _, ticks, lots = part
+        sound = ticks.min() > 0 and lots.min() >= 0
+        priced = part[1:2]
+    else:
+        _, bid, ask, bid_lots, ask_lots = part
+        sound = bid.min() > 0 and (ask - bid).min() > 0 and bid_lots.min() > 0 and ask_lots.min() > 0
+        priced = part[1:3]
+    if not sound or ts_ns[0] <= 0 or (ts_ns[1:] < ts_ns[:-1]).any():
+        return False
+    if tick > 1 and any((prices % tick).any() for prices in priced):
+        return False
+    moves = middle[1:] - middle[:-1]
+    return not moves.size or max(moves.max(), -moves.min()) <= middle.min() * rules.surely_near
+
+
+def _odd_after_first(part: tuple[Column, ...], tick: Ticks, rules: SpotRules) -> Column:
+    """Return the odd rows, counted from the second."""
+    ts_ns, middle = part[0], middles(part)
+    after = tuple(column[1:] for column in part)
+    if len(part) == _PRINT_COLUMNS:
+        times, ticks, lots = after
+        odd = (ticks <= 0) | (lots < 0) | (times <= 0)
         if tick > 1:
             odd |= ticks % tick != 0
     else:
-        _, bid, ask, bid_lots, ask_lots = columns
-        odd = (bid <= 0) | (bid >= ask) | (bid_lots <= 0) | (ask_lots <= 0) | (ts_ns <= 0)
+        times, bid, ask, bid_lots, ask_lots = after
+        odd = (bid <= 0) | (bid >= ask) | (bid_lots <= 0) | (ask_lots <= 0) | (times <= 0)
         if tick > 1:
             odd |= (bid % tick != 0) | (ask % tick != 0)
-    odd[0] = True
     gaps = np.diff(ts_ns)
-    # A little less than the limit in floats, which cannot overflow: what lies between is judged exactly when shown.
-    far = np.abs(np.diff(middle)) > middle[:-1] * (rules.jump_ppm / _PPM * (1.0 - 1e-9))
-    odd[1:] |= (far & (gaps <= rules.max_age_ns)) | (gaps < 0)
+    far = np.abs(np.diff(middle)) > middle[:-1] * rules.surely_near
+    odd |= (far & (gaps <= rules.max_age_ns)) | (gaps < 0)
     return np.flatnonzero(odd)

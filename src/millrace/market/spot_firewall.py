@@ -11,6 +11,7 @@ from millrace.core.instrument import InstrumentId, Ticks
 from millrace.market.firewall_settings import FirewallSettings
 from millrace.market.spot_checks import SpotRules, crossed, wrong_print, wrong_quote
 from millrace.market.suspicion import Measure
+from millrace.market.waiting_rows import last_of
 from millrace.market.watch import LATE, Opinion, Watch
 
 _PRINT_COLUMNS = 3
@@ -36,9 +37,8 @@ class SpotFirewall:
 
     def is_plain(self, instrument: InstrumentId) -> bool:
         """Tell whether ordinary rows of the pair may be passed over in blocks."""
-        return all(
-            instrument not in watches or watches[instrument].is_plain for watches in (self._prints, self._quotes)
-        )
+        prints, quotes = self._prints.get(instrument), self._quotes.get(instrument)
+        return (prints is None or prints.is_plain) and (quotes is None or quotes.is_plain)
 
     def print_(self, event: Print) -> Opinion | None:
         """Judge a print; None: plainly accepted."""
@@ -54,17 +54,15 @@ class SpotFirewall:
         wrong = wrong_quote(event, self.tick(event.instrument))
         if wrong:
             return watch.reject(wrong, event.ts_ns)
-        return self._settled(watch, event.bid_ticks + event.ask_ticks, event.ts_ns, crossed(event))
+        suspect = crossed(event) if event.bid_ticks > event.ask_ticks else ()
+        return self._settled(watch, event.bid_ticks + event.ask_ticks, event.ts_ns, suspect)
 
     def block(self, event: MarketBlock) -> None:
         """Take a block of ordinary rows."""
-        columns = event.columns[:_PRINT_COLUMNS]
-        one = int.from_bytes(columns[1][-8:], "little", signed=True)
-        if len(event.columns) == _PRINT_COLUMNS:
-            self._watch(self._prints, event.instrument).accept_block(columns[:2], 2 * one, event.ts_ns)
-            return
-        other = int.from_bytes(columns[2][-8:], "little", signed=True)
-        self._watch(self._quotes, event.instrument).accept_block(columns, one + other, event.ts_ns)
+        columns, is_prints = event.columns, len(event.columns) == _PRINT_COLUMNS
+        one, other = columns[1], columns[1 if is_prints else 2]
+        watch = self._watch(self._prints if is_prints else self._quotes, event.instrument)
+        watch.accept_block(columns[0], one, other, last_of(one) + last_of(other), event.ts_ns)
 
     def reset(self, venue: str) -> None:
         """Forget the baselines of a venue: its stream was connected anew."""
@@ -82,7 +80,7 @@ class SpotFirewall:
         if ts_ns < watch.middle_ns:
             watch.is_plain = False
             return LATE
-        measures = (*suspect, *self._rules.jump(watch, middle, ts_ns))
+        measures = suspect + self._rules.jump(watch, middle, ts_ns)
         if not measures and watch.is_plain:
             watch.accept(middle, ts_ns)
             return None

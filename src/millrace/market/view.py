@@ -19,6 +19,7 @@ from millrace.market.candles import BarBuilder
 from millrace.market.firewall import Firewall
 from millrace.market.firewall_settings import FirewallSettings
 from millrace.market.samples import SampleGrid
+from millrace.market.waiting_rows import last_of
 
 _PRINT_COLUMNS = 3
 
@@ -111,11 +112,11 @@ class MarketView:
 
     def _observe_block(self, market: InstrumentMarket, block: MarketBlock) -> None:
         if len(block.columns) != _PRINT_COLUMNS:
-            market.bid_ticks = _last(block.columns[1])
-            market.ask_ticks = _last(block.columns[2])
+            market.bid_ticks = last_of(block.columns[1])
+            market.ask_ticks = last_of(block.columns[2])
             return
-        market.last_ticks = _last(block.columns[1])
-        market.last_ts_ns = _last(block.columns[0])
+        market.last_ticks = last_of(block.columns[1])
+        market.last_ts_ns = block.ts_ns
         if market.samples is None and market.bars is None:
             return
         ts_ns, ticks, lots = (_column(raw) for raw in block.columns)
@@ -156,7 +157,3 @@ class MarketView:
 
 def _column(raw: bytes) -> npt.NDArray[np.int64]:
     return np.frombuffer(raw, dtype="<i8")
-
-
-def _last(raw: bytes) -> int:
-    return int.from_bytes(raw[-8:], "little", signed=True)

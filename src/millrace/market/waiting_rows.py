@@ -1,10 +1,11 @@
 """Accepted rows that nobody has counted yet, kept as the bytes in which they came.
 
 What a price usually moves by is asked for once in a long while, and a backtest hands over thousands of short blocks. So
-rows wait here, blocks and single ones in their order, and are counted together, which costs a fraction of counting each
-block. Counting them later gives the same sums as counting them at once.
+rows wait here, blocks and single ones in their order, and those that count when somebody asks are counted together;
+most are then so old that nobody looks at them at all.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,45 +23,59 @@ class Rows(NamedTuple):
 
 
 class WaitingRows:
-    """The rows of one stream; `count` is how many wait. Prices come as one column of prints or two of quotes."""
+    """The rows of one stream; `count` is how many wait."""
 
-    __slots__ = ("_one", "_other", "_ts", "count")
+    __slots__ = ("_parts", "count")
 
     def __init__(self) -> None:
         self._clear()
 
     def _clear(self) -> None:
         self.count = 0
-        self._ts: list[bytes] = []
-        self._one: list[bytes] = []
-        self._other: list[bytes] = []
+        self._parts: list[tuple[bytes, bytes, bytes]] = []
 
     def begin(self, ts_ns: int, middle: int) -> None:
         """Start behind an accepted row that was counted already."""
         self.add(ts_ns, middle)
         self.count = 0
 
-    def add_block(self, columns: tuple[bytes, ...], rows: int) -> None:
-        """Let a block's rows wait: times and prices of prints, or times, bids and asks of quotes."""
-        self._ts.append(columns[0])
-        self._one.append(columns[1])
-        self._other.append(columns[-1])
-        self.count += rows
+    def add_block(self, times: bytes, one: bytes, other: bytes) -> None:
+        """Let a block's rows wait: times, and the two prices whose sum is the middle, a print's own twice."""
+        self._parts.append((times, one, other))
+        self.count += len(times) // 8
 
     def add(self, ts_ns: int, middle: int) -> None:
         """Let one row wait."""
         half = middle // 2
-        self._ts.append(ts_ns.to_bytes(8, "little", signed=True))
-        self._one.append(half.to_bytes(8, "little", signed=True))
-        self._other.append((middle - half).to_bytes(8, "little", signed=True))
+        self._parts.append((packed(ts_ns), packed(half), packed(middle - half)))
         self.count += 1
 
-    def take(self) -> Rows:
-        """Return the rows, and wait for others."""
-        ts_ns, one, other = (_joined(parts) for parts in (self._ts, self._one, self._other))
+    def take(self, since_ns: int) -> Rows:
+        """Return the rows since then with one before them, maybe more, and wait for others."""
+        parts = self._parts
+        first = len(parts) - 1
+        while first > 0 and first_of(parts[first][0]) >= since_ns:
+            first -= 1
+        ts_ns, one, other = (joined(column) for column in zip(*parts[first:], strict=True))
         self._clear()
         return Rows(ts_ns, one + other)
 
 
-def _joined(parts: list[bytes]) -> NDArray[np.int64]:
+def packed(value: int) -> bytes:
+    """Return a number as a column of one row."""
+    return value.to_bytes(8, "little", signed=True)
+
+
+def first_of(column: bytes) -> int:
+    """Return a column's first number."""
+    return int.from_bytes(column[:8], "little", signed=True)
+
+
+def last_of(column: bytes) -> int:
+    """Return a column's last number."""
+    return int.from_bytes(column[-8:], "little", signed=True)
+
+
+def joined(parts: Sequence[bytes]) -> NDArray[np.int64]:
+    """Return columns that follow one another as one array."""
     return np.frombuffer(b"".join(parts), dtype="<i8")

@@ -11,7 +11,7 @@ import numpy as np
 
 from millrace.core.data_quality import QuoteReason, Verdict
 from millrace.market.firewall_settings import FirewallSettings, ns
-from millrace.market.jump_scale import JumpScale
+from millrace.market.jump_scale import JumpScale, memory_begins_ns
 from millrace.market.quarantine import Quarantine
 from millrace.market.suspicion import Belief, Measure, Suspicion, read_measures, saved_measures
 from millrace.market.waiting_rows import MOST_ROWS, WaitingRows
@@ -77,11 +77,14 @@ class Watch:
             self.middle, self.middle_ns = middle, ts_ns
         self.is_plain = True
 
-    def accept_block(self, columns: tuple[bytes, ...], middle: int, ts_ns: int) -> None:
-        """Take a block of ordinary rows, times and prices as bytes; `middle` and `ts_ns` are the last row's."""
+    def accept_block(self, times: bytes, one: bytes, other: bytes, middle: int, ts_ns: int) -> None:
+        """Take a block of ordinary rows, its times and the two prices whose sum is the middle as bytes.
+
+        `middle` and `ts_ns` are the last row's.
+        """
         if not self.waiting.count and self.middle is not None:
             self.waiting.begin(self.middle_ns, self.middle)
-        self.waiting.add_block(columns, len(columns[0]) // 8)
+        self.waiting.add_block(times, one, other)
         self.middle, self.middle_ns = middle, ts_ns
         self.is_plain = True
         if self.waiting.count > MOST_ROWS:
@@ -93,10 +96,10 @@ class Watch:
         return self._scale.mean(now_ns)
 
     def _count(self) -> None:
-        """Count the moves of the rows that wait; one from a baseline that was too old is none."""
+        """Count the moves of the rows that wait and still count; one from a baseline that was too old is none."""
         if not self.waiting.count:
             return
-        ts_ns, middle = self.waiting.take()
+        ts_ns, middle = self.waiting.take(memory_begins_ns(self.middle_ns))
         moves, times = np.abs(middle[1:] - middle[:-1]), ts_ns[1:]
         near = times - ts_ns[:-1] <= self._max_age_ns
         if near.any():
@@ -152,7 +155,7 @@ class Watch:
             "suspicion": self.suspicion.snapshot() if self.suspicion.since_ns else None,
             "believed": saved_measures(self.believed),
             "quarantine": self.quarantine.snapshot(),
-            "scale": self._scale.snapshot(),
+            "scale": self._scale.snapshot(self.middle_ns),
             "middle": [self.middle, self.middle_ns],
             "is_plain": self.is_plain,
         }

@@ -136,8 +136,10 @@ class Positions:
 
     def late(self, position: SubPosition, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
         """Return what a fill closes at once: its market has paid already, or pairs of it are owed."""
+        if not (self._resolved or self._owed):
+            return []
         terms = instruments[position.instrument].binary
-        if terms is None or not (self._resolved or self._owed):
+        if terms is None:
             return []
         resolved = self._resolved.get(terms.market)
         if resolved is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from millrace.core.events import MarketBlock, Print, Quote
 from millrace.core.instrument import InstrumentId, Ticks
+from millrace.market.waiting_rows import last_of
 from millrace.sim.candles import Column, PrintColumns, QuoteColumns
 from millrace.sim.column_search import first_outside
 from millrace.sim.venue import Delivery, SimVenue
@@ -29,7 +30,8 @@ class Feed:
         self._row = 0
         self._chunk: Columns | None = next(chunks, None)
         self._odd_rows: OddRows | None = None
-        self._odd: list[int] | None = None
+        self._columns: tuple[Column, ...] = ()
+        self._odd: Iterator[int] | None = None
         self._next_odd = 0
         self.rows = 0
 
@@ -47,18 +49,24 @@ class Feed:
         while self._chunk is not None and self._row >= len(self._chunk):
             self._chunk = next(self._chunks, None)
             self._row = 0
-            self._odd = None
+            self._columns, self._odd = (), None
 
     def _before_odd(self, chunk: Columns, start: int, end: int) -> int:
         """Return the first row of [start, end) that must be shown alone, `end` when none is."""
         if self._odd_rows is None:
             return end
         if self._odd is None:
-            self._odd, self._next_odd = self._odd_rows(self.instrument, _columns(chunk)).tolist(), 0
-        odd = self._odd
-        while self._next_odd < len(odd) and odd[self._next_odd] < start:
-            self._next_odd += 1
-        return min(end, odd[self._next_odd]) if self._next_odd < len(odd) else end
+            self._odd = iter(self._odd_rows(self.instrument, self._packable(chunk)).tolist())
+            self._next_odd = -1
+        while self._next_odd < start:
+            self._next_odd = next(self._odd, len(chunk))
+        return min(end, self._next_odd)
+
+    def _packable(self, chunk: Columns) -> tuple[Column, ...]:
+        """Return the columns of the present chunk as a block has them."""
+        if not self._columns:
+            self._columns = tuple(np.ascontiguousarray(column, "<i8") for column in _columns(chunk))
+        return self._columns
 
     def skip(self, until_ns: int, low: Ticks | None, high: Ticks | None) -> tuple[MarketBlock | None, bool]:
         """Pass over rows up to `until_ns` that lie strictly between the bounds.
@@ -79,7 +87,12 @@ class Feed:
         row = first_outside(chunk, start, self._before_odd(chunk, start, end), low, high)
         self._row = row
         self.rows += row - start
-        return (_block(self.instrument, chunk, start, row) if row > start else None), row < end
+        return (self._block(chunk, start, row) if row > start else None), row < end
+
+    def _block(self, chunk: Columns, start: int, stop: int) -> MarketBlock:
+        kind = "print" if isinstance(chunk, PrintColumns) else "quote"
+        packed = tuple([column[start:stop].tobytes() for column in self._packable(chunk)])
+        return MarketBlock(self.instrument, last_of(packed[0]), kind, packed)
 
     def take(self) -> tuple[Print | Quote, list[Delivery]]:
         """Show the next row to the venue; returns it as an event, and what the venue answers to it."""
@@ -109,12 +122,6 @@ class Feed:
             self.venue.skip_to(self.instrument, block.ts_ns, *_last_prices(block.columns))
 
 
-def _block(instrument: InstrumentId, chunk: Columns, start: int, stop: int) -> MarketBlock:
-    kind = "print" if isinstance(chunk, PrintColumns) else "quote"
-    packed = tuple(column[start:stop].astype("<i8", copy=False).tobytes() for column in _columns(chunk))
-    return MarketBlock(instrument, int(chunk.ts_ns[stop - 1]), kind, packed)
-
-
 def _columns(chunk: Columns) -> tuple[Column, ...]:
     """Return a chunk's columns in the order of a block."""
     if isinstance(chunk, PrintColumns):
@@ -124,10 +131,9 @@ def _columns(chunk: Columns) -> tuple[Column, ...]:
 
 def _last_prices(columns: tuple[bytes, ...]) -> tuple[Ticks | None, Ticks | None, Ticks | None]:
     """Return (last, bid, ask) of a block: the last row's, None for what its kind does not carry."""
-    values = [int.from_bytes(column[-8:], "little", signed=True) for column in columns]
-    if len(values) == 3:  # noqa: PLR2004  a block of prints: ts, ticks, lots
-        return values[1], None, None
-    return None, values[1], values[2]
+    if len(columns) == 3:  # noqa: PLR2004  a block of prints: ts, ticks, lots
+        return last_of(columns[1]), None, None
+    return None, last_of(columns[1]), last_of(columns[2])
 
 
 def no_feed() -> Feed:
