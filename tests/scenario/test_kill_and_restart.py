@@ -22,6 +22,8 @@ SETTINGS = {
     "venue.participation": "0.02",
     "sizer.enabled": "true",
     "sizer.shadow": "false",
+    "prediction.markets": "120",
+    "prediction.plants_per_hour": "300",
 }
 
 
@@ -45,9 +47,13 @@ def finished(process: subprocess.Popen[str]) -> dict[str, object]:
     return result
 
 
-def kill_after(folder: Path, seconds: float) -> None:
-    """Start, kill after so long. A program that ends by itself before that has failed."""
+def kill_after(folder: Path, seconds: float, *, trading: bool) -> None:
+    """Start, kill so long after that, or after it began to trade. One that ends by itself before that has failed."""
+    segments = len(list(folder.glob("journal-*.mrj")))
     process = demo(folder, speed=6_000, seconds=60)
+    given_up = time.monotonic() + 60
+    while trading and len(list(folder.glob("journal-*.mrj"))) == segments and time.monotonic() < given_up:
+        time.sleep(0.05)
     time.sleep(seconds)
     code = process.poll()
     process.kill()
@@ -59,7 +65,7 @@ def test_the_program_and_the_venue_agree_after_kills(tmp_path):
     folder = tmp_path / "demo"
     moments = random.Random(SEED)
     for number in range(KILLS):
-        kill_after(folder, moments.uniform(0.1, 2.5))
+        kill_after(folder, moments.uniform(0.1, 2.5), trading=number % 2 == 1)
         if number % 4 == 3:
             agree(folder)
     result = agree(folder)

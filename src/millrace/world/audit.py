@@ -12,17 +12,23 @@ from typing import NamedTuple
 
 from millrace.core.commands import OrderState, Side
 from millrace.core.failure import OperatorError
+from millrace.core.instrument import whole_account
 from millrace.core.journal_format import RecordKind
+from millrace.core.ledger import LedgerOrder
+from millrace.core.order_truth import VenueOrder
 from millrace.orders.table import OrderTable
 from millrace.shell.journal import journal_records, read_journal
 from millrace.shell.ledger_rows import OPENING
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.manifest import read_manifest
+from millrace.sim.prediction import venue_records
+from millrace.sim.prediction.venue import PredictionVenue
 from millrace.sim.venue import SimVenue
 from millrace.sim.venue_log import Accepted, Rested, decode_record
 from millrace.strategies.slots.books.pnl_audit import PnlAudit
 from millrace.strategies.slots.reducer.invariants import duplicate_txids, violations
 from millrace.strategies.slots.slot import Slot
+from millrace.world.arb.desk import prediction_venues
 from millrace.world.assemble import Program, venue_settings
 from millrace.world.journaled_program import JournaledProgram, settings_of
 from millrace.world.ledger_sums import ledger_sums
@@ -30,15 +36,30 @@ from millrace.world.ledger_sums import ledger_sums
 NEVER_ANSWERED = (OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN)
 
 
+class FillRow(NamedTuple):
+    """A fill or closing as it lies in the ledger."""
+
+    client_id: str
+    venue: str
+    symbol: str
+    group: str
+    leg: str
+    side: str
+    lots: int
+    cost: int
+    fee: int
+
+
 class Folder(NamedTuple):
-    """A run as its files tell it: the program stepped through the whole journal, the venue rebuilt, the ledger."""
+    """A run as its files tell it: the program stepped through the whole journal, the venues rebuilt, the ledger."""
 
     program: Program
     venue: SimVenue
+    prediction: dict[str, PredictionVenue]
     accepted: Counter[str]
     rested: dict[str, Rested]
     ledger: SqliteLedger
-    fills: list[tuple[str, str, str, str, int, int, int]]
+    fills: list[FillRow]
 
     @property
     def orders(self) -> OrderTable:
@@ -49,6 +70,17 @@ class Folder(NamedTuple):
     def slots(self) -> dict[int, Slot]:
         """The grid's slots after the last event."""
         return self.program.grid.grid.slots
+
+    def status(self, order: LedgerOrder) -> VenueOrder | None:
+        """Return what an order's venue says of it."""
+        return self.prediction.get(order.place.instrument.venue, self.venue).order_status(order.client_id)
+
+    def resting(self) -> list[VenueOrder]:
+        """Return the open orders at all venues."""
+        there = [*self.venue.open_orders(self.program.instrument.id)]
+        for name, venue in self.prediction.items():
+            there += venue.open_orders(whole_account(name))
+        return there
 
 
 class Findings(NamedTuple):
@@ -64,9 +96,8 @@ def audit(folder: Path) -> Findings:
     """Count and compare; raises WorldError for a folder that is damaged, OperatorError for one that holds no run."""
     run = read_folder(folder)
     try:
-        resting = run.venue.open_orders(run.program.instrument.id)
         found = tuple(_disagreements(run))
-        return Findings(len(run.ledger.orders()), run.ledger.fills(), len(resting), found)
+        return Findings(len(run.ledger.orders()), run.ledger.fills(), len(run.resting()), found)
     finally:
         run.ledger.close()
 
@@ -87,10 +118,20 @@ def read_folder(folder: Path) -> Folder:
     accepted = Counter(record.client_id for record in records if isinstance(record, Accepted))
     rested = {record.venue_order_id: record for record in records if isinstance(record, Rested)}
     venue = SimVenue.rebuild(venue_settings(settings, program.instrument), iter(records))
+    prediction = {}
+    for chosen in prediction_venues(settings):
+        log = [
+            venue_records.decode_record(record.payload)
+            for record in journal_records(folder / f"venue-{chosen.venue}")
+            if record.kind is RecordKind.VENUE
+        ]
+        accepted.update(record.client_id for record in log if isinstance(record, venue_records.Accepted))
+        prediction[chosen.venue] = PredictionVenue.rebuild(chosen, iter(log))
     base = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
-    fills = base.execute("SELECT client_id, grp, leg, side, lots, cost, fee FROM fills ORDER BY number").fetchall()
+    columns = "client_id, venue, symbol, grp, leg, side, lots, cost, fee"
+    fills = [FillRow(*row) for row in base.execute(f"SELECT {columns} FROM fills ORDER BY number")]  # noqa: S608  names
     base.close()
-    return Folder(program, venue, accepted, rested, SqliteLedger(folder / "ledger.db"), fills)
+    return Folder(program, venue, prediction, accepted, rested, SqliteLedger(folder / "ledger.db"), fills)
 
 
 def disagreements(folder: Path) -> list[str]:
@@ -104,6 +145,7 @@ def _disagreements(run: Folder) -> list[str]:
         *_orders(run),
         *_positions(run),
         *_money(run),
+        *_outcomes(run),
         *_slots(run),
         *_profit(run),
     ]
@@ -114,7 +156,7 @@ def _orders(run: Folder) -> list[str]:
     ledger = {order.client_id: order for order in run.ledger.orders()}
     found += [f"the venue has {client_id}, the ledger not" for client_id in run.accepted if client_id not in ledger]
     for client_id, order in ledger.items():
-        there = run.venue.order_status(client_id)
+        there = run.status(order)
         ours = (order.cum_lots, order.cum_cost, order.cum_fee)
         theirs = (0, 0, 0) if there is None else (there.cum_lots, there.cum_cost, there.cum_fee)
         if ours != theirs:
@@ -123,8 +165,7 @@ def _orders(run: Folder) -> list[str]:
             found.append(f"{client_id}: {order.state} in the ledger, {there.state} at the venue")
     answered = {order.client_id for order in run.ledger.orders(live_only=True) if order.state not in NEVER_ANSWERED}
     names = {order.venue_order_id: client_id for client_id, order in ledger.items()}
-    there_now = run.venue.open_orders(run.program.instrument.id)
-    resting = {names.get(order.venue_order_id, order.client_id) for order in there_now}
+    resting = {names.get(order.venue_order_id, order.client_id) for order in run.resting()}
     if answered != resting:
         found.append(f"live only in the ledger {answered - resting}, only at the venue {resting - answered}")
     unfinished = {order.client_id for order in run.orders.unfinished()}
@@ -135,10 +176,13 @@ def _orders(run: Folder) -> list[str]:
 
 
 def _positions(run: Folder) -> list[str]:
-    sums: Counter[tuple[str, str]] = Counter()
-    for _, group, leg, side, lots, _, _ in run.fills:
-        sums[group, leg] += Side(side).sign * lots
-    kept = {(row.position.group, row.position.leg): row.lots for row in run.ledger.positions()}
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for fill in run.fills:
+        sums[fill.symbol, fill.group, fill.leg] += Side(fill.side).sign * fill.lots
+    kept = {
+        (row.position.instrument.symbol, row.position.group, row.position.leg): row.lots
+        for row in run.ledger.positions()
+    }
     if {place: lots for place, lots in sums.items() if lots} != kept:
         return ["positions are not the sums of the fills"]
     core = {row.position: row.lots for row in run.ledger.positions() if run.orders.position(row.position) != row.lots}
@@ -149,7 +193,11 @@ def _money(run: Folder) -> list[str]:
     """Add up the money; what was open or executed when another program handed over is in the opening balances."""
     facts, opening = run.program.instrument, run.venue.settings.opening
     base, quote = opening[facts.base], opening[facts.quote]
-    moved = [(Side(side).sign, *amounts) for name, _, _, side, *amounts in run.fills if not name.startswith(OPENING)]
+    moved = [
+        (Side(fill.side).sign, fill.lots, fill.cost, fill.fee)
+        for fill in run.fills
+        if fill.venue == facts.id.venue and not fill.client_id.startswith(OPENING)
+    ]
     moved += [(-one.side.sign, one.cum_lots, one.cum_cost, -one.cum_fee) for one in run.rested.values()]
     for sign, lots, cost, fee in moved:
         base += sign * facts.base_amount(lots)
@@ -157,6 +205,26 @@ def _money(run: Folder) -> list[str]:
     total = {asset: sum(pair) for asset, pair in run.venue.balances().items()}
     wanted = {facts.base: base, facts.quote: quote}
     return [] if total == wanted else [f"the venue holds {total}, the fills leave {wanted}"]
+
+
+def _outcomes(run: Folder) -> list[str]:
+    """Compare what each prediction venue holds for us with the ledger: contracts by outcome, and cash."""
+    found = []
+    for name, venue in run.prediction.items():
+        fills = [fill for fill in run.fills if fill.venue == name]
+        held: Counter[str] = Counter()
+        for fill in fills:
+            held[fill.symbol] += Side(fill.side).sign * fill.lots
+        ours = {symbol: lots for symbol, lots in held.items() if lots}
+        theirs = {instrument.symbol: lots for instrument, lots in venue.positions().items() if lots}
+        if ours != theirs:
+            found.append(f"{name}: the ledger holds {ours}, the venue {theirs}")
+        spent = sum(Side(fill.side).sign * fill.cost + fill.fee for fill in fills)
+        wanted = sum(venue.settings.opening.values()) - spent
+        there = sum(sum(pair) for pair in venue.balances().values())
+        if there != wanted:
+            found.append(f"{name}: the venue has {there} in cash, the fills leave {wanted}")
+    return found
 
 
 def _profit(run: Folder) -> list[str]:
