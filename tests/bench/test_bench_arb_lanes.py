@@ -24,6 +24,8 @@ PASSES = 5
 
 TAKER = LaneSettings()
 SMALL = 1_000
+AT_THE_LIMIT = 0.077
+"""The share of quotes that are off by six cents at which nearly 2 % of 65,000 forms are worth an exact look."""
 
 
 def sized(benchmark: BenchmarkFixture, markets: int) -> int:
@@ -32,9 +34,9 @@ def sized(benchmark: BenchmarkFixture, markets: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def filled(markets: int, settings: LaneSettings = TAKER) -> tuple[LinkedUniverse, Detector]:
+def filled(markets: int, settings: LaneSettings = TAKER, off_share: float = 0.002) -> tuple[LinkedUniverse, Detector]:
     """A universe in which every market was quoted once."""
-    made = LinkedUniverse(markets)
+    made = LinkedUniverse(markets, off_share=off_share)
     detector = Detector(Universe(made.facts, made.rules, settings))
     for index in range(markets):
         detector.observe(made.quote(index))
@@ -58,12 +60,21 @@ def test_screen_in_both_styles(benchmark: BenchmarkFixture, markets: int, limit:
     assert benchmark(screen)
 
 
-@pytest.mark.parametrize(("markets", "limit"), [(1_000, 5e-3), (10_000, 20e-3), (50_000, 80e-3)])
-def test_full_pass(benchmark: BenchmarkFixture, markets: int, limit: float) -> None:
-    _, detector = filled(sized(benchmark, markets))
+@pytest.mark.parametrize(
+    ("markets", "limit", "off_share", "least"),
+    [
+        (1_000, 5e-3, 0.002, 0),
+        (10_000, 20e-3, 0.002, 0),
+        (50_000, 80e-3, 0.002, 0),
+        (50_000, 80e-3, AT_THE_LIMIT, 0.0195),
+    ],
+)
+def test_full_pass(benchmark: BenchmarkFixture, markets: int, limit: float, off_share: float, least: float) -> None:
+    """The contract's table lets 2 % of the forms survive the screen; the last case has as many."""
+    _, detector = filled(sized(benchmark, markets), off_share=off_share)
     (screen,) = detector._screens.values()
     share = len(screen.survivors()) / detector.universe.forms
-    assert share <= 0.02
+    assert least <= share <= 0.02 or not benchmark.enabled
     benchmark.extra_info |= {"limit_sec": limit, "units": markets, "unit": "markets", "survivors": share}
     assert benchmark(detector.scan, NOW)
     began = thread_time()

@@ -6,6 +6,7 @@ same depths, the same halts and the same merged list without running a single sc
 served in a later cycle; none is skipped in silence.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -199,4 +200,14 @@ def merged(
     key: Callable[[Item], str],
 ) -> list[Item]:
     """Return the items of all lanes by lane rank, descending score and key, in whatever order the lanes answered."""
-    return [item for lane in rank for item in sorted(found.get(lane, ()), key=lambda item: (-score(item), key(item)))]
+    return [item for lane in rank if lane in found for item in _ranked(found[lane], score, key)]
+
+
+def _ranked(items: Sequence[Item], score: Callable[[Item], float], key: Callable[[Item], str]) -> list[Item]:
+    """Return items by descending score; a key is asked only of those whose score another has as well."""
+    if len(items) == 1:
+        return [*items]
+    scores = [-score(item) for item in items]
+    shared = Counter(scores)
+    keys = [key(item) if shared[one] > 1 else "" for one, item in zip(scores, items, strict=True)]
+    return [items[at] for at in sorted(range(len(items)), key=lambda at: (scores[at], keys[at]))]

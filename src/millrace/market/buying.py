@@ -20,6 +20,9 @@ class Origin(StrEnum):
     OPPOSITE_BID = "opposite_bid"
 
 
+YES, DIRECT_ASK, OPPOSITE_BID = Outcome.YES, Origin.DIRECT_ASK, Origin.OPPOSITE_BID
+
+
 class EffectiveBuy(NamedTuple):
     """The best price at which an outcome can be bought, the contracts there, and by which route (arb 1)."""
 
@@ -42,23 +45,23 @@ def effective_buy(ask: BookLevel | None, opposite_bid: BookLevel | None) -> Effe
     """
     direct = None
     if ask is not None and ask.lots > 0 and 0 <= ask.ticks <= PAYOUT_TICKS:
-        direct = EffectiveBuy(ask.ticks, ask.lots, Origin.DIRECT_ASK)
+        direct = EffectiveBuy(ask.ticks, ask.lots, DIRECT_ASK)
     if opposite_bid is None or opposite_bid.lots <= 0:
         return direct
     turned = min(max(PAYOUT_TICKS - opposite_bid.ticks, 0), PAYOUT_TICKS)
     if direct is None or (turned, -opposite_bid.lots) < (direct.ticks, -direct.lots):
-        return EffectiveBuy(turned, opposite_bid.lots, Origin.OPPOSITE_BID)
+        return EffectiveBuy(turned, opposite_bid.lots, OPPOSITE_BID)
     return direct
 
 
 def asks_and_turned(quote: BinaryQuote, outcome: Outcome) -> tuple[Levels, Levels]:
     """Return an outcome's asks, and the bids of the other outcome that can be hit instead."""
-    return (quote.yes_asks, quote.no_bids) if outcome is Outcome.YES else (quote.no_asks, quote.yes_bids)
+    return (quote.yes_asks, quote.no_bids) if outcome is YES else (quote.no_asks, quote.yes_bids)
 
 
 def bids_of(quote: BinaryQuote, outcome: Outcome) -> Levels:
     """Return an outcome's own bids."""
-    return quote.yes_bids if outcome is Outcome.YES else quote.no_bids
+    return quote.yes_bids if outcome is YES else quote.no_bids
 
 
 def ladder_of(quote: BinaryQuote, outcome: Outcome, *, mirrored: bool) -> Ladder | None:
@@ -69,11 +72,11 @@ def ladder_of(quote: BinaryQuote, outcome: Outcome, *, mirrored: bool) -> Ladder
         return None
     if not bids:
         return Ladder(asks, top.origin)
-    turned = tuple(BookLevel(PAYOUT_TICKS - level.ticks, level.lots) for level in bids)
+    turned = tuple([BookLevel(PAYOUT_TICKS - ticks, lots) for ticks, lots in bids])
     if turned == asks:
         return Ladder(asks, top.origin)
     if not mirrored:
-        return Ladder(asks if top.origin is Origin.DIRECT_ASK else turned, top.origin)
+        return Ladder(asks if top.origin is DIRECT_ASK else turned, top.origin)
     seen: dict[Ticks, Lots] = dict(turned)
     for level in asks:
         seen[level.ticks] = max(seen.get(level.ticks, 0), level.lots)

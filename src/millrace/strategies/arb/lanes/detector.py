@@ -24,7 +24,9 @@ from millrace.strategies.arb.lanes.subset import best_subset
 from millrace.strategies.arb.lanes.universe import DOLLAR_NANO, Universe
 from millrace.strategies.arb.model import LANES, Basket, Lane, Style
 
-STREAM = QuoteSource.STREAM
+# Looking a member up in its enumeration takes longer than the comparison that it is wanted for.
+STREAM, SUMMARY = QuoteSource.STREAM, QuoteSource.SUMMARY
+YES, NO, MAKER, ALL = Outcome.YES, Outcome.NO, Style.MAKER, Choice.ALL
 
 
 class NearMiss(NamedTuple):
@@ -84,7 +86,7 @@ class Detector:
         if slot is None:
             self.unknown += 1
             return
-        if quote.source is QuoteSource.SUMMARY:
+        if quote.source is SUMMARY:
             self.forget(quote.market)
             return
         if self._quotes[slot] is None:
@@ -176,7 +178,7 @@ class Detector:
     def _move(self, slot: int, quote: BinaryQuote | None) -> None:
         for style, screen in self._screens.items():
             touched, offers = self._touched[style], self._offers[style]
-            for leg, outcome in ((2 * slot, Outcome.YES), (2 * slot + 1, Outcome.NO)):
+            for leg, outcome in ((2 * slot, YES), (2 * slot + 1, NO)):
                 offers.pop(leg, None)
                 cost = UNPRICED_NANO if quote is None else self._cost(slot, outcome, quote, style)
                 screen.take(leg, cost, touched)
@@ -188,8 +190,8 @@ class Detector:
         if table is None or top is None:
             return UNPRICED_NANO
         ticks: int | None = top.ticks
-        if style is Style.MAKER:
-            proposition = self.universe.proposition(2 * slot + (outcome is Outcome.NO))
+        if style is MAKER:
+            proposition = self.universe.proposition(2 * slot + (outcome is NO))
             fact = self.universe.facts[slot]
             ticks = maker_ticks(quote, proposition, fact, self.settings.aggressiveness_ticks)
         return table[ticks] if ticks is not None and 0 < ticks < PAYOUT_TICKS else UNPRICED_NANO
@@ -198,7 +200,7 @@ class Detector:
         return form.rule not in self._blocked and (form.valid_until_ns is None or now_ns < form.valid_until_ns)
 
     def _priced(self, numbers: Iterable[int], style: Style, now_ns: int, apart: list[int]) -> list[Basket]:
-        screen = self._screens[style]
+        screen, limit_ns = self._screens[style], skew_ns(self.settings, style)
         found = []
         for number in numbers:
             if not screen.holds(number):
@@ -206,9 +208,12 @@ class Detector:
             form = self.universe.form(number)
             if not self._open(form, now_ns):
                 continue
-            if form.choice is Choice.ALL and not self._within(form.legs, style):
-                apart.append(number)
-            elif basket := self._basket(number, form, style):
+            if form.choice is ALL:
+                times = [self.known_ns(leg >> 1) for leg in form.legs]
+                if max(times) - min(times) > limit_ns:
+                    apart.append(number)
+                    continue
+            if basket := self._basket(number, form, style):
                 found.append(basket)
         return found
 
@@ -219,20 +224,20 @@ class Detector:
             return 0
         return max(quote.ts_ns, self._live_ns.get(quote.market.venue, 0)) if quote.source is STREAM else quote.ts_ns
 
-    def _within(self, legs: tuple[int, ...], style: Style) -> bool:
-        times = [self.known_ns(leg >> 1) for leg in legs]
-        return max(times) - min(times) <= skew_ns(self.settings, style)
-
-    def _together(self, form: Form, style: Style) -> list[int]:
-        """Return the legs of a subset, its anchor first, that were known within the skew limit of the newest."""
+    def _together(self, form: Form, style: Style) -> dict[int, Offer]:
+        """Return what the legs of a subset offer, its anchor first, if known within the skew limit of the newest."""
         limit_ns = skew_ns(self.settings, style)
         legs = (form.anchor, *form.legs) if form.anchor >= 0 else form.legs
         times = [self.known_ns(leg >> 1) for leg in legs]
         oldest_ns = max(*times, limit_ns + 1) - limit_ns
-        return [leg for leg, known_ns in zip(legs, times, strict=True) if known_ns >= oldest_ns]
+        return {
+            leg: offer
+            for leg, known_ns in zip(legs, times, strict=True)
+            if known_ns >= oldest_ns and (offer := self._offer(leg, style, known_ns))
+        }
 
-    def _offer(self, leg: int, style: Style) -> Offer | None:
-        offers, known_ns = self._offers[style], self.known_ns(leg >> 1)
+    def _offer(self, leg: int, style: Style, known_ns: int) -> Offer | None:
+        offers = self._offers[style]
         if leg not in offers:
             quote, fact = self._quotes[leg >> 1], self.universe.facts[leg >> 1]
             if quote is None:
@@ -245,26 +250,30 @@ class Detector:
         return offer
 
     def _basket(self, number: int, form: Form, style: Style) -> Basket | None:
-        if form.choice is Choice.ALL:
-            offers = [offer for leg in form.legs if (offer := self._offer(leg, style))]
-            return self._assembled(number, form, offers, form.floor) if len(offers) == len(form.legs) else None
-        legs = self._together(form, style)
-        anchor = self._offer(form.anchor, style) if form.anchor in legs else None
+        if form.choice is ALL:
+            whole = {leg: self._offer(leg, style, self.known_ns(leg >> 1)) for leg in form.legs}
+            return self._assembled(number, form, whole, form.floor)
+        offers = self._together(form, style)
+        anchor = offers.pop(form.anchor, None)
         if form.anchor >= 0 and anchor is None:
             return None
-        members = [offer for leg in legs if leg != form.anchor and (offer := self._offer(leg, style))]
-        rungs = [offer.rungs for offer in members]
+        legs, rungs = list(offers), [offer.rungs for offer in offers.values()]
+        tried: tuple[int, ...] = ()
         for risk_nano in (self.settings.leg_risk_nano, self.settings.min_edge_nano):
             chosen = best_subset(rungs, anchor.rungs if anchor else None, risk_nano)
-            taken = [members[index] for index in chosen]
-            floor = len(taken) + form.floor
-            if taken and (basket := self._assembled(number, form, [*taken, anchor] if anchor else taken, floor)):
+            if not chosen or chosen == tried:
+                continue
+            tried = chosen
+            taken: dict[int, Offer | None] = {legs[index]: offers[legs[index]] for index in chosen}
+            if anchor:
+                taken[form.anchor] = anchor
+            if basket := self._assembled(number, form, taken, len(chosen) + form.floor):
                 return basket
         return None
 
-    def _assembled(self, number: int, form: Form, offers: list[Offer], floor: int) -> Basket | None:
-        offers.sort(key=lambda offer: offer.sort_key)
-        best = sized(offers, floor, self.settings.min_edge_nano)
+    def _assembled(self, number: int, form: Form, on_offer: dict[int, Offer | None], floor: int) -> Basket | None:
+        offers = [offer for leg in sorted(on_offer, key=self.universe.place) if (offer := on_offer[leg])]
+        best = sized(offers, floor, self.settings.min_edge_nano) if len(offers) == len(on_offer) else None
         if best is None:
             return None
         times = [offer.known_ns for offer in offers]

@@ -14,11 +14,12 @@ import numpy as np
 
 from millrace.core.binary_events import BinaryQuote, BookLevel, Levels
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS, FeeSchedule, FeeTerms
-from millrace.core.instrument import Lots, Ticks
+from millrace.core.instrument import Lots, Outcome, Ticks
 from millrace.market.buying import Origin, asks_and_turned, bids_of, effective_buy, ladder_of
 from millrace.strategies.arb.lanes.settings import LaneSettings
 from millrace.strategies.arb.model import TICK_LOTS_PER_NANO, Leg, MarketFacts, NanoUsd, Proposition, Style
 
+YES, MAKER = Outcome.YES, Style.MAKER
 TICK_NANO = CONTRACT_LOTS // TICK_LOTS_PER_NANO
 """What one tick costs per contract."""
 UNPRICED_NANO = 10**13
@@ -55,7 +56,7 @@ def table_of(fact: MarketFacts, style: Style) -> memoryview | None:
     """Return a market's cost table; None when its fees are unknown, which makes it untradable (arb 6)."""
     if fact.fees is None:
         return None
-    terms = fact.fees.maker if style is Style.MAKER else fact.fees.taker
+    terms = fact.fees.maker if style is MAKER else fact.fees.taker
     return cost_table(terms, fact.min_lots, in_shares=fact.fees.in_shares)
 
 
@@ -82,12 +83,6 @@ class Offer(NamedTuple):
     quote: BinaryQuote
     known_ns: int
 
-    @property
-    def sort_key(self) -> tuple[str, str, str]:
-        """Canonical order of legs: venue, market, side (arb 1)."""
-        market = self.proposition.market
-        return market.venue, market.symbol.lower(), self.proposition.outcome.value
-
 
 def maker_ticks(quote: BinaryQuote, proposition: Proposition, fact: MarketFacts, aggressiveness: int) -> Ticks | None:
     """Return where a maker would post: a tick above the bid or some below the ask, always below the ask (arb 7.1)."""
@@ -111,14 +106,14 @@ def offer_of(
     table, ladder = table_of(fact, style), ladder_of(quote, proposition.outcome, mirrored=fact.mirrored)
     if table is None or ladder is None or fact.fees is None:
         return None
-    levels = tuple(level for level in ladder.levels if 0 < level.ticks < PAYOUT_TICKS and level.lots > 0)
-    if style is Style.MAKER and levels:
+    levels = tuple([level for level in ladder.levels if 0 < level.ticks < PAYOUT_TICKS and level.lots > 0])
+    if style is MAKER and levels:
         ticks = maker_ticks(quote, proposition, fact, aggressiveness)
         levels = () if ticks is None else (BookLevel(ticks, levels[0].lots),)
-    gross = tuple(level.lots for level in levels)
+    gross = tuple([level.lots for level in levels])
     if fact.fees.in_shares:
-        maker = style is Style.MAKER
-        levels = tuple(BookLevel(each.ticks, fact.fees.net_lots(*each, maker=maker)) for each in levels)
+        maker = style is MAKER
+        levels = tuple([BookLevel(each.ticks, fact.fees.net_lots(*each, maker=maker)) for each in levels])
     if not levels or levels[0].lots <= 0:
         return None
     rungs = tuple([(table[ticks], lots) for ticks, lots in levels])
@@ -158,27 +153,28 @@ def depth_breaks(offers: Sequence[Offer], limit_nano: NanoUsd) -> list[Lots]:
 
 def leg_at(offer: Offer, lots: Lots) -> Leg:
     """Return one leg at a size that its levels hold, with exact cost and fee; `lots` is what arrives."""
-    maker, fees = offer.style is Style.MAKER, offer.fees
+    proposition, style, levels, _, grosses, fees, fact, origin, quote, known_ns = offer
+    maker, in_shares = style is MAKER, fees.in_shares
     open_lots, units, kept_units, shown = lots, 0, 0, 0
     fills = []
-    for (ticks, there), gross in zip(offer.levels, offer.gross, strict=True):
+    for (ticks, there), gross in zip(levels, grosses, strict=True):
         taken = min(open_lots, there)
         open_lots -= taken
         shown += there
         units += ticks * taken
-        if fees.in_shares:
-            bought = gross if taken == there else fees.gross_lots(ticks, taken, lot=offer.fact.lot, maker=maker)
+        if in_shares:
+            bought = gross if taken == there else fees.gross_lots(ticks, taken, lot=fact.lot, maker=maker)
             kept_units += ticks * (bought - taken)
         else:
             fills.append((ticks, taken))
         if not open_lots:
             break
     terms = fees.maker if maker else fees.taker
-    fee_nano = -(-kept_units // TICK_LOTS_PER_NANO) if fees.in_shares else terms.walked_nano(fills)
-    bids = bids_of(offer.quote, offer.proposition.outcome)
+    fee_nano = -(-kept_units // TICK_LOTS_PER_NANO) if in_shares else terms.walked_nano(fills)
+    bids = quote.yes_bids if proposition.outcome is YES else quote.no_bids
     return Leg(
-        offer.proposition, offer.style, ticks, shown, -(-units // TICK_LOTS_PER_NANO), fee_nano,
-        bids[0].ticks if bids else 0, offer.known_ns, offer.quote.version, offer.origin,
+        proposition, style, ticks, shown, -(-units // TICK_LOTS_PER_NANO), fee_nano,
+        bids[0].ticks if bids else 0, known_ns, quote.version, origin,
     )  # fmt: skip
 
 
@@ -201,8 +197,10 @@ def sized(offers: Sequence[Offer], floor: int, min_edge_nano: NanoUsd) -> Sized 
     least = max([offer.fact.min_lots for offer in offers])
     sizes = sorted({size - size % step for size in breaks if size >= least and size >= step}, reverse=True)
     for lots in sizes[:SIZES_TRIED]:
+        if lots < least:
+            return None
         legs = tuple([leg_at(offer, lots) for offer in offers])
         spent = sum([leg.cost_nano + leg.fee_nano for leg in legs])
-        if lots >= least and spent * CONTRACT_LOTS <= worth * lots:
+        if spent * CONTRACT_LOTS <= worth * lots:
             return Sized(legs, lots, sizes[0])
     return None

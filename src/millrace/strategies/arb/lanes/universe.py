@@ -66,6 +66,7 @@ class Universe:
         wides = [form for form in made if form.choice is Choice.ALL and len(form.legs) > len(OUTCOMES)]
         subsets = [form for form in made if form.choice is not Choice.ALL]
         self._keys: dict[int, tuple[str, str]] = {}
+        self._places: dict[int, tuple[str, str, str]] = {}
         self._rule_forms = [*twos, *wides, *subsets]
         self._number(twos, wides, subsets)
 
@@ -108,6 +109,14 @@ class Universe:
     def proposition(self, outcome_slot: int) -> Proposition:
         """Return what an outcome slot stands for."""
         return Proposition(self.facts[outcome_slot >> 1].market, OUTCOMES[outcome_slot & 1])
+
+    def place(self, outcome_slot: int) -> tuple[str, str, str]:
+        """Return where a leg stands in the canonical order: by venue, market, side (arb 1)."""
+        place = self._places.get(outcome_slot)
+        if place is None:
+            market, outcome = self.proposition(outcome_slot)
+            place = self._places[outcome_slot] = market.venue, market.symbol.lower(), outcome.value
+        return place
 
     def form(self, number: int) -> Form:
         """Return a form by its number; those of single markets are made when asked for."""
