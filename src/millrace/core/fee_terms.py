@@ -21,6 +21,7 @@ _LOT_TICKS_PER_NANO = 10
 """lots x ticks count 1e-10 dollars."""
 _UNITS_PER_NANO = 100_000_000_000
 """The three parts of a fee are added over one denominator, 1e20 to the dollar, and rounded once."""
+_UNITS_PER_FLAT = _UNITS_PER_NANO // CONTRACT_LOTS
 
 
 class FeeTerms(msgspec.Struct, frozen=True, gc=False):
@@ -46,13 +47,18 @@ class FeeTerms(msgspec.Struct, frozen=True, gc=False):
 
         `ticks` count 1/10000 dollar, `lots` millionths of a contract.
         """
-        return self.walked_nano(((ticks, lots),))
+        units = self._units(ticks, lots)
+        return self._rounded_order(self._rounded_fill(units) if self.fill_quantum_nano else units)
 
     def walked_nano(self, fills: Iterable[tuple[int, int]]) -> int:
         """Return the fee of one order that trades at several prices: (ticks, lots) each."""
         units = 0
         for ticks, lots in fills:
-            units += self._rounded_fill(self._units(ticks, lots))
+            each = self._units(ticks, lots)
+            units += self._rounded_fill(each) if self.fill_quantum_nano else each
+        return self._rounded_order(units)
+
+    def _rounded_order(self, units: int) -> int:
         quantum = self.quantum_nano * _UNITS_PER_NANO
         nano = (units // quantum if self.rounds_down else -(-units // quantum)) * self.quantum_nano
         if self.min_nano is not None and units:
@@ -77,9 +83,8 @@ class FeeTerms(msgspec.Struct, frozen=True, gc=False):
         return self._rounded_fill(self._units(ticks, lots)) // _UNITS_PER_NANO
 
     def _units(self, ticks: int, lots: int) -> int:
-        quadratic = self.quadratic_ppm * lots * ticks * (PAYOUT_TICKS - ticks)
-        by_price = self.price_ppm * lots * ticks * PAYOUT_TICKS
-        return quadratic + by_price + self.flat_nano * lots * (_UNITS_PER_NANO // CONTRACT_LOTS)
+        by_price = self.quadratic_ppm * (PAYOUT_TICKS - ticks) + self.price_ppm * PAYOUT_TICKS
+        return (by_price * ticks + self.flat_nano * _UNITS_PER_FLAT) * lots
 
     def _rounded_fill(self, units: int) -> int:
         quantum = self.fill_quantum_nano * _UNITS_PER_NANO
@@ -104,12 +109,16 @@ class FeeSchedule(msgspec.Struct, frozen=True, gc=False):
         """Return how many of `lots` bought at one price arrive; fewer only where the fee is taken in shares."""
         if not self.in_shares:
             return lots
-        return lots - -(-self.fee_nano(ticks, lots, maker=maker) * _LOT_TICKS_PER_NANO // ticks)
+        fee_nano = (self.maker if maker else self.taker).fee_nano(ticks, lots)
+        return lots + -fee_nano * _LOT_TICKS_PER_NANO // ticks
 
     def gross_lots(self, ticks: int, net_lots: int, *, lot: int = 1, maker: bool = False) -> int:
         """Return how many to buy at one price, a multiple of `lot`, so that at least `net_lots` arrive."""
         gross = -(-net_lots // lot) * lot
-        while (missing := net_lots - self.net_lots(ticks, gross, maker=maker)) > 0:
+        if not self.in_shares:
+            return gross
+        fee_nano = (self.maker if maker else self.taker).fee_nano
+        while (missing := net_lots - gross - -fee_nano(ticks, gross) * _LOT_TICKS_PER_NANO // ticks) > 0:
             gross += -(-missing // lot) * lot
         return gross
 
