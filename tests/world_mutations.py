@@ -35,7 +35,7 @@ from millrace.shell import sequencer as sequencer_module
 from millrace.shell.executor import Executor
 from millrace.shell.journal import Journal
 from millrace.shell.ledger_memory import MemoryLedger
-from millrace.shell.reconciler import Reconciler, Steps
+from millrace.shell.reconciler import BalancesAnswer, Reconciler, Steps
 from millrace.shell.unanswered import Follows, Patience, Unanswered
 from millrace.strategies.slots.books.residue import InventoryResidue
 from millrace.strategies.slots.books.retired import RetiredSlots
@@ -219,6 +219,16 @@ def never_compare(patch: pytest.MonkeyPatch) -> None:
         return news
 
     patch.setattr(Reconciler, "progress", progress)
+
+
+def never_ask_for_a_pay_out(patch: pytest.MonkeyPatch) -> None:
+    """What a venue paid while nobody heard is never asked for: its answer about our money is taken without it."""
+    kept = Reconciler._balances
+
+    def balances(self: Reconciler, answer: BalancesAnswer, now_ns: int, steps: Steps) -> None:
+        kept(self, answer._replace(endings=()), now_ns, steps)
+
+    patch.setattr(Reconciler, "_balances", balances)
 
 
 def name_orders_by_count(patch: pytest.MonkeyPatch) -> None:

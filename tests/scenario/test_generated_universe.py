@@ -216,3 +216,33 @@ def test_every_market_is_told_resolved_once_and_the_stream_ends() -> None:
     truth = Truth(small)
     assert all((row.event.yes_ticks, row.ts_ns) == truth.resolution(row.event.market) for row in told)
     assert not any(row.to_program for row in told)
+
+
+def test_events_that_end_early_end_market_by_market_and_nothing_is_quoted_after() -> None:
+    """Endings within minutes, some of them void or differing: what the desk's fault worlds let it live through."""
+    settings = UniverseSettings(seed=9, early_ppm=800_000, early_within_sec=300, plants_per_hour=200.0)
+    universe = generate_universe(9, 150, settings=settings)
+    begins, truth = settings.begins_ns, Truth(universe)
+    ended: dict[object, int] = {}
+    pays = []
+    for row in takewhile(lambda row: row.event.ts_ns < begins + HOUR_NS, quotes(universe, begins)):
+        if isinstance(row.event, MarketResolved):
+            assert row.event.market not in ended
+            ended[row.event.market] = row.event.ts_ns
+            pays.append(row.event.yes_ticks)
+        elif isinstance(row.event, BinaryQuote):
+            assert row.event.market not in ended
+    early = {market for number, market in enumerate(universe.facts) if universe.early_ns[number] < HOUR_NS}
+    assert {facts.market for facts in early} == set(ended)
+    assert 0.6 * len(universe.facts) < len(ended) < len(universe.facts)
+    assert {0, 10_000, None} == set(pays)
+    assert len(set(ended.values())) == len(ended)
+    assert max(ended.values()) <= begins + (300 + 90) * 1_000_000_000
+    for planted in truth.planted(begins, begins + HOUR_NS):
+        if planted.why is None:
+            assert all(planted.ends_ns <= ended.get(leg.market, planted.ends_ns) for leg in planted.legs)
+
+
+def test_a_universe_without_early_ends_is_as_it_was() -> None:
+    settings = UniverseSettings(seed=9, early_ppm=0)
+    assert generate_universe(9, 50, settings=settings).early_ns.min() > settings.longest_hours * HOUR_NS

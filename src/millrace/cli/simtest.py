@@ -75,6 +75,8 @@ def run(given: argparse.Namespace) -> int:
         show=lambda verdict: print("".join(f"{line}\n" for line in told(verdict, given.desk)), end="", file=sys.stderr),
     )
     count = f"{sitting.seeds} worlds of {sitting.hours:.3g} h, {sitting.lives} lives, {sitting.orders:,} orders"
+    if sitting.closings:
+        count += f", {sitting.closings:,} closings"
     text = f"{count}; {sitting.violations} violations; {sitting.speed:,.0f} x real time on a core"
     print(json_text(sitting) if given.json else text)
     return FAILED if sitting.violations else OK

@@ -71,6 +71,8 @@ class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
     quotes_per_sec: float
     plants_per_hour: float
     plants_within_sec: int
+    early_share: float
+    early_within_sec: int
     kalshi_usd: float
     polymarket_usd: float
     calls_per_sec: int

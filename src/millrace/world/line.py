@@ -284,11 +284,12 @@ class SimulatedLine:
                 self._deliver(ts_ns, event, fate, kind, attempt)
 
     def _tell(self, ts_ns: int, event: Event) -> None:
-        if self._faults is None or not isinstance(event, OrderProgress | OrderEnded | OrderAccepted):
+        about = _about(event)
+        if self._faults is None or not about:
             self.push(ts_ns, "event", event)
             return
-        self._drawn["news", event.client_id] += 1
-        fate = self._faults.of_news(event.client_id, self._drawn["news", event.client_id], ts_ns)
+        self._drawn["news", about] += 1
+        fate = self._faults.of_news(about, self._drawn["news", about], ts_ns)
         self.fates[fate.fault] += 1
         self._deliver(ts_ns, event, fate, "event", 0)
 
@@ -314,6 +315,13 @@ class SimulatedLine:
 
     def _back_ns(self, ts_ns: int) -> int:
         return ts_ns + self.venue.settings.response_latency_ns
+
+
+def _about(event: Event) -> str:
+    """Return the order or the market that news is of which may be lost, late or told twice; "" for other news."""
+    if isinstance(event, OrderProgress | OrderEnded | OrderAccepted):
+        return event.client_id
+    return str(event.market) if isinstance(event, MarketResolved | PairsRedeemed) else ""
 
 
 def told_at(event: Event, ts_ns: int) -> Event:

@@ -21,6 +21,7 @@ from millrace.strategies.arb.model import NanoUsd, Proposition
 
 _HOURS = 4
 _SECOND_NS = 1_000_000_000
+_LEAST_NS = 5 * _SECOND_NS
 _EDGE_LOW, _EDGE_HIGH = 0.025, 0.06
 _LOTS_LOW, _LOTS_HIGH = 60, 400
 _MOST_TICKS = 1_500
@@ -189,7 +190,7 @@ class Planter:
             hour * HOUR_NS + int(rng.integers(60_000, self._universe.settings.plants_within_sec * 1_000)) * 1_000_000
         )
         lasts = int(rng.exponential(self._universe.settings.half_life_ns / np.log(2)))
-        ends = min(starts + max(lasts, 5 * _SECOND_NS), (hour + 1) * HOUR_NS - 5 * _SECOND_NS)
+        ends = min(starts + max(lasts, _LEAST_NS), (hour + 1) * HOUR_NS - 5 * _SECOND_NS)
         margin = 5 * _SECOND_NS
         meets = any(starts - margin < one.ends_ns and ends + margin > one.starts_ns for one in outages)
         return None if meets else (starts, ends)
@@ -216,6 +217,9 @@ class Planter:
             pick, lead = rng.random(), rng.random()
             if times is None or event in taken or not baskets:
                 continue
+            stands = (times[0], min(times[1], self._universe.first_early_ns(event)))
+            if stands[1] - stands[0] < _LEAST_NS:
+                continue
             legs, floor = baskets[int(pick * len(baskets))]
             least = 0.0 if why is Fake.DUST else edge
             found = self._solved(legs, floor, lots, least, int(lead * len(legs)), times[0], dust=why is Fake.DUST)
@@ -226,11 +230,11 @@ class Planter:
             number = legs[int(lead * len(legs))][0]
             thin = why is Fake.THIN
             shown = lots + -(-lots // (_NET_SHARE * CONTRACT_LOTS)) * CONTRACT_LOTS
-            shifts += [Shift(number, yes, no, *times, shown, thin)]
+            shifts += [Shift(number, yes, no, *stands, shown, thin)]
             others = dict.fromkeys(one for one, _ in legs if one != number)
-            shifts += [Shift(one, 0, 0, *times, shown) for one in others]
+            shifts += [Shift(one, 0, 0, *stands, shown) for one in others]
             name = f"h{hour}/{len(planted)}"
-            planted.append(self._planted(name, why, legs, floor, lots, net_nano, times))
+            planted.append(self._planted(name, why, legs, floor, lots, net_nano, stands))
             return
 
     def _planted(

@@ -129,6 +129,7 @@ class _Stream:
             kinds.append(found[:, 2])
         all_times, all_numbers, all_kinds = (np.concatenate(part) for part in (times, numbers, kinds))
         within = (all_times >= hour * HOUR_NS) & (all_times < (hour + 1) * HOUR_NS)
+        within &= all_times < self._truth.after_ns[all_numbers]
         order = np.argsort(all_times[within], kind="stable")
         return all_times[within][order], all_numbers[within][order], all_kinds[within][order]
 

@@ -15,7 +15,7 @@ from millrace.sim.prediction.baskets import true_floor
 from millrace.sim.prediction.latent import HOUR_NS
 from millrace.sim.prediction.plants import Fake, Planted, Planter, Prices
 from millrace.sim.prediction.shapes import Shape
-from millrace.sim.prediction.universe import GeneratedUniverse
+from millrace.sim.prediction.universe import NEVER_NS, GeneratedUniverse
 from millrace.strategies.arb.model import Proposition
 from millrace.strategies.arb.rules.records import Label
 
@@ -27,6 +27,8 @@ _DELAYS_MIN = ((10, 40), (30, 120))
 _LATE_NS = 24 * HOUR_NS
 _LATE_SHARE, _VOID_SHARE = 0.7, 0.85
 """Of endings that are not clean: so many are late, then void up to here, and the rest differ between the venues."""
+_EARLY_CLEAN_PPM, _EARLY_VOID_SHARE = 700_000, 0.5
+"""Events that end before their time are disputed more often; so many of those are void, the rest differ."""
 
 
 class Truth:
@@ -84,20 +86,21 @@ class Truth:
     def _endings(self) -> tuple[tuple[Ticks | None, ...], np.ndarray]:
         universe = self._universe
         pays: list[Ticks | None] = [PAYOUT_TICKS if true else 0 for true in universe.answers]
-        after = universe.ends_hours[universe.group] * HOUR_NS
+        after, early = universe.ends_hours[universe.group] * HOUR_NS, universe.early_ns
         for number, event in enumerate(universe.events):
             rng = np.random.default_rng([universe.settings.seed, _ENDINGS, number])
             delays = [int(rng.integers(low, high)) * _MINUTE_NS for low, high in _DELAYS_MIN]
-            clean = rng.random() * _PPM < universe.settings.clean_ppm
+            is_early = bool(early[universe.first[number]] < NEVER_NS)
+            clean = rng.random() * _PPM < (_EARLY_CLEAN_PPM if is_early else universe.settings.clean_ppm)
             luck, void_venue = rng.random(), int(rng.integers(2))
             for place, market in enumerate(universe.of_event(number)):
                 venue = event.markets[place].venue
-                after[market] += delays[venue]
+                after[market] = early[market] if is_early else after[market] + delays[venue]
                 if clean:
                     continue
-                if luck < _LATE_SHARE:
+                if not is_early and luck < _LATE_SHARE:
                     after[market] += _LATE_NS
-                elif luck < _VOID_SHARE:
+                elif luck < (_EARLY_VOID_SHARE if is_early else _VOID_SHARE):
                     alone = len({one.venue for one in event.markets}) == 1
                     pays[market] = None if alone or venue == void_venue else pays[market]
                 elif event.shape in {Shape.PAIR, Shape.INVERTED} and place:

@@ -16,7 +16,11 @@ from millrace.sim.prediction.listings import Documents, Listing, documents, list
 from millrace.sim.prediction.shapes import Event, deck, draw_event
 from millrace.strategies.arb.model import MarketFacts
 
-_EVENTS = 3
+_EVENTS, _EARLY = 3, 7
+_PPM = 1_000_000
+NEVER_NS = 2**62
+_EARLIEST_SEC, _APART_SEC = 60, 90
+"""When the first market may end early, and how much after an event's first market its others do."""
 _SECOND_NS = 1_000_000_000
 BEGINS_NS = 1_772_323_200 * _SECOND_NS
 """2026-03-01T00:00:00Z, a whole hour."""
@@ -29,7 +33,8 @@ class UniverseSettings(msgspec.Struct, frozen=True, kw_only=True):
     Of an hour's opportunities each event has one at most, and all begin within its first `plants_within_sec`.
 
     Opportunities last as an exponential time with this half-life (arb 17); `clean_ppm` of the events resolve in time
-    and alike at both venues.
+    and alike at both venues. `early_ppm` of them end long before their time, as when the news is out: each of their
+    markets by itself, soon after the first, which ends within the first `early_within_sec`.
     """
 
     seed: int
@@ -46,6 +51,8 @@ class UniverseSettings(msgspec.Struct, frozen=True, kw_only=True):
     half_life_ns: int = 30 * _SECOND_NS
     outages_per_hour: float = 0.25
     clean_ppm: int = 950_000
+    early_ppm: int = 0
+    early_within_sec: int = 3_600
 
 
 class GeneratedUniverse:
@@ -91,6 +98,22 @@ class GeneratedUniverse:
         """Whether each market's claim comes true."""
         final = self.latent.final[self.group]
         return tuple(bool(one) for one in (self.low <= final) & (final < self.high))
+
+    @cached_property
+    def early_ns(self) -> Ints:
+        """When each market ends before its time, since the beginning; NEVER_NS where it does not."""
+        wanted = self.settings
+        rng = np.random.default_rng([wanted.seed, _EARLY])
+        chosen = rng.random(len(self.events)) * _PPM < wanted.early_ppm
+        first = rng.uniform(_EARLIEST_SEC, max(wanted.early_within_sec, _EARLIEST_SEC), len(self.events))
+        ends = first[self.group] + rng.uniform(0, _APART_SEC, len(self.facts))
+        found: Ints = np.where(chosen[self.group], (ends * _SECOND_NS).astype(np.int64), NEVER_NS)
+        return found
+
+    def first_early_ns(self, event: int) -> int:
+        """Return when the first of an event's markets ends early; NEVER_NS: none does."""
+        markets = self.of_event(event)
+        return int(self.early_ns[markets.start : markets.stop].min())
 
     def of_event(self, event: int) -> range:
         """Return the numbers of an event's markets."""

@@ -30,6 +30,7 @@ _SOURCE: Final = "the generated universe"
 _NETTING: Final = frozenset({"kalshi"})
 """Venues at which a YES and a NO of one market become a dollar at once."""
 _SECOND_NS: Final = 1_000_000_000
+_PPM: Final = 1_000_000
 
 
 class DeskMarkets(NamedTuple):
@@ -76,6 +77,8 @@ def _generated(seed: int, chosen: PredictionChoices) -> DeskMarkets:
         plants_per_hour=chosen.plants_per_hour,
         fakes_per_hour=chosen.plants_per_hour,
         plants_within_sec=chosen.plants_within_sec,
+        early_ppm=round(chosen.early_share * _PPM),
+        early_within_sec=chosen.early_within_sec,
     )
     universe = generate_universe(seed, chosen.markets, settings=wanted)
     rules = parse_rules(universe.rules_document, _SOURCE, BEGINS_NS, {one.market: one for one in universe.facts})

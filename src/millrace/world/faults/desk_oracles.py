@@ -8,6 +8,7 @@ took pairs back, counts as a fact of the ledger like any fill.
 from collections import Counter
 from collections.abc import Mapping
 
+from millrace.core.binary_events import MarketResolved
 from millrace.core.commands import Command, Place, RecordClosing, Side
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
@@ -44,6 +45,11 @@ class Venues:
         """Return the contracts held of each outcome."""
         return {name: lots for venue in self.venues.values() for name, lots in venue.positions().items() if lots}
 
+    def ended(self) -> set[InstrumentId]:
+        """Return the markets that have paid, or were void."""
+        told = (event for venue in self.venues.values() for event in venue.endings(0))
+        return {event.market for event in told if isinstance(event, MarketResolved)}
+
     def cash(self) -> dict[tuple[str, str], Money]:
         """Return free and held money by venue and currency."""
         return {
@@ -58,7 +64,6 @@ class DeskOracles(Oracles):
         self, instruments: tuple[Instrument, ...], opening: dict[tuple[str, str], Money], venues: Venues
     ) -> None:
         super().__init__(instruments[0], {})
-        self.closings = 0
         self._facts = {instrument.id: instrument for instrument in instruments}
         self._opening = opening
         self._venues = venues
@@ -78,10 +83,10 @@ class DeskOracles(Oracles):
         for command in commands:
             if isinstance(command, RecordClosing):
                 self._closed[command.position, command.number] = command
+        self.closings = len(self._closed)
         super().committing(commands, disk, folder)
 
     def _closing(self, closing: RecordClosing) -> None:
-        self.closings += 1
         self._fills[closing.position] -= closing.lots
 
     def _order_at_venue(self, client_id: str) -> VenueOrder | None:
@@ -143,6 +148,7 @@ class DeskOracles(Oracles):
         if stuck:
             self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
         self._positions(program)
+        self._baskets(program)
         self._money(program)
         for row in self._ledger.orders():
             truth = self._order_at_venue(row.client_id)
@@ -162,6 +168,14 @@ class DeskOracles(Oracles):
         ours, theirs = {name: lots for name, lots in held.items() if lots}, self._venues.positions()
         if not ours == theirs == {name: lots for name, lots in booked.items() if lots}:
             self.broken("position", f"the desk holds {ours}, the ledger {dict(booked)}, the venues {theirs}")
+
+    def _baskets(self, program: Program) -> None:
+        """No basket is open all of whose markets have ended."""
+        ended = self._venues.ended()
+        lives = () if program.desk is None else program.desk.baskets.lives.values()
+        for life in lives:
+            if all(leg.market in ended for leg in life.legs):
+                self.broken("baskets", f"{life.key} is {life.state} though its markets have ended: {life.legs}")
 
     def _money(self, program: Program) -> None:
         """Cash is what lay there, less what fills cost, plus what was paid: for the venues and for the program."""

@@ -24,8 +24,8 @@ from millrace.world.faults.fault_plan import Deed, Kind
 from millrace.world.faults.fault_world import FaultWorld
 from millrace.world.run_folder import Run
 
-_MARKETS: Final = (60, 120, 200)
-_PLANTS: Final = (80.0, 160.0)
+_MARKETS: Final = (100, 150, 200)
+_PLANTS: Final = (160.0, 320.0)
 _QUOTES: Final = (4.0, 8.0)
 _WORDS: Final = 64
 _EAGER: Final[dict[str, Scalar]] = {
@@ -51,7 +51,9 @@ class DeskWorld(FaultWorld):
             "prediction.markets": _MARKETS[dice.draw("markets") % len(_MARKETS)],
             "prediction.plants_per_hour": _PLANTS[dice.draw("plants") % len(_PLANTS)],
             "prediction.quotes_per_sec": _QUOTES[dice.draw("quotes") % len(_QUOTES)],
-            "prediction.plants_within_sec": 360,
+            "prediction.plants_within_sec": 480,
+            "prediction.early_share": 0.8,
+            "prediction.early_within_sec": 510,
             **_EAGER,
         }
         return load_settings(overrides={**chosen, **self._changes})

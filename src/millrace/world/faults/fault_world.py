@@ -67,7 +67,10 @@ _LITTLE_BYTES: Final = 2**30
 
 
 class Verdict(NamedTuple):
-    """How a world ended; `world_hash` is one for one seed, whatever machine and process it was run in."""
+    """How a world ended; `world_hash` is one for one seed, whatever machine and process it was run in.
+
+    `closings` are positions that became cash without an order.
+    """
 
     seed: int
     hours: float
@@ -79,6 +82,7 @@ class Verdict(NamedTuple):
     refused_starts: int
     deeds: dict[str, int]
     places: int
+    closings: int = 0
 
 
 class _OneLife:
@@ -341,7 +345,8 @@ class FaultWorld:
     def _operate(self, asked: Operator) -> None:
         """Have an operator ask for something, now or when a program runs to be told."""
         if self._run is None:
-            self._owed[asked.action, asked.args.get("id", "")] = asked
+            about = asked.args.get("id", "") or asked.args.get("lane", "")
+            self._owed[asked.action, about] = asked
             return
         self._ends_ns = self.now_ns
         with _OneLife(self._take):
@@ -464,6 +469,7 @@ class FaultWorld:
             refused_starts=self.refused,
             deeds=dict(sorted(self.done.items())),
             places=self.premises.plug.passed,
+            closings=self.oracles.closings,
         )
 
     # What the world is told

@@ -80,6 +80,7 @@ class Oracles:
         self.last_taken_ns = 0
         self.steps = 0
         self.prices = 0
+        self.closings = 0
         self._silent_until_ns: dict[str, int] = {}
         self._instrument = instrument
         self._totals = dict(opening)
@@ -175,11 +176,14 @@ class Oracles:
         self._last_seq = life.simulation.sequencer.seq
         self._hashes[self._last_seq] = life.program.engine.command_hash
         for command in commands:
-            self._command(command, life.program)
+            self._command(command)
+        filled = {command.position for command in commands if isinstance(command, RecordFill)}
+        for position in sorted(filled):
+            self._held(position, life.program)
 
-    def _command(self, command: Command, program: Program) -> None:
+    def _command(self, command: Command) -> None:
         if isinstance(command, RecordFill):
-            self._fill(command, program)
+            self._fill(command)
         elif isinstance(command, RecordOpening):
             self._fills[command.position] += command.side.sign * command.lots
         elif isinstance(command, RecordClosing):
@@ -199,15 +203,18 @@ class Oracles:
     def _order_at_venue(self, client_id: str) -> VenueOrder | None:
         return self._venue.order_status(client_id)
 
-    def _fill(self, fill: RecordFill, program: Program) -> None:
+    def _fill(self, fill: RecordFill) -> None:
         truth = self._order_at_venue(fill.client_id)
         told = (fill.cum_lots, fill.cum_cost, fill.cum_fee)
         if truth is None or (truth.cum_lots, truth.cum_cost, truth.cum_fee) < told:
             self.broken("fills", f"{fill.client_id}: booked {told}, the venue has {truth}")
         self._fills[fill.position] += fill.side.sign * fill.lots
-        held = program.orders.position(fill.position)
-        if held != self._fills[fill.position]:
-            self.broken("position", f"{fill.position} is {held}, its fills sum to {self._fills[fill.position]}")
+
+    def _held(self, position: SubPosition, program: Program) -> None:
+        """Compare after a whole step: what fills after its market paid is closed in the step that hears of it."""
+        held = program.orders.position(position)
+        if held != self._fills[position]:
+            self.broken("position", f"{position} is {held}, its fills sum to {self._fills[position]}")
 
     def _order(self, fact: RecordOrder) -> None:
         if not fact.state.is_terminal:

@@ -36,6 +36,7 @@ class Sitting(msgspec.Struct, frozen=True):
     steps: int
     orders: int
     lives: int
+    closings: int
     deeds: dict[str, int]
 
 
@@ -89,6 +90,7 @@ def sit(
         steps=sum(verdict.steps for verdict in verdicts),
         orders=sum(verdict.orders for verdict in verdicts),
         lives=sum(verdict.lives for verdict in verdicts),
+        closings=sum(verdict.closings for verdict in verdicts),
         deeds=dict(sorted(deeds.items())),
     )
 
