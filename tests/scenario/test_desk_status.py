@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from demo_runs import MINUTE, open_run
+from millrace.core.codec import decode_state, encode_state
+from millrace.world.assemble import build_program
 from status_schema import SCHEMA, faults
 
 FEW = {
@@ -23,7 +25,12 @@ def test_the_desks_status_has_its_shape_while_it_trades(tmp_path: Path) -> None:
     assert status["opened"] > 0
     assert status["found"] == status["opened"] + status["rejected"]
     assert sum(status["reasons"].values()) == status["rejected"]
-    before = run.program.engine.snapshot()
+    engine = run.program.engine
+    again = build_program(run.settings)
+    again.engine.restore(decode_state(encode_state(engine.snapshot())))
+    assert again.desk is not None
+    assert again.desk.status(again.engine) == run.program.desk.status(engine), "a restart says what was said before it"
+    before = engine.snapshot()
     assert json.dumps(run.status()["arb"]) == json.dumps(run.status()["arb"])
-    assert run.program.engine.snapshot() == before
+    assert engine.snapshot() == before
     run.close()

@@ -306,6 +306,7 @@ class MappingWatch:
             "listings": [[*name, each.listed_ns, each.missing_since_ns] for name, each in self._listings.items()],
             "seen": [[*name, *msgspec.structs.astuple(seen)] for name, seen in self._seen.items()],
             "held": {pair_id: msgspec.to_builtins(found) for pair_id, found in self._held.items()},
+            "findings": {pair_id: msgspec.to_builtins(found) for pair_id, found in self._findings.items() if found},
             "ended": sorted(list(market) for market in self._ended),
             "mids": {pair.pair_id: pair.mids.snapshot() for pair in self._pairs},
             "rules": msgspec.to_builtins(self._rules),
@@ -322,6 +323,9 @@ class MappingWatch:
             self._listings[InstrumentId(venue, symbol)] = Listing(listed_ns, missing_ns)
         self._seen = {InstrumentId(venue, symbol): _Seen(*seen) for venue, symbol, *seen in state["seen"]}
         self._held = {pair_id: msgspec.convert(found, list[Finding]) for pair_id, found in state["held"].items()}
+        self._findings = {
+            pair_id: msgspec.convert(found, list[Finding]) for pair_id, found in state["findings"].items()
+        }
         self._ended = {InstrumentId(*market) for market in state["ended"]}
         for pair in self._pairs:
             if pair.pair_id in state["mids"]:
@@ -331,6 +335,10 @@ class MappingWatch:
         self._first_ns = state["first_ns"]
         self._sample_at_ns = state["sample_at_ns"]
         self._stale = state["stale"]
+
+
+def _found(saved: dict[str, Any]) -> dict[str, list[Finding]]:
+    return {pair_id: msgspec.convert(found, list[Finding]) for pair_id, found in saved.items()}
 
 
 def ask_of(quote: BinaryQuote, outcome: Outcome) -> Ticks | None:
