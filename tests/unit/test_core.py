@@ -109,6 +109,7 @@ def test_client_ids_are_derived_and_tell_whose_they_are() -> None:
 
 _SPECIAL: dict[Any, Any] = {
     int | None: 1,
+    bool | None: True,
     Levels: (BookLevel(4_500, 10), BookLevel(4_600, 20)),
     tuple[dict[str, Any], ...]: ({"a": 1},),
 }

@@ -260,6 +260,15 @@ class Scan(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="scan"):
     ts_ns: int
 
 
+class ResyncBook(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="resync_book"):
+    """Subscribe to a book anew, or with `only_check` ask for it once; a snapshot answers (runtime 2.4)."""
+
+    instrument: InstrumentId
+    cause: str
+    ts_ns: int
+    only_check: bool = False
+
+
 Intent = Place | Plan | Cancel | Amend | Refuse | Book | Alert | Reply | Post | Lift | Scan
 
 
@@ -416,6 +425,7 @@ Command = (
     | Lift
     | Scan
     | RecordClosing
+    | ResyncBook
 )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from millrace.core.amending import judged, room
 from millrace.core.binary_events import FEED_NEWS, BinaryQuote, MarketResolved, PairsRedeemed
+from millrace.core.book_events import BOOK_EVENTS, Depth
 from millrace.core.codec import EMPTY_HASH, chain, encode_commands
 from millrace.core.commands import (
     Alert,
@@ -65,7 +66,7 @@ from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy
 
-_MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote)
+_MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote, *BOOK_EVENTS)
 _ENDINGS = (MarketResolved, PairsRedeemed)
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
@@ -134,6 +135,10 @@ class Engine:
     def book(self, market: InstrumentId) -> BinaryQuote | None:
         """Return a binary market's last accepted book."""
         return self._quality.book(market)
+
+    def depth(self, instrument: InstrumentId) -> Depth | None:
+        """Return an instrument's book while it is known to be the venue's."""
+        return self._market.depth(instrument)
 
     def tradable(
         self, market: InstrumentId, outcome: Outcome | None = None, needs: LegNeeds = TAKER_BUY

@@ -11,6 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from millrace.core.binary_events import BinaryEvent, BinaryQuote
+from millrace.core.book_events import BookEvent
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
 from millrace.core.permission import Scope
@@ -93,12 +94,16 @@ class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="k"):
 
 
 class Print(_Event, frozen=True, gc=False, tag="print"):
-    """A trade that happened at the venue; a candle bar becomes four of these."""
+    """A trade that happened at the venue; a candle bar becomes four of these.
+
+    `taker_sells` says whether who took liquidity sold; None where the venue does not say.
+    """
 
     instrument: InstrumentId
     ts_ns: int
     ticks: Ticks
     lots: Lots
+    taker_sells: bool | None = None
     is_market: ClassVar[bool] = True
 
 
@@ -434,7 +439,7 @@ class MarketStatus(_Event, frozen=True, gc=False, tag="market_status"):
     ts_ns: int
 
 
-MarketEvent = Print | Quote | MarketBlock | BinaryQuote
+MarketEvent = Print | Quote | MarketBlock | BinaryQuote | BookEvent
 OrderEvent = (
     OrderAccepted
     | OrderRejected
@@ -489,4 +494,5 @@ Event = (
     | Measured
     | MarketStatus
     | BinaryEvent
+    | BookEvent
 )

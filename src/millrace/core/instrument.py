@@ -23,8 +23,10 @@ Money = int
 """An amount in units of 10**-ledger_decimals of its currency."""
 
 PPM = 1_000_000
-LEDGER_DECIMALS = {"USD": 9, "DOGE": 8, "BTC": 8, "USDC": 6, "pUSD": 6}
+LEDGER_DECIMALS = {"USD": 9, "DOGE": 8, "BTC": 8, "USDC": 6, "pUSD": 6, "USDT": 8}
 """Ledger scale of each currency (design section 3): an amount is an integer of 10**-decimals."""
+_COIN_DECIMALS = 8
+"""Ledger scale of a coin that is not named there."""
 _NANO_DECIMALS = 9
 BINARY_PRICE_DECIMALS = len(str(PAYOUT_TICKS)) - 1
 BINARY_LOT_DECIMALS = len(str(CONTRACT_LOTS)) - 1
@@ -125,7 +127,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     @property
     def base_decimals(self) -> int:
         """Ledger decimals of the base currency, an outcome's own where it is one; never fewer than the lot decimals."""
-        return self.lot_decimals if self.binary is not None else LEDGER_DECIMALS[self.base]
+        return self.lot_decimals if self.binary is not None else LEDGER_DECIMALS.get(self.base, _COIN_DECIMALS)
 
     def ticks(self, price: float | Decimal | str) -> Ticks:
         """Ticks of a price that is already rounded to the instrument's decimals."""

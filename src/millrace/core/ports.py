@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed, StreamBeat, StreamReset
+from millrace.core.book_events import Depth
 from millrace.core.commands import (
     Approved,
     ApprovedAmend,
@@ -301,6 +302,10 @@ class Market(Restorable, Protocol):
 
     def observe(self, event: MarketEvent) -> Judged | None:
         """Take market data; returns what is wrong with them, None where nothing is."""
+        ...
+
+    def depth(self, instrument: InstrumentId) -> Depth | None:
+        """Return an instrument's book while it is known to be the venue's."""
         ...
 
     def advance(self, now_ns: int) -> None:

@@ -44,3 +44,52 @@ class NoProbe:
 
 
 NO_PROBE = NoProbe()
+
+
+class QuoteStage(IntEnum):
+    """The parts of one symbol's tick that are timed (quoting 5), in their order."""
+
+    FETCH_MD = 0
+    SPREAD = 1
+    GUARDS = 2
+    INVENTORY = 3
+    QUEUE_AWARE = 4
+    EMIT = 5
+    TICK_TOTAL = 6
+
+    @property
+    def label(self) -> str:
+        """The name in budgets, baselines and metrics: `stage_spread`, `tick_total`."""
+        return "tick_total" if self is QuoteStage.TICK_TOTAL else f"stage_{self.name.lower()}"
+
+
+class TickProbe(Protocol):
+    """Takes how long the stages of a tick last; it answers nothing, so no decision can depend on it."""
+
+    def begin(self, symbol: str, number: int) -> None:
+        """A symbol's tick of this number begins now."""
+        ...
+
+    def lap(self, stage: QuoteStage) -> None:
+        """The stage that began at the last lap, or at the begin, ends now."""
+        ...
+
+    def end(self) -> None:
+        """The tick ends now."""
+        ...
+
+
+class NoTickProbe:
+    """Measures nothing: replays."""
+
+    def begin(self, symbol: str, number: int) -> None:
+        """Measure nothing."""
+
+    def lap(self, stage: QuoteStage) -> None:
+        """Measure nothing."""
+
+    def end(self) -> None:
+        """Measure nothing."""
+
+
+NO_TICK_PROBE = NoTickProbe()

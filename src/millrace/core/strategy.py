@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from millrace.core.binary_events import BinaryQuote
+from millrace.core.book_events import Depth
 from millrace.core.commands import Intent, Opportunity, OrderUpdate, Refused
 from millrace.core.data_quality import TAKER_BUY, LegNeeds, LegVerdict, QuoteReason
 from millrace.core.events import Event
@@ -74,6 +75,10 @@ class View(Protocol):
 
     def book(self, market: InstrumentId) -> BinaryQuote | None:
         """Return a binary market's last accepted book; None when there is none."""
+        ...
+
+    def depth(self, instrument: InstrumentId) -> Depth | None:
+        """Return an instrument's book while it is known to be the venue's; None otherwise."""
         ...
 
     def tradable(

@@ -17,7 +17,7 @@ from millrace.core.data_quality import (
     QuoteReason,
     Verdict,
 )
-from millrace.core.events import MarketBlock, MarketEvent, Print
+from millrace.core.events import MarketBlock, Print, Quote
 from millrace.core.instrument import Instrument, InstrumentId, Outcome
 from millrace.market.binary_checks import is_named
 from millrace.market.binary_firewall import BinaryFirewall
@@ -28,6 +28,7 @@ from millrace.market.spot_firewall import SpotFirewall
 
 _NOBODY = "unknown"
 """Under this venue stands what came without a name."""
+Judgeable = Print | Quote | MarketBlock | BinaryQuote
 FeedNews = StreamBeat | StreamReset | MarketResolved
 
 
@@ -58,7 +59,7 @@ class Firewall:
 
     # Observations
 
-    def judge(self, event: MarketEvent) -> Judged | None:
+    def judge(self, event: Judgeable) -> Judged | None:
         """Judge market data; None: plainly accepted. A block holds ordinary rows only (`odd_rows`) and is."""
         if isinstance(event, MarketBlock):
             self._spot.block(event)

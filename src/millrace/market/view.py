@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.core.binary_events import BinaryQuote
+from millrace.core.book_events import BOOK_EVENTS, Depth
 from millrace.core.data_quality import Judged
 from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print, Quote
 from millrace.core.instrument import InstrumentId, Ticks, whole_account
 from millrace.core.strategy import SeriesSpec
+from millrace.market.books.books import Books
 from millrace.market.candles import BarBuilder
 from millrace.market.firewall import Firewall
 from millrace.market.firewall_settings import FirewallSettings
@@ -72,6 +74,7 @@ class MarketView:
 
     def __init__(self, settings: FirewallSettings | None = None) -> None:
         self.firewall = Firewall(settings)
+        self.books = Books()
         self._markets: dict[InstrumentId, InstrumentMarket] = {}
 
     def state(self, instrument: InstrumentId) -> InstrumentMarket:
@@ -80,6 +83,10 @@ class MarketView:
         if market is None:
             market = self._markets[instrument] = InstrumentMarket()
         return market
+
+    def depth(self, instrument: InstrumentId) -> Depth | None:
+        """Return an instrument's book while it is known to be the venue's, None otherwise."""
+        return self.books.live(instrument)
 
     def keep(self, spec: SeriesSpec) -> None:
         """Keep the declared histories from now on; one declaration per instrument and kind."""
@@ -91,6 +98,9 @@ class MarketView:
 
     def observe(self, event: MarketEvent) -> Judged | None:
         """Take market data and say what is wrong with them; None: nothing. What is not accepted changes no market."""
+        if isinstance(event, BOOK_EVENTS):
+            self.books.observe(event)
+            return None
         judged = self.firewall.judge(event)
         if not isinstance(event, BinaryQuote) and (judged is None or judged.is_accepted):
             self._take(self.state(event.instrument), event)
@@ -146,6 +156,7 @@ class MarketView:
         return {
             "markets": {str(instrument): market.snapshot() for instrument, market in self._markets.items()},
             "firewall": self.firewall.snapshot(),
+            "books": self.books.snapshot(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -153,6 +164,7 @@ class MarketView:
         for text, saved in state["markets"].items():
             self.state(InstrumentId.parse(text)).restore(saved)
         self.firewall.restore(state["firewall"])
+        self.books.restore(state["books"])
 
 
 def _column(raw: bytes) -> npt.NDArray[np.int64]:

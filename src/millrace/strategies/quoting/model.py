@@ -1,0 +1,346 @@
+"""What the stages of the quote desk say to each other: deeply immutable records (quoting 2).
+
+Prices and sizes are integer ticks and lots of the instrument wherever they can become an order; floats are features and
+what is calculated from them, and none of them may be NaN or infinite. Times are integer milliseconds, except where a
+name says ns. A price shift is signed: positive moves the price up.
+"""
+
+from enum import IntEnum, StrEnum
+from math import isfinite
+from typing import NamedTuple
+
+import msgspec
+
+from millrace.core.binary_events import Levels
+from millrace.core.commands import Side
+from millrace.core.instrument import Lots, Money, Ticks
+
+BPS = 10_000.0
+"""Basis points in one."""
+
+
+class GuardLevel(IntEnum):
+    """How much the guards let the desk quote; the only enum of its kind, ordered (quoting 2)."""
+
+    NONE = 0
+    SOFT = 1
+    HARD = 2
+
+
+class BlockedSides(StrEnum):
+    """Sides of a symbol that may not be quoted."""
+
+    NONE = "none"
+    BID = "bid"
+    ASK = "ask"
+    BOTH = "both"
+
+    def blocks(self, side: Side) -> bool:
+        """Tell whether orders of this side may not be quoted."""
+        return self is BlockedSides.BOTH or self is (BlockedSides.BID if side is Side.BUY else BlockedSides.ASK)
+
+
+class SpreadReason(StrEnum):
+    """How the spread came about."""
+
+    DEFAULT = "default"
+    ADAPTIVE = "adaptive"
+    ADAPTIVE_COOLOFF = "adaptive_cooloff"
+    STALE_WIDENED = "stale_widened"
+    GLFT = "glft"
+
+
+class SkewReason(StrEnum):
+    """How the inventory shift came about."""
+
+    DISABLED = "inventory_disabled"
+    DEADBAND = "deadband"
+    SKEW = "skew"
+    CAPPED = "skew_capped"
+
+
+class NudgeReason(StrEnum):
+    """How the queue nudges came about."""
+
+    DISABLED = "disabled"
+    NONE = "none"
+    NUDGED = "nudged"
+    COOLDOWN = "cooldown"
+    HEADROOM = "headroom"
+
+
+class IntentKind(StrEnum):
+    """What an intent does to an order."""
+
+    CANCEL = "cancel"
+    AMEND = "amend"
+    PLACE = "place"
+
+
+class TickOutcome(StrEnum):
+    """What became of a tick; the label `result` of its counter (quoting 9)."""
+
+    QUOTED = "quoted"
+    HALTED = "halted"
+    FAULT = "fault"
+    DROPPED = "dropped"
+
+
+def require_finite(record: str, **values: float | None) -> None:
+    """Raise ValueError naming the first value that is NaN or infinite."""
+    for name, value in values.items():
+        if value is not None and not isfinite(value):
+            raise ValueError(f"{record}.{name} is {value}; a record holds finite numbers only")
+
+
+class SymbolTerms(msgspec.Struct, frozen=True, gc=False):
+    """Facts of a symbol's instrument that travel with its data.
+
+    A price in quote currency is ticks x `price_unit`, a size in base units lots x `lot_unit`; `min_cost` is in money of
+    the quote currency, which is price x size x `cost_unit`. Fees are bps of the notional; negative is a rebate.
+    """
+
+    symbol: str
+    tick: Ticks
+    lot: Lots
+    min_lots: Lots
+    min_cost: Money
+    price_unit: float
+    lot_unit: float
+    cost_unit: float
+    maker_fee_bps: float
+    taker_fee_bps: float
+    can_amend: bool = True
+    amend_down_keeps_priority: bool = True
+
+
+class MarketData(msgspec.Struct, frozen=True, gc=False):
+    """A symbol's book as one tick sees it; raises ValueError when it is crossed, locked, unsorted or not finite.
+
+    `bids` and `asks` are the first levels, best first, none of them empty. `mid_price` is in quote currency,
+    `timestamp_ms` the venue's time, `recv_ns` ours.
+    """
+
+    terms: SymbolTerms
+    best_bid: Ticks
+    best_ask: Ticks
+    bid_size: Lots
+    ask_size: Lots
+    mid_price: float
+    timestamp_ms: int
+    recv_ns: int
+    seq: int
+    bids: Levels
+    asks: Levels
+
+    def __post_init__(self) -> None:
+        if not 0 < self.best_bid < self.best_ask:
+            raise ValueError(f"{self.terms.symbol}: bid {self.best_bid} and ask {self.best_ask} are crossed or locked")
+        if self.bid_size < 0 or self.ask_size < 0 or not 0.0 < self.mid_price < float("inf"):
+            raise ValueError(f"{self.terms.symbol}: sizes must not be negative and the middle must be finite")
+
+    @property
+    def symbol(self) -> str:
+        """The symbol."""
+        return self.terms.symbol
+
+
+class LiveOrder(NamedTuple):
+    """One of our orders on a symbol, resting or on its way. `level` counts from 0, the nearest to the middle.
+
+    `pending` tells that an answer of the venue is awaited. `reference_ticks2` is twice the middle when it was placed,
+    `queue_ahead` the lots believed to stand before it, None where nobody follows that.
+    """
+
+    side: Side
+    level: int
+    generation: int
+    ticks: Ticks
+    lots: Lots
+    filled: Lots
+    placed_ms: int
+    pending: bool
+    reference_ticks2: int
+    queue_ahead: Lots | None = None
+
+
+class PortfolioSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """What holds for all symbols at once and a tick may read; None: not known (quoting 4.3 addition 5).
+
+    `refused` says in words why nothing may be quoted now, "" when it may; `widen_bps` and `size_scale` are those of a
+    restriction short of that. The rest are the figures that market-wide guards judge.
+    """
+
+    refused: str = ""
+    size_scale: float = 1.0
+    gross_exposure_share: float | None = None
+    day_loss: float | None = None
+    error_rate: float | None = None
+    rejected_share: float | None = None
+    cancel_rate_share: float | None = None
+    feed_gap_ms: int | None = None
+    clock_skew_ms: int | None = None
+
+
+class Allocation(msgspec.Struct, frozen=True, gc=False):
+    """How much a symbol may do (quoting 7); `active` False drains it: no new quotes but those that reduce."""
+
+    weight: float = 1.0
+    size_multiplier: float = 1.0
+    refresh_multiplier: float = 1.0
+    max_quotes: int = 10
+    active: bool = True
+
+
+NO_PORTFOLIO = PortfolioSnapshot()
+EVEN_ALLOCATION = Allocation()
+
+
+class Features(msgspec.Struct, frozen=True, gc=False):
+    """What the reducers know of a symbol at one moment (quoting 3): the only input of a tick besides state and config.
+
+    `book` is None without a book to quote from, and `book_fault` then says why. Volatilities, spreads and moves are in
+    bps; depths in base units; money in quote currency. A figure is None while it is unknown: too few samples, or all of
+    them too old. Compat figures count samples, the others time.
+    """
+
+    terms: SymbolTerms
+    tick: int
+    now_ms: int
+    book: MarketData | None
+    book_fault: str
+    md_gap: bool
+    microprice: float
+    depth_bid: float
+    depth_ask: float
+    imbalance: float
+    ofi_1s: float
+    ofi_10s_z: float | None
+    vol_bps_sqrt_sec: float | None
+    vol_abs_ema_bps: float
+    vol_stdev_bps: float
+    latency_p95_ms: float | None
+    latency_n: int
+    pnl_mean: float | None
+    pnl_z: float | None
+    day_pnl: float | None
+    position: Lots
+    max_position: Lots
+    inventory_pct: float
+    taker_fills: int
+    trade_rate_per_sec: float | None
+    live: tuple[LiveOrder, ...]
+    portfolio: PortfolioSnapshot
+    allocation: Allocation
+
+
+class Freshness(NamedTuple):
+    """How old a tick's market data are and what they may be used for (quoting 4.1)."""
+
+    age_ms: int
+    fresh_for_pricing: bool
+    fresh_for_guards: bool
+    used_stale: bool
+    may_place: bool
+
+
+class SpreadDecision(msgspec.Struct, frozen=True, gc=False):
+    """The full width to quote, in bps, and how it came about: the scores lie in [0, 1]."""
+
+    spread_bps: float
+    reason: SpreadReason
+    base_spread_bps: float
+    target_spread_bps: float
+    volatility: float
+    liquidity_score: float
+    vol_score: float
+    latency_score: float
+    pnl_score: float
+    floor_binding: bool = False
+    half_bid_bps: float | None = None
+    half_ask_bps: float | None = None
+
+
+class GuardReason(NamedTuple):
+    """A trigger that holds: its key, the value and the threshold that it passed."""
+
+    key: str
+    value: float
+    threshold: float
+
+
+class GuardAssessment(msgspec.Struct, frozen=True, gc=False):
+    """What the guards say of a symbol: `scale_factor` multiplies sizes, never the spread.
+
+    `widen_bid_bps` and `widen_ask_bps` are added to a side's distance from the middle.
+    """
+
+    level: GuardLevel
+    scale_factor: float
+    reasons: tuple[GuardReason, ...]
+    should_halt: bool
+    widen_bid_bps: float
+    widen_ask_bps: float
+    blocked_sides: BlockedSides
+    halt_until_ms: int
+
+
+class InventoryAdjustment(msgspec.Struct, frozen=True, gc=False):
+    """How inventory moves both prices, in bps, positive upwards; `skew_bps` is positive when long.
+
+    `bid_scale` and `ask_scale` shrink the size of the side that would make the position larger.
+    """
+
+    bid_adjustment_bps: float
+    ask_adjustment_bps: float
+    inventory_pct: float
+    skew_bps: float
+    reason: SkewReason
+    bid_scale: float = 1.0
+    ask_scale: float = 1.0
+
+
+class QueueAwareAdjustment(msgspec.Struct, frozen=True, gc=False):
+    """How places in the queues move both prices, in bps, positive upwards; queue positions are lots ahead of us."""
+
+    bid_nudge_bps: float
+    ask_nudge_bps: float
+    bid_ahead: Lots
+    ask_ahead: Lots
+    bid_percentile: float
+    ask_percentile: float
+    reason: NudgeReason
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """The prices and sizes wanted of one level; 0 lots are no quote on that side."""
+
+    level: int
+    bid_ticks: Ticks
+    ask_ticks: Ticks
+    bid_lots: Lots
+    ask_lots: Lots
+
+
+class OrderIntent(NamedTuple):
+    """One action on one order; `generation` names the slot's order: a place makes the next one.
+
+    `defensive` ones leave first and are never throttled.
+    """
+
+    kind: IntentKind
+    side: Side
+    level: int
+    generation: int
+    ticks: Ticks
+    lots: Lots
+    reason: str
+    defensive: bool
+
+
+class StageFault(NamedTuple):
+    """A stage that could not do its work: the stage's label, a code of a closed set, and what was found."""
+
+    stage: str
+    code: str
+    detail: str
