@@ -39,6 +39,13 @@ class BlockedSides(StrEnum):
         """Tell whether orders of this side may not be quoted."""
         return self is BlockedSides.BOTH or self is (BlockedSides.BID if side is Side.BUY else BlockedSides.ASK)
 
+    @classmethod
+    def of(cls, *, bid: bool, ask: bool) -> "BlockedSides":
+        """Return the sides that are blocked."""
+        if bid:
+            return cls.BOTH if ask else cls.BID
+        return cls.ASK if ask else cls.NONE
+
 
 class SpreadReason(StrEnum):
     """How the spread came about."""
@@ -148,8 +155,10 @@ class MarketData(msgspec.Struct, frozen=True, gc=False):
 class LiveOrder(NamedTuple):
     """One of our orders on a symbol, resting or on its way. `level` counts from 0, the nearest to the middle.
 
-    `pending` tells that an answer of the venue is awaited. `reference_ticks2` is twice the middle when it was placed,
-    `queue_ahead` the lots believed to stand before it, None where nobody follows that.
+    `lots` are those that it may fill in all, while an amend is on its way the larger figure; `placed_ms` is when it was
+    placed or last moved to a place at the back of a queue, `reference_ticks2` twice the middle at that moment.
+    `pending` tells that an answer of the venue is awaited, `cancelling` that it is the answer to a cancel.
+    `queue_ahead` are the lots believed to stand before it, None where nobody follows that.
     """
 
     side: Side
@@ -162,13 +171,21 @@ class LiveOrder(NamedTuple):
     pending: bool
     reference_ticks2: int
     queue_ahead: Lots | None = None
+    cancelling: bool = False
+
+    @property
+    def rest(self) -> Lots:
+        """Lots that may still fill."""
+        return self.lots - self.filled
 
 
 class PortfolioSnapshot(msgspec.Struct, frozen=True, gc=False):
     """What holds for all symbols at once and a tick may read; None: not known (quoting 4.3 addition 5).
 
     `refused` says in words why nothing may be quoted now, "" when it may; `widen_bps` and `size_scale` are those of a
-    restriction short of that. The rest are the figures that market-wide guards judge.
+    restriction short of that, and with `reduce_only` nothing may be quoted but what closes a position. The figures are
+    what market-wide guards judge; `market_bits` is what they found (`guards/market_wide.py`). `stress_level` is how
+    many steps the auto-policy is up (quoting 4.6).
     """
 
     refused: str = ""
@@ -180,6 +197,11 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, gc=False):
     cancel_rate_share: float | None = None
     feed_gap_ms: int | None = None
     clock_skew_ms: int | None = None
+    latency_p95_ms: float | None = None
+    pnl_slope_per_min: float | None = None
+    reduce_only: bool = False
+    market_bits: int = 0
+    stress_level: int = 0
 
 
 class Allocation(msgspec.Struct, frozen=True, gc=False):
@@ -232,6 +254,7 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     live: tuple[LiveOrder, ...]
     portfolio: PortfolioSnapshot
     allocation: Allocation
+    vpin: float | None = None
 
 
 class Freshness(NamedTuple):
@@ -272,7 +295,8 @@ class GuardReason(NamedTuple):
 class GuardAssessment(msgspec.Struct, frozen=True, gc=False):
     """What the guards say of a symbol: `scale_factor` multiplies sizes, never the spread.
 
-    `widen_bid_bps` and `widen_ask_bps` are added to a side's distance from the middle.
+    `widen_bid_bps` and `widen_ask_bps` are added to a side's distance from the middle. Sides of `reduce_only_sides` may
+    be quoted with no more than closes the position. `probe_wanted` asks for a call that measures the latency.
     """
 
     level: GuardLevel
@@ -283,6 +307,8 @@ class GuardAssessment(msgspec.Struct, frozen=True, gc=False):
     widen_ask_bps: float
     blocked_sides: BlockedSides
     halt_until_ms: int
+    reduce_only_sides: BlockedSides = BlockedSides.NONE
+    probe_wanted: bool = False
 
 
 class InventoryAdjustment(msgspec.Struct, frozen=True, gc=False):
@@ -325,6 +351,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
 class OrderIntent(NamedTuple):
     """One action on one order; `generation` names the slot's order: a place makes the next one.
 
+    `lots` of a place are its own, those of an amend the order's in all, filled ones included (`core.commands.Amend`).
     `defensive` ones leave first and are never throttled.
     """
 
