@@ -1,0 +1,1 @@
+"""Order books in depth: generated markets, and a venue at which our orders stand in their queues."""
