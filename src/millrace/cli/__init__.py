@@ -19,6 +19,7 @@ from millrace.cli import (
     gates,
     kill,
     migrate,
+    perf_gate,
     rehearse,
     replay,
     report,
@@ -59,6 +60,9 @@ def parser() -> Grammar:
     gates.grammar(judged.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
     told = commands.add_parser("report", help="what a run's records say, and whether they agree with each other")
     report.grammar(told.add_subparsers(dest="strategy", metavar="STRATEGY", required=True))
+    perf_gate.grammar(commands.add_parser("perf-gate", help="whether the quoting stages became slower than a baseline"))
+    of_baseline = commands.add_parser("baseline", help="what the quoting stages' times are held against")
+    perf_gate.baseline_grammar(of_baseline.add_subparsers(dest="action", metavar="ACTION", required=True))
     of_rules = commands.add_parser("rules", help="the arbitrage desk's rules and mappings: look, and decide")
     rules.grammar(of_rules.add_subparsers(dest="action", metavar="ACTION", required=True))
     snapshot.grammar(commands.add_parser("snapshot", help="look at a grid's snapshot, or make one of a run"))
@@ -81,6 +85,8 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "simtest": simtest.run,
     "gates": gates.run,
     "report": report.run,
+    "perf-gate": perf_gate.run,
+    "baseline": perf_gate.run_baseline,
     "rules": rules.run,
     "snapshot": snapshot.run,
     "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),
