@@ -67,6 +67,7 @@ from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy
 
 _MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote, *BOOK_EVENTS)
+_PRICES = (Print, Quote, *BOOK_EVENTS)
 _ENDINGS = (MarketResolved, PairsRedeemed)
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
@@ -104,7 +105,7 @@ class Engine:
         self._readers: dict[type, tuple[Guard, ...]] = {
             kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
         }
-        self._audiences: dict[type, tuple[Strategy, ...]] = {}
+        self._audiences: dict[tuple[type, str], tuple[Strategy, ...]] = {}
         self._guards_interest: list[Interest] | None = None
         for strategy in strategies:
             for spec in strategy.series():
@@ -342,10 +343,10 @@ class Engine:
 
     def _show(self, event: Event, out: list[Command]) -> None:
         kind = type(event)
-        audience = self._audiences.get(kind)
+        venue = event.instrument.venue if isinstance(event, _PRICES) else ""
+        audience = self._audiences.get((kind, venue))
         if audience is None:
-            audience = tuple(one for one in self.strategies if kind not in getattr(one, "ignores", ()))
-            self._audiences[kind] = audience
+            audience = self._audiences[kind, venue] = tuple(one for one in self.strategies if _hears(one, kind, venue))
         for strategy in audience:
             intents = strategy.decide(event, self)
             if intents:
@@ -489,3 +490,9 @@ class Engine:
         for guard in self.guards:
             guard.restore(state["guards"][guard.name])
         self._guards_interest = None
+
+
+def _hears(strategy: Strategy, kind: type, venue: str) -> bool:
+    """Tell whether a strategy is shown events of a kind, where they are prices those of a venue."""
+    venues = getattr(strategy, "venues", None)
+    return kind not in getattr(strategy, "ignores", ()) and (not venue or venues is None or venue in venues)

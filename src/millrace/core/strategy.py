@@ -124,7 +124,8 @@ class Strategy(Protocol):
     """A strategy; several instances may run, each under its own name.
 
     One that has an attribute `ignores`, a tuple of kinds of events, is never shown those: what one strategy's markets
-    do thousands of times a second costs another one nothing.
+    do thousands of times a second costs another one nothing. One that has an attribute `venues`, a set of names, is
+    shown the prices and books of those venues alone.
     """
 
     name: str

@@ -16,7 +16,7 @@ from millrace.core.guard import GuardView
 from millrace.core.instrument import Instrument, Lots, Money, Outcome, Ticks
 
 DOLLAR_DECIMALS: Final = 9
-_DOLLARS: Final = frozenset({"USD", "USDC", "pUSD"})
+_DOLLARS: Final = frozenset({"USD", "USDC", "USDT", "pUSD"})
 Dollars = Money
 """An amount of dollars in units of 1e-9."""
 

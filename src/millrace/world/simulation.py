@@ -22,6 +22,7 @@ from millrace.sim.venue import Delivery
 from millrace.world.arb.quote_feed import QuoteFeed
 from millrace.world.feed import Feed
 from millrace.world.line import NEVER_NS
+from millrace.world.quoting.book_feed import BookFeed
 
 
 class Line(Protocol):
@@ -61,7 +62,7 @@ class Line(Protocol):
 
 
 class Simulation:
-    """One program, its venues, the spot market's rows, and those of binary markets if it trades any."""
+    """One program, its venues, the spot market's rows, and those of binary markets and of books if it trades any."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Simulation:
         feed: Feed,
         *,
         quotes: QuoteFeed | None = None,
+        books: BookFeed | None = None,
         measures: Measures | None = None,
         lazy: bool,
         poll_ns: int = 0,
@@ -82,10 +84,13 @@ class Simulation:
         self.line = line
         self.feed = feed
         self.quotes = quotes
+        self.books = books
         self.measures = measures
         feed.show_alone(self.engine.odd_rows)
         if quotes is not None:
             quotes.poll_for(self.engine.unsettled)
+        if books is not None:
+            sequencer.listen(books.hear)
         self._lazy = lazy
         self._rows_told = 0
         self._poll_every_ns = poll_ns
@@ -94,8 +99,8 @@ class Simulation:
     @property
     def events(self) -> int:
         """Rows of market data, shown or passed over, and everything else that the program was told."""
-        quotes = 0 if self.quotes is None else self.quotes.rows
-        return self.feed.rows + quotes + self._rows_told + self.sequencer.messages
+        feeds = sum(feed.rows for feed in (self.quotes, self.books) if feed is not None)
+        return self.feed.rows + feeds + self._rows_told + self.sequencer.messages
 
     def feed_event(self, event: Event) -> None:
         """Give the program an event now; the caller is the operator, the start or a test.
@@ -118,10 +123,11 @@ class Simulation:
         """Return when the program itself wants to do something next."""
         pump_ns, row_ns = self.executor.next_ns, self.feed.next_ns
         asked = [ts_ns for ts_ns in (pump_ns, row_ns) if ts_ns is not None]
-        return min(self._timer_ns(self.engine.interest()), self._poll_ns, self._measure_ns(), self._quote_ns(), *asked)
+        return min(self._timer_ns(self.engine.interest()), self._poll_ns, self._measure_ns(), self._row_ns(), *asked)
 
-    def _quote_ns(self) -> int:
-        return NEVER_NS if self.quotes is None else self.quotes.next_ns
+    def _row_ns(self) -> int:
+        """Return when the next row of binary markets or of books comes."""
+        return min([feed.next_ns for feed in (self.quotes, self.books) if feed is not None], default=NEVER_NS)
 
     def _measure_ns(self) -> int:
         return NEVER_NS if self.measures is None else self.measures.next_ns
@@ -137,12 +143,12 @@ class Simulation:
             pump_ns = self.executor.next_ns
             message_ns = min(self.line.next_ns, NEVER_NS if pump_ns is None else pump_ns, self._poll_ns)
             message_ns = min(message_ns, self._measure_ns())
-            quote_ns = self._quote_ns()
-            until_ns = min(message_ns, timer_ns, end_ns, quote_ns)
+            row_ns = self._row_ns()
+            until_ns = min(message_ns, timer_ns, end_ns, row_ns)
             if self._market(until_ns, interest):
                 continue
-            if quote_ns == until_ns:
-                self._quote()
+            if row_ns == until_ns:
+                self._row(row_ns)
                 continue
             if until_ns == end_ns and message_ns > end_ns and timer_ns > end_ns:
                 self.now_ns = max(self.now_ns, end_ns)
@@ -177,12 +183,11 @@ class Simulation:
         self._step(event)
         return True
 
-    def _quote(self) -> None:
-        """Show the next row of the binary markets to its venue and to the program."""
-        quotes = self.quotes
-        assert quotes is not None  # noqa: S101  there was a next row
-        self.now_ns = max(self.now_ns, quotes.next_ns)
-        event = quotes.take()
+    def _row(self, row_ns: int) -> None:
+        """Show the next row of binary markets, or of books, to its venue and to the program."""
+        self.now_ns = max(self.now_ns, row_ns)
+        feeds = (self.quotes, self.books)
+        event = next(feed.take() for feed in feeds if feed is not None and feed.next_ns == row_ns)
         if event is not None:
             self._step(event)
 

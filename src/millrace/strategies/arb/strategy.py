@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from millrace.core.binary_events import BinaryQuote, LaneScanned, MarketResolved, StreamBeat, StreamReset
+from millrace.core.book_events import BOOK_EVENTS
 from millrace.core.commands import Alert, Intent, OrderUpdate, Refused, Severity
 from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
 from millrace.core.instrument import InstrumentId
@@ -56,7 +57,7 @@ class _Saved(msgspec.Struct):
 class ArbDesk:
     """One desk over the markets of `facts`, bound by `rules`; implements the kernel's `Strategy`."""
 
-    ignores: ClassVar[tuple[type, ...]] = (Print, Quote, MarketBlock)
+    ignores: ClassVar[tuple[type, ...]] = (Print, Quote, MarketBlock, *BOOK_EVENTS)
 
     def __init__(
         self,

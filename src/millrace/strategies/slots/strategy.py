@@ -57,6 +57,7 @@ class SlotGrid:
 
     def __init__(self, name: str, instrument: Instrument, settings: SlotsSettings) -> None:
         self.name = name
+        self.venues = frozenset({instrument.id.venue})
         self.grid = Grid(name, instrument, settings)
         self._now_ns = 0
         for _ in range(settings.count):
