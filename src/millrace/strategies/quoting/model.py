@@ -255,6 +255,8 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     portfolio: PortfolioSnapshot
     allocation: Allocation
     vpin: float | None = None
+    taker_buy_lots_per_sec: float | None = None
+    taker_sell_lots_per_sec: float | None = None
 
 
 class Freshness(NamedTuple):

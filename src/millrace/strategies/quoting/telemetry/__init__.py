@@ -1,0 +1,1 @@
+"""What the quote desk tells about itself."""
