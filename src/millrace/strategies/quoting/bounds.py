@@ -167,6 +167,7 @@ _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
         ("bad_checks", "checks", "bad ones in a row that pause", "4.3", 1, 100),
         ("good_checks", "checks", "good ones in a row that resume", "4.3", 1, 100),
         ("resume_sec", "s", "shortest pause", "4.3", 0, 86_400),
+        ("check_sec", "s", "time between two checks", "4.3", 1, 3_600),
         ("window_sec", "s", "window of the figures", "4.3", 1, 86_400),
     ),
     "inventory_skew": (

@@ -270,7 +270,10 @@ class Freshness(NamedTuple):
 
 
 class SpreadDecision(msgspec.Struct, frozen=True, gc=False):
-    """The full width to quote, in bps, and how it came about: the scores lie in [0, 1]."""
+    """The full width to quote, in bps, and how it came about: the scores lie in [0, 1].
+
+    `floor_bps` is what fees and the least edge take of a round trip: no pair is narrower, whatever moves it later.
+    """
 
     spread_bps: float
     reason: SpreadReason
@@ -284,6 +287,7 @@ class SpreadDecision(msgspec.Struct, frozen=True, gc=False):
     floor_binding: bool = False
     half_bid_bps: float | None = None
     half_ask_bps: float | None = None
+    floor_bps: float = 0.0
 
 
 class GuardReason(NamedTuple):
@@ -329,7 +333,11 @@ class InventoryAdjustment(msgspec.Struct, frozen=True, gc=False):
 
 
 class QueueAwareAdjustment(msgspec.Struct, frozen=True, gc=False):
-    """How places in the queues move both prices, in bps, positive upwards; queue positions are lots ahead of us."""
+    """How places in the queues move both prices, in bps, positive upwards; queue positions are lots ahead of us.
+
+    The nudges in ticks are what Emit adds to the prices. A side that may not advance would lose more in its queue than
+    a better price gives (quoting 4.5).
+    """
 
     bid_nudge_bps: float
     ask_nudge_bps: float
@@ -338,6 +346,10 @@ class QueueAwareAdjustment(msgspec.Struct, frozen=True, gc=False):
     bid_percentile: float
     ask_percentile: float
     reason: NudgeReason
+    bid_nudge_ticks: Ticks = 0
+    ask_nudge_ticks: Ticks = 0
+    bid_may_advance: bool = True
+    ask_may_advance: bool = True
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):

@@ -171,6 +171,7 @@ class MarketGuardSettings(msgspec.Struct, frozen=True, kw_only=True):
     bad_checks: int = 2
     good_checks: int = 1
     resume_sec: int = 300
+    check_sec: int = 10
     window_sec: int = 300
 
 
