@@ -11,6 +11,7 @@ from millrace.config.profiles import PROFILES
 from millrace.config.settings import Settings
 from millrace.core.failure import OperatorError
 from millrace.strategies.arb.settings import ArbSettings
+from millrace.strategies.quoting.bounds import ROWS as QUOTING_ROWS
 from millrace.strategies.slots.settings import SlotsSettings
 from millrace.venues.kraken.facts import instrument_facts
 
@@ -103,6 +104,8 @@ def test_every_available_knob_reaches_a_field_of_its_record():
             )
         },
         "prediction": settings.prediction,
+        "quoting": settings.quote_desk,
+        **{f"quoting_{row.section}": getattr(settings.quoting, row.section) for row in QUOTING_ROWS},
     }
     for knob in KNOBS.values():
         if knob.available:

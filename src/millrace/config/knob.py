@@ -18,7 +18,8 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` is section and name. `low` and `high` are inclusive limits that clamp; `above` is an exclusive one, which a
     clamp cannot meet, so a value at or under it falls back. `available` is false while nothing reads the knob; `env` is
-    false for what must not come from the environment (design section 5.8); a `secret` is never printed.
+    false for what must not come from the environment (design section 5.8); a `secret` is never printed. Without
+    `clamps` a value outside the limits is not moved, but refused by the part that reads it.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
     available: bool = True
     env: bool = True
     secret: bool = False
+    clamps: bool = True
 
     @property
     def section(self) -> str:

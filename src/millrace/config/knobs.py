@@ -14,6 +14,7 @@ from millrace.config.knobs_arb_lanes import LANE_KNOBS
 from millrace.config.knobs_arb_mapping import MAPPING_KNOBS
 from millrace.config.knobs_firewall import FIREWALL_KNOBS
 from millrace.config.knobs_later import LATER_KNOBS
+from millrace.config.knobs_quoting import QUOTING_KNOBS
 from millrace.config.knobs_rebalance import REBALANCE_KNOBS
 from millrace.config.knobs_regime import REGIME_KNOBS
 from millrace.config.knobs_release import RELEASE_KNOBS
@@ -37,6 +38,7 @@ KNOBS: Mapping[str, Knob] = {
         *DESK_KNOBS,
         *MAPPING_KNOBS,
         *LANE_KNOBS,
+        *QUOTING_KNOBS,
         *LATER_KNOBS,
     )
 }

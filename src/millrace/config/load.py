@@ -16,6 +16,7 @@ import msgspec
 from millrace.config.env_file import EnvFile, given_twice, read_env
 from millrace.config.knob import Knob
 from millrace.config.knobs import IGNORED_PREFIXES, KNOBS, LEGACY, SWITCHES, find_knob
+from millrace.config.knobs_quoting import COMPAT, PREFIX, PROFILE, compat_values, read_overrides
 from millrace.config.parse import UnknownChoiceError, UnusableError, from_switch, from_text, from_typed, wanted
 from millrace.config.profiles import PROFILES
 from millrace.config.rules import Values, against_instrument, apply_rules, clamp
@@ -23,6 +24,7 @@ from millrace.config.settings import (
     Layer,
     Notice,
     PredictionSettings,
+    QuoteDeskSettings,
     RunSettings,
     Setting,
     Settings,
@@ -36,6 +38,8 @@ from millrace.market.firewall_settings import FirewallSettings
 from millrace.risk.settings import StopsSettings
 from millrace.sizing.throughput import ThroughputConfig
 from millrace.strategies.arb.settings import ArbSettings
+from millrace.strategies.quoting.bounds import checked
+from millrace.strategies.quoting.settings import QuotingSettings
 from millrace.strategies.slots.entry_size.rebalancer import RebalanceSettings
 from millrace.strategies.slots.entry_size.trend import TrendSettings
 from millrace.strategies.slots.release.gates import ReleaseSettings
@@ -90,6 +94,10 @@ def load_settings(
     for one in given:
         if one.name != _PROFILE:
             _take(one, values, notices, seen)
+    if values[PROFILE].value == COMPAT:
+        for key, value in compat_values().items():
+            if values[key].layer == "default":
+                values[key] = Setting(value, "profile", f"{PROFILE} = {COMPAT}")
     notices += apply_rules(values)
     return _typed(chosen, values, notices)
 
@@ -198,11 +206,19 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         firewall=msgspec.convert(fields["firewall"], FirewallSettings),
         arb=msgspec.convert({**fields["arb"], **_parts_of(fields, "arb_")}, ArbSettings),
         prediction=msgspec.convert(fields["prediction"], PredictionSettings),
+        quote_desk=msgspec.convert(fields["quoting"], QuoteDeskSettings),
+        quoting=_quoting(fields),
         slots=msgspec.convert({**fields["slots"], **nested}, SlotsSettings),
         values=values,
         notices=tuple(notices),
         secret_keys=_SECRETS,
     )
+
+
+def _quoting(fields: Mapping[str, dict[str, Scalar]]) -> QuotingSettings:
+    """Return what the quote desk is told; raises OperatorError naming every problem at once (quoting 10)."""
+    told = msgspec.convert(_parts_of(fields, PREFIX), QuotingSettings)
+    return checked(msgspec.structs.replace(told, overrides=read_overrides(str(fields["quoting"]["overrides"]))))
 
 
 def _parts_of(fields: Mapping[str, dict[str, Scalar]], prefix: str) -> dict[str, dict[str, Scalar]]:

@@ -26,7 +26,7 @@ _LEAST_PANIC_PCT = 80.0
 def clamp(knob: Knob, setting: Setting, fallback: Setting) -> tuple[Setting, list[Notice]]:
     """Return the setting within its limits; at or under an exclusive limit it falls back to the layer below."""
     value = setting.value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not knob.clamps:
         return setting, []
     if knob.above is not None and value <= knob.above:
         text = f"{knob.key} = {value} must be {knob.bounds}; kept {fallback.value} ({setting.where})"

@@ -13,6 +13,7 @@ from millrace.core.events import Scalar
 from millrace.market.firewall_settings import FirewallSettings
 from millrace.risk.settings import StopsSettings
 from millrace.strategies.arb.settings import ArbSettings
+from millrace.strategies.quoting.settings import QuotingSettings
 from millrace.strategies.slots.settings import SlotsSettings
 
 Layer = Literal["default", "profile", "file", "environment file", "environment", "command line"]
@@ -80,6 +81,31 @@ class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
     leg_valid_for_sec: float
 
 
+class QuoteDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The quote desk in a program: whether there is one, its simulated venue and account, and how often it looks.
+
+    `queue` names the model by which those ahead of us leave a simulated queue; a `tempo` of 1 is a busy venue.
+    """
+
+    enabled: bool
+    profile: str
+    overrides: str
+    symbols: int
+    tempo: float
+    cash_usd: float
+    coins_usd: float
+    maker_fee_bps: float
+    taker_fee_bps: float
+    feed_delay_ms: int
+    request_latency_ms: int
+    response_latency_ms: int
+    latency_jitter_ms: int
+    queue: str
+    calls_per_sec: int
+    min_tick_ms: int
+    look_ms: int
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration of a program; `values` holds every knob under its key, in key order."""
 
@@ -91,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     firewall: FirewallSettings
     arb: ArbSettings
     prediction: PredictionSettings
+    quote_desk: QuoteDeskSettings
+    quoting: QuotingSettings
     values: Mapping[str, Setting]
     notices: tuple[Notice, ...]
     secret_keys: frozenset[str]
