@@ -170,7 +170,7 @@ def test_pairs_taken_back_close_both_sides_within_one_basket_first():
     desk.buy(Outcome.YES, 2, 4_000, "intra/f/b1")
     desk.buy(Outcome.YES, 5, 4_000, "intra/f/b2")
     desk.buy(Outcome.NO, 5, 5_000, "intra/f/b2")
-    made = closings(desk.step(PairsRedeemed(MARKET, 5 * CONTRACT, 5 * DOLLAR, RedeemRoute.NET, 9)))
+    made = closings(desk.step(PairsRedeemed(MARKET, 5 * CONTRACT, 5 * DOLLAR, RedeemRoute.NET, 9, 1)))
     assert [(one.position.group, one.lots) for one in made] == [("intra/f/b2", 5 * CONTRACT)] * 2
     assert sum(one.proceeds for one in made) == 5 * DOLLAR
     assert list(desk.orders.positions().values()) == [2 * CONTRACT]
@@ -191,7 +191,7 @@ def test_pairs_taken_back_before_their_fills_were_heard_of_are_owed_until_then()
     desk = Desk()
     yes = desk.buy(Outcome.YES, 4, 4_000, told=False)
     no = desk.buy(Outcome.NO, 4, 5_000, told=False)
-    assert closings(desk.step(PairsRedeemed(MARKET, 4 * CONTRACT, 4 * DOLLAR, RedeemRoute.NET, 9))) == []
+    assert closings(desk.step(PairsRedeemed(MARKET, 4 * CONTRACT, 4 * DOLLAR, RedeemRoute.NET, 9, 1))) == []
     assert closings(desk.fill(yes, 4, 4_000, 10)) == []
     copy = Desk()
     copy.engine.restore(desk.engine.snapshot())
@@ -199,6 +199,92 @@ def test_pairs_taken_back_before_their_fills_were_heard_of_are_owed_until_then()
     assert sum(one.proceeds for one in made) == 4 * DOLLAR
     assert desk.orders.positions() == {}
     assert closings(copy.fill(no, 4, 5_000, 11)) == made
+
+
+def pairs(contracts: int, number: int = 1, ts_ns: int = 12) -> PairsRedeemed:
+    return PairsRedeemed(MARKET, contracts * CONTRACT, contracts * DOLLAR, RedeemRoute.NET, ts_ns, number)
+
+
+def test_pairs_of_which_we_hear_after_a_void_bring_their_dollars_and_only_once():
+    """The venue had netted them, so it paid nothing for the void: not their cost, and not nothing, but a dollar each."""
+    desk = Desk()
+    desk.buy(Outcome.YES, 3, 4_000)
+    desk.buy(Outcome.NO, 3, 5_000)
+    made = closings(desk.step(MarketResolved(MARKET, None, 9, paid=0)))
+    assert [one.proceeds for one in made] == [0, 0]
+    assert desk.orders.positions() == {}
+    assert not desk.orders.knows(pairs(3))
+    copy = Desk()
+    copy.engine.restore(desk.engine.snapshot())
+    made = closings(desk.step(pairs(3)))
+    assert [(one.position.instrument, one.lots, one.proceeds, one.route) for one in made] == [
+        (YES.id, 0, 3 * DOLLAR // 2, RedeemRoute.NET),
+        (NO.id, 0, 3 * DOLLAR // 2, RedeemRoute.NET),
+    ]
+    assert closings(copy.step(pairs(3))) == made
+    assert desk.orders.knows(pairs(3))
+    assert closings(desk.step(pairs(3, ts_ns=50))) == []
+    assert closings(desk.step(MarketResolved(MARKET, None, 51, paid=0))) == []
+    assert desk.ledger.cash("arb") == {"intra/f/b1": 300_000_000}
+    assert desk.ledger.positions() == []
+    (books,) = desk.guard.snapshot()["books"].values()
+    assert books["flows"] == {YES.base: 0, NO.base: 0, "USD": 300_000_000}
+    told = [update for update in desk.buyer.updates if update.client_id.startswith("closing/")]
+    assert [(update.d_lots, update.d_cost) for update in told[2:]] == [(0, 3 * DOLLAR // 2)] * 2
+
+
+def test_what_a_void_paid_is_shared_anew_among_what_is_left_of_it_without_the_pairs():
+    desk = Desk()
+    desk.buy(Outcome.YES, 5, 4_000, "intra/f/b1")
+    desk.buy(Outcome.NO, 2, 5_000, "intra/f/b2")
+    made = closings(desk.step(MarketResolved(MARKET, None, 9, paid=1_200_000_000)))
+    assert [one.proceeds for one in made] == [800_000_000, 400_000_000]
+    made = closings(desk.step(pairs(2)))
+    assert [(one.lots, one.proceeds) for one in made] == [(0, 1_400_000_000), (0, 600_000_000)]
+    assert desk.ledger.cash("arb") == {"intra/f/b1": 200_000_000, "intra/f/b2": 0}
+
+
+def test_a_fill_of_a_void_market_that_is_heard_of_late_takes_its_share_and_no_more_comes_of_it():
+    desk = Desk()
+    late = desk.buy(Outcome.YES, 3, 4_000, "intra/f/b2", told=False)
+    desk.buy(Outcome.YES, 1, 4_000, "intra/f/b1")
+    (made,) = closings(desk.step(MarketResolved(MARKET, None, 9, paid=1_600_000_000)))
+    assert made.proceeds == 1_600_000_000
+    made = closings(desk.fill(late, 3, 4_000, 11))
+    assert [(one.position.group, one.lots, one.proceeds) for one in made] == [
+        ("intra/f/b1", 0, -1_200_000_000),
+        ("intra/f/b2", 3 * CONTRACT, 1_200_000_000),
+    ]
+    assert desk.ledger.cash("arb") == {"intra/f/b1": 0, "intra/f/b2": 0}
+
+
+def test_pairs_that_nothing_explained_when_their_market_was_void_are_owed_still():
+    desk = Desk()
+    yes = desk.buy(Outcome.YES, 4, 4_000, told=False)
+    no = desk.buy(Outcome.NO, 4, 5_000, told=False)
+    desk.step(pairs(4, ts_ns=8))
+    assert closings(desk.step(MarketResolved(MARKET, None, 9, paid=0))) == []
+    copy = Desk()
+    copy.engine.restore(desk.engine.snapshot())
+    for one in (desk, copy):
+        one.fill(yes, 4, 4_000, 10)
+        one.fill(no, 4, 5_000, 11)
+        assert one.orders.positions() == {}
+    assert desk.ledger.cash("arb") == {"intra/f/b1": 400_000_000}
+    assert desk.orders.snapshot() == copy.orders.snapshot()
+
+
+@pytest.mark.parametrize("first", ["pairs", "pay-out"])
+def test_pairs_pay_no_fee_of_a_pay_out_whichever_is_heard_of_first(first: str):
+    desk = Desk()
+    desk.buy(Outcome.YES, 5, 4_000)
+    desk.buy(Outcome.NO, 3, 5_000)
+    fee = DOLLAR // 100
+    news = [pairs(3, ts_ns=8), MarketResolved(MARKET, 10_000, 9, fee, paid=2 * DOLLAR, fee=2 * fee)]
+    for event in news if first == "pairs" else reversed(news):
+        desk.step(event)
+    assert desk.ledger.cash("arb") == {"intra/f/b1": 5 * DOLLAR - 2 * fee - 3_500_000_000}
+    assert desk.ledger.fees("arb") == {"intra/f/b1": 2 * fee}
 
 
 def test_the_comparison_with_the_venue_knows_what_closings_brought():

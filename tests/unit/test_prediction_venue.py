@@ -267,11 +267,11 @@ def test_pairs_that_are_told_twice_are_taken_once():
     held.move(yes, 5 * ONE, 1)
     held.move(no, 5 * ONE, 1)
     first, second = (PairsRedeemed(KALSHI, ONE, 10**9, RedeemRoute.NET, 7, number) for number in (1, 2))
-    assert len(held.redeem(second)) == 2, "news may come in any order"
+    assert len(held.close(second, {})) == 2, "news may come in any order"
     assert held.knows(second)
     assert not held.knows(first)
     again = Positions()
     again.restore(held.snapshot())
-    assert len(again.redeem(first)) == 2
-    assert again.redeem(first) == again.redeem(second) == []
+    assert len(again.close(first, {})) == 2
+    assert again.close(first, {}) == again.close(second, {}) == []
     assert again.lots(yes) == again.lots(no) == 3 * ONE

@@ -79,8 +79,8 @@ class MarketResolved(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="
     """A market ended and pays: YES pays `yes_ticks` per contract, NO the rest; None: void, each leg gets its cost back.
 
     `fee_per_contract` is what the venue keeps of a winning contract, in the quote currency's ledger units. `paid` is
-    what it paid for all that we held, before its `fee`, None where it does not say: shares of several sub-positions are
-    rounded so that they add up to it.
+    what it paid for all that we held then, before its `fee`, None where it does not say: shares of several
+    sub-positions are rounded so that they add up to it. Pairs that the venue had turned into cash before are not in it.
     """
 
     market: InstrumentId
@@ -95,7 +95,8 @@ class MarketResolved(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="
 class PairsRedeemed(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="pairs_redeemed"):
     """The venue turned pairs of YES and NO of one market, or NOs of an exclusive event, into cash.
 
-    `number` counts the venue's, from 1, so that one which is told twice counts once; 0 where it does not number them.
+    `number` is one of the venue's, each its own, so that what is told twice counts once, whenever that is. Of a venue
+    that does not number them whoever speaks with it makes one of what it says; nothing else could tell them apart.
     """
 
     market: InstrumentId
@@ -103,7 +104,7 @@ class PairsRedeemed(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="p
     proceeds: Money
     route: RedeemRoute
     ts_ns: int
-    number: int = 0
+    number: int
     is_market: ClassVar[bool] = False
 
 

@@ -396,7 +396,8 @@ class RecordClosing(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="r
     """Part of a position became cash without an order: its market paid out, or the venue took pairs back.
 
     Unique by position, route, number and time; `number` counts the program's closings. `lots` are the signed lots that
-    are gone, `proceeds` the quote money received, `fee` what the venue kept of it.
+    are gone, `proceeds` the quote money received, `fee` what the venue kept of it. Lots of 0 add to closings before:
+    news that came late says that more, or with amounts below 0 less, was paid for them.
     """
 
     position: SubPosition
@@ -406,6 +407,16 @@ class RecordClosing(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="r
     route: RedeemRoute
     number: int
     ts_ns: int
+
+    @property
+    def side(self) -> Side:
+        """The side of the fill that this closing is in the ledger."""
+        return Side.BUY if self.lots < 0 else Side.SELL
+
+    @property
+    def cost(self) -> Money:
+        """What that fill cost on its side; below 0 where a sale took money away."""
+        return -self.side.sign * self.proceeds
 
 
 Command = (

@@ -2,8 +2,9 @@
 
 A market that resolves pays what we hold of it, and a venue may take pairs of YES and NO back at a dollar. Both are told
 by market; here they become closings of single sub-positions. News may come in any order: a fill that is heard of after
-its market paid is closed on the spot, and pairs that the venue took back before we heard of their fills are owed until
-then, so that in the end the table says what the venue says (arb 12, 0.7).
+its market paid is closed on the spot, pairs that the venue took back before we heard of their fills are owed until
+then, and pairs of which we hear when their market has paid already change what it paid for; so that in the end the
+table says what the venue says (arb 12, 0.7).
 """
 
 from collections.abc import Mapping
@@ -13,22 +14,16 @@ import msgspec
 from msgspec import structs
 
 from millrace.core.binary_events import MarketResolved, PairsRedeemed, RedeemRoute
-from millrace.core.commands import OrderState, OrderUpdate, Place, RecordClosing, Side, Style
-from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
+from millrace.core.commands import OrderState, OrderUpdate, Place, RecordClosing, Style
 from millrace.core.ids import SubPosition
-from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome, half_even, outcome_id
+from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome, outcome_of
+from millrace.orders.held import FLAT, Book, Held, move, of_outcome, pairs_in
+from millrace.orders.payouts import Payout, Share
 
 CLOSING = "closing/"
 """Begins the name of an update that no order stands behind: a pay-out, or pairs taken back."""
-_RESOLVED_KEPT = 10_000
-"""Markets whose pay-out is remembered for fills that are heard of late."""
-
-
-class Held(NamedTuple):
-    """Signed lots of a sub-position, and what those lots cost without fees."""
-
-    lots: Lots
-    cost: Money
+_KEPT = 10_000
+"""Markets whose pay-out, and of each venue redemptions whose number, is remembered for news that comes late."""
 
 
 class Closed(NamedTuple):
@@ -46,7 +41,7 @@ Ending = MarketResolved | PairsRedeemed
 
 class _Saved(msgspec.Struct):
     held: list[tuple[SubPosition, Held]]
-    resolved: list[MarketResolved]
+    paid: list[tuple[MarketResolved, list[tuple[SubPosition, Held]], list[tuple[SubPosition, Share]]]]
     owed: list[PairsRedeemed]
     numbers: dict[str, list[int]]
 
@@ -55,15 +50,14 @@ class Positions:
     """Sub-positions by name; one that is flat is forgotten."""
 
     def __init__(self) -> None:
-        self._held: dict[SubPosition, Held] = {}
-        self._resolved: dict[InstrumentId, MarketResolved] = {}
-        self._owed: dict[InstrumentId, PairsRedeemed] = {}
+        self._held: Book = {}
+        self._paid: dict[InstrumentId, Payout] = {}
+        self._owed: dict[InstrumentId, list[PairsRedeemed]] = {}
         self._numbers: dict[str, dict[int, None]] = {}
 
     def lots(self, position: SubPosition) -> Lots:
         """Return signed open lots."""
-        held = self._held.get(position)
-        return 0 if held is None else held.lots
+        return self._held.get(position, FLAT).lots
 
     def all(self) -> dict[SubPosition, Lots]:
         """Return the signed lots of every sub-position that is not flat."""
@@ -82,172 +76,134 @@ class Positions:
 
     def move(self, position: SubPosition, lots: Lots, cost: Money) -> None:
         """Add signed lots at a cost; what is reduced takes its share of the average cost with it."""
-        before = self._held.get(position, Held(0, 0))
-        after = before.lots + lots
-        if after == 0:
-            self._held.pop(position, None)
-        elif before.lots * lots >= 0:
-            self._held[position] = Held(after, before.cost + cost)
-        elif before.lots * after > 0:
-            self._held[position] = Held(after, half_even(before.cost * abs(after), abs(before.lots)))
-        else:
-            self._held[position] = Held(after, half_even(cost * abs(after), abs(lots)))
+        move(self._held, position, lots, cost)
 
     # Markets that end, and pairs that are taken back
 
-    def close(
-        self, event: MarketResolved | PairsRedeemed, instruments: Mapping[InstrumentId, Instrument]
-    ) -> list[Closed]:
-        """Take a pay-out or pairs taken back; told again it changes nothing."""
-        return self.resolve(event, instruments) if isinstance(event, MarketResolved) else self.redeem(event)
+    def close(self, event: Ending, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
+        """Take a pay-out or pairs taken back; told again it changes nothing.
 
-    def resolve(self, event: MarketResolved, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
-        """Close what is held of a market that pays; where the venue says what it paid, the shares sum to that."""
-        if event.market in self._resolved:
-            return []
-        self._resolved[event.market] = event
-        self._owed.pop(event.market, None)
-        if len(self._resolved) > _RESOLVED_KEPT:
-            del self._resolved[next(iter(self._resolved))]
-        return self._pay(event, instruments)
-
-    def redeem(self, event: PairsRedeemed) -> list[Closed]:
-        """Close pairs that the venue took back; what no fill explains yet is owed until one does.
-
-        After its market paid a pair was closed as two lots that sum to the same dollar.
+        Of a market that has paid, contracts are closed with what they are due; where the venue says what it paid, the
+        shares sum to that. Pairs are closed at what they brought, and what no fill explains yet is owed until one does.
         """
         if self.knows(event):
             return []
-        if event.number:
-            numbers = self._numbers.setdefault(event.market.venue, {})
+        market = event.market
+        if isinstance(event, MarketResolved):
+            self._paid[market] = Payout(event)
+            if len(self._paid) > _KEPT:
+                oldest = next(iter(self._paid))
+                del self._paid[oldest]
+                self._owed.pop(oldest, None)
+        else:
+            numbers = self._numbers.setdefault(market.venue, {})
             numbers[event.number] = None
-            if len(numbers) > _RESOLVED_KEPT:
+            if len(numbers) > _KEPT:
                 del numbers[next(iter(numbers))]
-        owed = self._owed.pop(event.market, None)
-        if owed is not None:
-            event = structs.replace(event, lots=event.lots + owed.lots, proceeds=event.proceeds + owed.proceeds)
-        return self._take_pairs(event)
+            self._owed.setdefault(market, []).append(event)
+        return self._settle(market, instruments)
 
     def knows(self, event: Ending) -> bool:
-        """Tell whether an ending changes nothing any more: it was told before, or its market has paid since."""
-        if event.market in self._resolved:
-            return True
-        return isinstance(event, PairsRedeemed) and event.number in self._numbers.get(event.market.venue, ())
+        """Tell whether an ending was told before."""
+        if isinstance(event, MarketResolved):
+            return event.market in self._paid
+        return event.number in self._numbers.get(event.market.venue, ())
 
     def late(self, position: SubPosition, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
         """Return what a fill closes at once: its market has paid already, or pairs of it are owed."""
-        if not (self._resolved or self._owed):
+        if not (self._paid or self._owed):
             return []
         terms = instruments[position.instrument].binary
-        if terms is None:
-            return []
-        resolved = self._resolved.get(terms.market)
-        if resolved is not None:
-            return self._pay(structs.replace(resolved, paid=None), instruments)
-        owed = self._owed.pop(terms.market, None)
-        return [] if owed is None else self._take_pairs(owed)
+        return [] if terms is None else self._settle(terms.market, instruments)
 
     def owed(self) -> dict[InstrumentId, Lots]:
         """Return pairs that a venue took back and no fill of ours explains yet, by market."""
-        return {market: event.lots for market, event in self._owed.items()}
+        return {market: sum(event.lots for event in events) for market, events in self._owed.items()}
 
-    def _of(self, market: InstrumentId, outcome: Outcome) -> list[tuple[SubPosition, Held]]:
-        wanted = outcome_id(market, outcome)
-        return sorted((position, held) for position, held in self._held.items() if position.instrument == wanted)
+    def _settle(self, market: InstrumentId, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
+        """Close what pairs that are owed explain, and what is held of a market that has paid.
 
-    def _pay(self, event: MarketResolved, instruments: Mapping[InstrumentId, Instrument]) -> list[Closed]:
-        found = []
-        for outcome in Outcome:
-            for position, held in self._of(event.market, outcome):
-                instrument = instruments[position.instrument]
-                proceeds = held.cost if event.yes_ticks is None else instrument.cost(_pays(event, outcome), held.lots)
-                wins = event.yes_ticks is not None and _pays(event, outcome) > 0
-                fee = -(-event.fee_per_contract * max(held.lots, 0) // CONTRACT_LOTS) if wins else 0
-                found.append(Closed(position, held.lots, proceeds, fee, RedeemRoute.RESOLUTION))
-        found = _as_told(found, event)
-        for closed in found:
-            del self._held[closed.position]
-        return found
-
-    def _take_pairs(self, event: PairsRedeemed) -> list[Closed]:
-        """Take pairs first where one group holds both outcomes, then across groups; half of the money to each side.
-
-        A conversion takes NOs alone: whoever makes the events gives each market of the set its own.
+        What was closed before and is due more, or less, by what we know now has a closing of no lots.
         """
-        rest, money, found = event.lots, event.proceeds, []
-        for sides in self._pairs(event):
-            lots = max(min(rest, *(self.lots(position) for position in sides)), 0)
-            if not lots:
-                continue
-            share = money if lots == rest else money * lots // rest
-            rest, money = rest - lots, money - share
-            for position in sides:
-                part = share // len(sides) + (share % len(sides) if position is sides[-1] else 0)
-                self.move(position, -lots, 0)
-                found.append(Closed(position, lots, part, 0, event.route))
-        if rest:
-            self._owed[event.market] = structs.replace(event, lots=rest, proceeds=money)
+        paid = self._paid.get(market)
+        if paid is None:
+            return self._take_pairs(market, self._held)
+        fresh: dict[SubPosition, Lots] = {}
+        for position in [name for outcome in Outcome for name in of_outcome(self._held, market, outcome)]:
+            fresh[position] = self.lots(position)
+            paid.take(position, self._held.pop(position))
+        found, paired = [], dict[SubPosition, Closed]()
+        for taken in self._take_pairs(market, paid.paid_for, paid):
+            lots = min(taken.lots, max(fresh.get(taken.position, 0), 0))
+            if lots:
+                fresh[taken.position] -= lots
+                found.append(taken._replace(lots=lots))
+            else:
+                before = paired.get(taken.position)
+                more = 0 if before is None else before.proceeds
+                paired[taken.position] = taken._replace(lots=0, proceeds=taken.proceeds + more)
+        for position, change in paid.changes(instruments).items():
+            pair = paired.get(position, Closed(position, 0, 0, 0, RedeemRoute.RESOLUTION))
+            lots, proceeds = fresh.get(position, 0), pair.proceeds + change.proceeds
+            if lots or proceeds or change.fee:
+                found.append(Closed(position, lots, proceeds, change.fee, pair.route))
         return found
 
-    def _pairs(self, event: PairsRedeemed) -> list[tuple[SubPosition, ...]]:
-        yes, no = self._of(event.market, Outcome.YES), self._of(event.market, Outcome.NO)
-        if event.route is RedeemRoute.CONVERT:
-            return [(one,) for one, _ in no]
-        pairs = [(one, other) for one, _ in yes for other, _ in no]
-        return [*sorted(pairs, key=lambda pair: (pair[0].group != pair[1].group, pair))]
+    def _take_pairs(self, market: InstrumentId, book: Book, paid: Payout | None = None) -> list[Closed]:
+        """Take the pairs that are owed out of a book; half of the money to each side, while its market has not paid."""
+        found, left = [], []
+        for event in self._owed.pop(market, ()):
+            rest, money = event.lots, event.proceeds
+            for sides in pairs_in(book, event):
+                lots = max(min(rest, *(book.get(position, FLAT).lots for position in sides)), 0)
+                if not lots:
+                    continue
+                share = money if lots == rest else money * lots // rest
+                rest, money = rest - lots, money - share
+                for position, part in zip(sides, _parts(sides, share, paid), strict=True):
+                    move(book, position, -lots, 0)
+                    found.append(Closed(position, lots, part, 0, event.route))
+            if rest:
+                left.append(structs.replace(event, lots=rest, proceeds=money))
+        if left:
+            self._owed[market] = left
+        return found
 
     # Snapshots
 
     def snapshot(self) -> dict[str, object]:
         """Return the state as builtins."""
+        paid = [(one.event, list(one.paid_for.items()), list(one.booked.items())) for one in self._paid.values()]
+        owed = [event for events in self._owed.values() for event in events]
         numbers = {venue: list(told) for venue, told in self._numbers.items()}
-        saved = _Saved(list(self._held.items()), list(self._resolved.values()), list(self._owed.values()), numbers)
-        builtins: dict[str, object] = msgspec.to_builtins(saved)
+        builtins: dict[str, object] = msgspec.to_builtins(_Saved(list(self._held.items()), paid, owed, numbers))
         return builtins
 
     def restore(self, state: dict[str, object]) -> None:
         """Take a state that `snapshot` gave; raises ValueError, with nothing changed, when it is none."""
         saved = msgspec.convert(state, _Saved)
         self._held = dict(saved.held)
-        self._resolved = {event.market: event for event in saved.resolved}
-        self._owed = {event.market: event for event in saved.owed}
+        self._paid = {event.market: Payout(event, dict(book), dict(booked)) for event, book, booked in saved.paid}
+        self._owed = {}
+        for event in saved.owed:
+            self._owed.setdefault(event.market, []).append(event)
         self._numbers = {venue: dict.fromkeys(told) for venue, told in saved.numbers.items()}
+
+
+def _parts(sides: tuple[SubPosition, ...], money: Money, paid: Payout | None) -> tuple[Money, ...]:
+    if len(sides) == 1:
+        return (money,)
+    if paid is None:
+        return money // 2, money - money // 2
+    return tuple(paid.of_pair(outcome_of(position.instrument)[1], money) for position in sides)
 
 
 def closing_of(closed: Closed, number: int, ts_ns: int) -> tuple[RecordClosing, OrderUpdate]:
     """Return a closing for the ledger, and as the update of an order that never was, for guards and strategy."""
-    position, lots = closed.position, abs(closed.lots)
-    side = Side.SELL if closed.lots > 0 else Side.BUY
+    position = closed.position
     record = RecordClosing(position, closed.lots, closed.proceeds, closed.fee, closed.route, number, ts_ns)
     key = f"{CLOSING}{number}"
-    terms = (side, lots, 0, Style.LIMIT, position)
+    terms = (record.side, abs(closed.lots), 0, Style.LIMIT, position)
     place = Place(position.instrument, *terms, reduces=True, key=key, purpose=closed.route.value)
-    totals = (lots, abs(closed.proceeds), closed.fee)
+    totals = (abs(closed.lots), record.cost, closed.fee)
     return record, OrderUpdate(key, place, OrderState.FILLED, OrderState.OPEN, *totals, *totals, None, "", ts_ns)
-
-
-def _pays(event: MarketResolved, outcome: Outcome) -> int:
-    yes = event.yes_ticks or 0
-    return yes if outcome is Outcome.YES else PAYOUT_TICKS - yes
-
-
-def _as_told(found: list[Closed], event: MarketResolved) -> list[Closed]:
-    """Make roundings add up to what the venue paid; a larger difference is no rounding and stays to be seen.
-
-    What a void pays back is the venue's own average over everything that it saw, so there its word is shared out.
-    """
-    if event.paid is None or not found:
-        return found
-    if event.yes_ticks is None:
-        cost = sum(one.proceeds for one in found)
-        found = [one._replace(proceeds=event.paid * one.proceeds // cost if cost else 0) for one in found]
-    off, fee_off = event.paid - sum(one.proceeds for one in found), event.fee - sum(one.fee for one in found)
-    if abs(off) > len(found) + 1:
-        return found
-    last = max(range(len(found)), key=lambda place: (found[place].proceeds > 0, place))
-    told = found[last]
-    return [
-        *found[:last],
-        told._replace(proceeds=told.proceeds + off, fee=told.fee + fee_off),
-        *found[last + 1 :],
-    ]

@@ -11,7 +11,6 @@ from millrace.core.commands import (
     RecordFill,
     RecordOpening,
     RecordOrder,
-    Side,
 )
 from millrace.core.instrument import Lots, Money
 from millrace.core.order_truth import Terms
@@ -56,8 +55,8 @@ def opening_fill(opening: RecordOpening) -> RecordFill:
 
 def closing_fill(closing: RecordClosing) -> RecordFill:
     """Return what became cash as the increment that positions are summed from; the same one comes only once."""
-    position, side = closing.position, Side.SELL if closing.lots > 0 else Side.BUY
+    position = closing.position
     at = f"{position.strategy}/{position.instrument}/{position.group}/{position.leg}"
     name = f"{CLOSING}{at}/{closing.route}/{closing.number}/{closing.ts_ns}"
-    amounts = (abs(closing.lots), abs(closing.proceeds), closing.fee)
-    return RecordFill(name, position, side, *amounts, 0, 0, 0, closing.ts_ns)
+    amounts = (abs(closing.lots), closing.cost, closing.fee)
+    return RecordFill(name, position, closing.side, *amounts, 0, 0, 0, closing.ts_ns)
