@@ -51,6 +51,8 @@ class Outcomes:
         """Write the row of a basket whose last cash is in, and let everybody learn from it."""
         out: list[Intent] = []
         outcome = outcome_of(life)
+        if life.rows and not life.traded:
+            return [self._late(life, outcome, view)]
         life.diverged = is_diverged(life)
         if life.diverged:
             out += self._divergence(life, view)
@@ -73,6 +75,12 @@ class Outcomes:
             self._learn(life)
         self._judge.executed(lane, failed=outcome in {Outcome.UNWOUND, Outcome.NAKED})
         return [*out, row.book(self._strategy)]
+
+    def _late(self, life: Life, outcome: Outcome, view: View) -> Book:
+        """Write the row of money that came, or went, when a basket had ended: realised, and no other end."""
+        self.cash_nano += life.cash_nano
+        self._judge.record.ended(Lane(life.lane), life.cash_nano / _NANO, 0.0)
+        return basket_row(life, outcome, view.now_ns, live=self._live).book(self._strategy)
 
     def _learn(self, life: Life) -> None:
         """Hold the fee of each order that traded as planned to what the venue charged (arb 6)."""
@@ -154,8 +162,8 @@ class Outcomes:
 
 
 def outcome_of(life: Life) -> Outcome:
-    """Return how a basket ended, by what it went through."""
-    if not life.traded:
+    """Return how a basket ended, by what it went through; a late row of money alone ends as its basket did."""
+    if not life.traded and not life.rows:
         return Outcome.ABANDONED
     if life.was_naked:
         return Outcome.NAKED

@@ -89,7 +89,7 @@ class Baskets:
     def heard(self, update: OrderUpdate, view: View) -> list[Intent]:
         """Take an order's news, or what a pay-out or pairs taken back closed."""
         life = self._groups.get(update.place.position.group)
-        if life is None and update.d_lots:
+        if life is None and (update.d_lots or update.d_cost or update.d_fee):
             life = self._revived(update)
         if life is None:
             return []
@@ -106,7 +106,7 @@ class Baskets:
         return self.advance(life, view)
 
     def _revived(self, update: OrderUpdate) -> Life | None:
-        """Return the ended basket of a fill that is heard of late, with nothing in it but that fill."""
+        """Return the ended basket of a fill, or of money, that is heard of late, with nothing in it but that."""
         life = self._past.pop(update.place.position.group, None)
         if life is None:
             return None

@@ -52,10 +52,11 @@ def booked(life: Life, update: OrderUpdate, instrument: Instrument) -> None:
 
 
 def closed(life: Life, update: OrderUpdate, instrument: Instrument) -> None:
-    """Add what a pay-out, or a pair taken back, brought to its leg."""
+    """Add what a pay-out, or a pair taken back, brought to its leg; late news may say that it was less."""
     place = update.place
     leg = life.legs[int(place.position.leg)]
-    leg.received_nano += in_dollars(update.d_cost, instrument)
+    received = in_dollars(-place.side.sign * update.d_cost, instrument)
+    leg.received_nano += received
     leg.fees_nano += in_dollars(update.d_fee, instrument)
     lots = -place.side.sign * update.d_lots
     if instrument.binary is not None and instrument.binary.outcome is not leg.outcome:
@@ -63,7 +64,7 @@ def closed(life: Life, update: OrderUpdate, instrument: Instrument) -> None:
     else:
         leg.owned -= lots
     if place.purpose == "resolution":
-        leg.paid_out_nano += in_dollars(update.d_cost, instrument)
+        leg.paid_out_nano += received
         leg.ended = True
 
 
