@@ -276,11 +276,20 @@ def test_a_lane_that_brings_less_than_was_expected_of_it_trades_less() -> None:
 
 
 def test_kelly_says_no_to_a_coin_that_falls_wrong() -> None:
-    """Arb 9.2: a mean return that is not positive is no stake, before any other gate of value."""
-    table = Table(_parts(divergence_intra=0.08, min_profit_usd=0.0))
-    decision = table.decide()
-    assert decision.reasons
-    assert decision.verdict == "rejected"
+    """Arb 9.2, 10: a mean return that is not positive is no stake, and the row says so beside what comes first in order.
+
+    It is never first: the expected profit that the gates of value and of style look at is never more than the mean that
+    Kelly bets on, which lets slippage and carry of what does not complete out, so they refuse whatever Kelly does.
+    """
+    decision = Table(_parts(divergence_intra=0.2, min_profit_usd=0.0)).decide()
+    assert decision.reasons == (Reason.FILL_QUALITY, Reason.REALIZED_PROFIT, Reason.NO_STYLE, Reason.KELLY)
+    assert decision.reason is Reason.FILL_QUALITY
+    assert ("kelly", 0.0) in decision.trail
+    mean = sum(chance * gain for chance, gain in zip(*decision.assessment.outcomes, strict=True))
+    assert decision.assessment.expected_nano <= round(mean * decision.assessment.cost_nano) < 0
+    off = Table(_parts(divergence_intra=0.2, min_profit_usd=0.0, overrides="intra use_kelly no")).decide()
+    assert off.reasons == decision.reasons[:-1]
+    assert Reason.KELLY not in Table(_parts(divergence_intra=0.08, min_profit_usd=0.0)).decide().reasons
 
 
 def test_buckets_that_fail_three_times_stop_for_the_session() -> None:

@@ -326,9 +326,8 @@ class Decider:
             case.hand, lots, found.expected_nano / _NANO * CONTRACT_LOTS / lots, 0.0, context.now_ns, self.arrivals,
             self.settings.economics,
         )  # fmt: skip
-        if hand is None:
-            return self._refused(case, (Reason.NO_STYLE,), caps)
-        if changed:
+        extra = [Reason.NO_STYLE] if hand is None else []
+        if hand is not None and changed:
             case = case._replace(hand=hand)
             first = resized(basket, hand.offers, lots) or first
             found = self._assessed(first, case)
@@ -336,7 +335,7 @@ class Decider:
         gate = self._gates[basket.lane]
         allowed = stake_contracts(found, first, sure, money, shrink, gate, case.outlook.hours, stake)
         trail = (*caps, *allowed.trail)
-        extra = self._stake_reasons(sure, shrink, allowed)
+        extra += self._stake_reasons(sure, shrink, allowed)
         if extra:
             return self._refused(case, extra, trail)
         wanted = min(allowed.contracts, self.looks.most(basket.direction, context.now_ns))

@@ -132,7 +132,7 @@ def stake_contracts(
     budget = loss_budget(money.bankroll, sure.confidence, stake)
     worst = found.worst_loss_nano / _NANO / contracts
     trail += [("stake", allowed), ("loss_budget", budget / worst)]
-    if kelly <= 0:
+    if gate.use_kelly and kelly <= 0:
         return Stake(0.0, tuple(trail), Reason.KELLY)
     if budget <= 0:
         return Stake(0.0, tuple(trail), Reason.LOSS_BUDGET)
