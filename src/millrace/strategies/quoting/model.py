@@ -93,11 +93,21 @@ class TickOutcome(StrEnum):
     DROPPED = "dropped"
 
 
-def require_finite(record: str, **values: float | None) -> None:
-    """Raise ValueError naming the first value that is NaN or infinite."""
-    for name, value in values.items():
-        if value is not None and not isfinite(value):
-            raise ValueError(f"{record}.{name} is {value}; a record holds finite numbers only")
+class FaultCode(StrEnum):
+    """Why a stage could not do its work; no other codes exist (quoting 4.7)."""
+
+    MD_STALE = "md_stale"
+    MD_GAP = "md_gap"
+    MD_BAD = "md_bad"
+    BAD_NUMBER = "bad_number"
+
+
+def refuse_not_finite(record: msgspec.Struct) -> None:
+    """Raise ValueError that names the first float of a record that is NaN or infinite."""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"{type(record).__name__}.{name} is {value}; a record holds finite numbers only")
 
 
 class SymbolTerms(msgspec.Struct, frozen=True, gc=False):
@@ -258,6 +268,18 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     taker_buy_lots_per_sec: float | None = None
     taker_sell_lots_per_sec: float | None = None
 
+    def __post_init__(self) -> None:
+        # A sum is finite if all its parts are; only a sum that is not makes it worth asking each of them.
+        total = (
+            self.microprice + self.depth_bid + self.depth_ask + self.imbalance + self.ofi_1s + self.inventory_pct
+            + self.vol_abs_ema_bps + self.vol_stdev_bps + (self.ofi_10s_z or 0.0) + (self.vol_bps_sqrt_sec or 0.0)
+            + (self.latency_p95_ms or 0.0) + (self.pnl_mean or 0.0) + (self.pnl_z or 0.0) + (self.day_pnl or 0.0)
+            + (self.trade_rate_per_sec or 0.0) + (self.vpin or 0.0)
+            + (self.taker_buy_lots_per_sec or 0.0) + (self.taker_sell_lots_per_sec or 0.0)
+        )  # fmt: skip
+        if not isfinite(total):
+            refuse_not_finite(self)
+
 
 class Freshness(NamedTuple):
     """How old a tick's market data are and what they may be used for (quoting 4.1)."""
@@ -272,7 +294,9 @@ class Freshness(NamedTuple):
 class SpreadDecision(msgspec.Struct, frozen=True, gc=False):
     """The full width to quote, in bps, and how it came about: the scores lie in [0, 1].
 
-    `floor_bps` is what fees and the least edge take of a round trip: no pair is narrower, whatever moves it later.
+    `target_spread_bps` is the width before any limit, `total_score` the sum of the scores by their sensitivities, and
+    `floor_bps` what fees and edge ask for at least, 0 without a floor. The halves are those of the inventory model; the
+    inventory stage turns them into shifts, so whoever prices a quote reads the width and the shifts alone.
     """
 
     spread_bps: float
@@ -288,6 +312,12 @@ class SpreadDecision(msgspec.Struct, frozen=True, gc=False):
     half_bid_bps: float | None = None
     half_ask_bps: float | None = None
     floor_bps: float = 0.0
+    total_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        total = self.spread_bps + self.target_spread_bps + self.volatility + self.total_score + self.floor_bps
+        if not isfinite(total + (self.half_bid_bps or 0.0) + (self.half_ask_bps or 0.0)):
+            refuse_not_finite(self)
 
 
 class GuardReason(NamedTuple):
@@ -331,12 +361,16 @@ class InventoryAdjustment(msgspec.Struct, frozen=True, gc=False):
     bid_scale: float = 1.0
     ask_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not isfinite(self.bid_adjustment_bps + self.ask_adjustment_bps + self.inventory_pct + self.skew_bps):
+            refuse_not_finite(self)
+
 
 class QueueAwareAdjustment(msgspec.Struct, frozen=True, gc=False):
-    """How places in the queues move both prices, in bps, positive upwards; queue positions are lots ahead of us.
+    """How places in the queues move both prices, positive upwards; queue positions are lots ahead of us.
 
-    The nudges in ticks are what Emit adds to the prices. A side that may not advance would lose more in its queue than
-    a better price gives (quoting 4.5).
+    The nudges in ticks are exact and added to the prices that are on their ticks already; those in bps say the same to
+    people. A side that may not advance has an order whose place in the queue is worth more than a better price.
     """
 
     bid_nudge_bps: float
@@ -351,6 +385,10 @@ class QueueAwareAdjustment(msgspec.Struct, frozen=True, gc=False):
     bid_may_advance: bool = True
     ask_may_advance: bool = True
 
+    def __post_init__(self) -> None:
+        if not isfinite(self.bid_nudge_bps + self.ask_nudge_bps + self.bid_percentile + self.ask_percentile):
+            refuse_not_finite(self)
+
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
     """The prices and sizes wanted of one level; 0 lots are no quote on that side."""
@@ -360,6 +398,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     ask_ticks: Ticks
     bid_lots: Lots
     ask_lots: Lots
+
+    def spread_bps(self) -> float:
+        """Return the width in bps of the middle; 0 where the middle is not positive."""
+        middle2 = self.ask_ticks + self.bid_ticks
+        return (self.ask_ticks - self.bid_ticks) / middle2 * 2.0 * BPS if middle2 > 0 else 0.0
 
 
 class OrderIntent(NamedTuple):
@@ -380,8 +423,8 @@ class OrderIntent(NamedTuple):
 
 
 class StageFault(NamedTuple):
-    """A stage that could not do its work: the stage's label, a code of a closed set, and what was found."""
+    """A stage that could not do its work: the stage's label, why, and what was found."""
 
     stage: str
-    code: str
+    code: FaultCode
     detail: str

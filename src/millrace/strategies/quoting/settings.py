@@ -195,8 +195,9 @@ class SkewSettings(msgspec.Struct, frozen=True, kw_only=True):
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Places in queues (quoting 4.5). The `value` rule needs calibrated rates and is `percentile` while they are 0.
 
-    `moves_per_sec` is how often the middle leaves a resting price behind, `adverse_share` the share of fills that it
-    runs over, `adverse_loss_bps` what such a fill loses.
+    `own_in_book` says that the book which we see counts our own orders in; a simulated market's does not.
+    `move_fee_bps` is what a venue takes for moving an order, `moves_per_sec` how often the middle leaves a resting
+    price behind, `adverse_share` the share of fills that it runs over, `adverse_loss_bps` what such a fill loses.
     """
 
     enabled: bool = True
@@ -205,7 +206,9 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     join_threshold_pct: float = 30.0
     book_depth_levels: int = 3
     rule: Literal["percentile", "value"] = "value"
+    own_in_book: bool = True
     min_gain_bps: float = 0.05
+    move_fee_bps: float = 0.0
     moves_per_sec: float = 0.0
     adverse_share: float = 0.0
     adverse_loss_bps: float = 0.0

@@ -1,0 +1,1 @@
+"""What a symbol's guards judge: triggers and how they are left, flow that runs a side over, figures of all symbols."""
