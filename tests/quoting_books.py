@@ -7,6 +7,7 @@ from millrace.core.instrument import InstrumentId
 from millrace.market.books.order_book import OrderBook
 from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.model import EVEN_ALLOCATION, NO_PORTFOLIO, Features, SymbolTerms
+from millrace.strategies.quoting.settings import QuotingSettings
 
 INSTRUMENT = InstrumentId("bybit", "AAA/USDT")
 NS = 1_000_000
@@ -22,6 +23,7 @@ TERMS = SymbolTerms(
     maker_fee_bps=1.0,
     taker_fee_bps=5.0,
 )
+LIVE = QuotingSettings.live()
 MONEY_PER_PRODUCT = 1_000
 """Money of one tick times one lot of these terms."""
 

@@ -17,7 +17,7 @@ from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.features.samples import LatencyWindow, ProfitWindow
 from millrace.strategies.quoting.features.volatility import SampledVolatility, TimedVolatility
 from millrace.strategies.quoting.features.windows import GridWindow
-from quoting_books import MONEY_PER_PRODUCT, NS, TERMS, ask_features, book, fill, trade
+from quoting_books import LIVE, MONEY_PER_PRODUCT, NS, TERMS, ask_features, book, fill, trade
 
 GAPS_MS = st.one_of(st.integers(0, 40), st.integers(0, 1_500), st.sampled_from([9_990, 10_000, 61_000, 900_000]))
 
@@ -233,10 +233,10 @@ def play(reducer: SymbolReducer, history: list[tuple], depth=None, *, asked: boo
 def test_what_is_known_depends_on_events_alone(history, cut, later) -> None:
     """Asking often changes nothing, and neither does a restart in the middle, through JSON."""
     now = history[-1][1] + later
-    quiet, asked, restored = SymbolReducer(TERMS), SymbolReducer(TERMS), SymbolReducer(TERMS)
+    quiet, asked, restored = SymbolReducer(TERMS, LIVE), SymbolReducer(TERMS, LIVE), SymbolReducer(TERMS, LIVE)
     play(quiet, history)
     play(asked, history, asked=True)
-    first = SymbolReducer(TERMS)
+    first = SymbolReducer(TERMS, LIVE)
     depth = play(first, history[:cut])
     restored.restore(json.loads(json.dumps(first.snapshot())), depth)
     play(restored, history[cut:], depth)
@@ -250,7 +250,7 @@ def test_what_is_known_depends_on_events_alone(history, cut, later) -> None:
 
 @given(histories())
 def test_markouts_are_measured_at_the_first_book_at_or_after_their_horizon(history) -> None:
-    reducer, found = SymbolReducer(TERMS), []
+    reducer, found = SymbolReducer(TERMS, LIVE), []
     fills, mids, mid = [], [], None
     for row in history:
         kind, ms, ticks, size, flag = row
@@ -277,7 +277,7 @@ def test_markouts_are_measured_at_the_first_book_at_or_after_their_horizon(histo
 @given(histories(), st.sampled_from([1_000, 5_000, 30_000]))
 def test_parts_of_a_profit_add_up_exactly(history, horizon) -> None:
     """Spread + adverse + fees + inventory = cash + position at the mid, as integers; the parts as they are defined."""
-    reducer, fills, mids, mid2 = SymbolReducer(TERMS), [], [], 0
+    reducer, fills, mids, mid2 = SymbolReducer(TERMS, LIVE), [], [], 0
     for kind, ms, ticks, size, flag in history:
         if kind == "book":
             reducer.on_book(book(ticks, size, ticks + 1 + flag, 31 - size, ms), ms * NS)

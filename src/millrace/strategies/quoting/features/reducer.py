@@ -16,7 +16,6 @@ from millrace.core.instrument import Lots, Money
 from millrace.strategies.quoting.features.flow import OrderFlow
 from millrace.strategies.quoting.features.markouts import Markout, Markouts
 from millrace.strategies.quoting.features.samples import LatencyWindow, ProfitWindow
-from millrace.strategies.quoting.features.settings import FeatureSettings
 from millrace.strategies.quoting.features.volatility import SampledVolatility, TimedVolatility
 from millrace.strategies.quoting.features.windows import GridWindow
 from millrace.strategies.quoting.model import (
@@ -27,12 +26,14 @@ from millrace.strategies.quoting.model import (
     PortfolioSnapshot,
     SymbolTerms,
 )
+from millrace.strategies.quoting.settings import QuotingSettings
 from millrace.strategies.quoting.telemetry.attribution import Attribution, ValueScale
 
 _NS_IN_MS = 1_000_000
 _MS_IN_SECOND = 1_000
 _MS_IN_DAY = 86_400_000
 _GRID_MS = 1_000
+_TRADE_WINDOW_MS = 60_000
 _KNOWN_TRADING_MS = 10_000
 """Time before a rate of trades is believed."""
 
@@ -40,22 +41,24 @@ _KNOWN_TRADING_MS = 10_000
 class SymbolReducer:
     """The reducers of one symbol. Events come in the order of their times, which are integer nanoseconds."""
 
-    def __init__(self, terms: SymbolTerms, settings: FeatureSettings | None = None) -> None:
+    def __init__(self, terms: SymbolTerms, settings: QuotingSettings) -> None:
+        windows, guards, spread = settings.features, settings.risk_guards, settings.adaptive_spread
         self._terms = terms
-        self._settings = settings = settings or FeatureSettings()
-        self._levels = max(settings.book_levels, settings.depth_levels)
+        self._depth_levels = windows.depth_levels
+        self._book_levels = max(windows.depth_levels, spread.depth_levels, settings.queue_aware.book_depth_levels)
         self._depth: Depth | None = None
         self._fault = "no_book"
         self._was_live = False
         self._heard_ns = 0
         self._mid2 = 0  # the last one known, in half ticks
         self._flow = OrderFlow()
-        self._timed = TimedVolatility(settings.vol_half_life_sec)
-        self._sampled = SampledVolatility(settings.vol_window_sec, settings.stdev_mids)
-        self._latency = LatencyWindow(settings.latency_samples, settings.latency_expiry_sec * _MS_IN_SECOND)
-        self._profits = ProfitWindow(settings.pnl_samples, settings.pnl_window_min)
-        self._takers = GridWindow(_GRID_MS, settings.taker_window_sec * _MS_IN_SECOND)
-        self._trades = GridWindow(_GRID_MS, settings.trade_window_sec * _MS_IN_SECOND)
+        self._timed = TimedVolatility(windows.vol_half_life_sec)
+        self._sampled = SampledVolatility(spread.vol_window_sec, windows.vol_samples)
+        expiry_sec = windows.latency_window_sec if guards.latency_expires else 0
+        self._latency = LatencyWindow(windows.latency_samples, expiry_sec * _MS_IN_SECOND)
+        self._profits = ProfitWindow(windows.pnl_samples, windows.pnl_window_min)
+        self._takers = GridWindow(_GRID_MS, guards.taker_window_sec * _MS_IN_SECOND)
+        self._trades = GridWindow(_GRID_MS, _TRADE_WINDOW_MS)
         self._trades_from_ms = 0
         self._markouts = Markouts()
         self.account = Attribution(ValueScale.of(terms))
@@ -99,14 +102,12 @@ class SymbolReducer:
         self._heard_ns = max(self._heard_ns, ts_ns)
 
     def on_trade(self, trade: Print) -> None:
-        """Take a trade of others, or ours, as the venue's feed tells it."""
+        """Take a trade as the venue's feed tells it; where it does not say who took, half counts as sold."""
         ms = trade.ts_ns // _NS_IN_MS
         if not self._trades_from_ms:
             self._trades_from_ms = ms
-        if trade.taker_sells is None:
-            self._trades.add(ms, 0, 0)
-        else:
-            self._trades.add(ms, *((0, trade.lots) if trade.taker_sells else (trade.lots, 0)))
+        lots = trade.lots
+        self._trades.add(ms, lots, lots // 2 if trade.taker_sells is None else lots * trade.taker_sells)
 
     def on_fill(
         self, ts_ns: int, side: Side, lots: Lots, cost: Money, fee: Money, *, taker: bool = False
@@ -167,8 +168,7 @@ class SymbolReducer:
         microprice = depth_bid = depth_ask = imbalance = 0.0
         if book is not None:
             microprice = _microprice(book)
-            levels = self._settings.depth_levels
-            bid_lots, ask_lots = _lots_of(book.bids, levels), _lots_of(book.asks, levels)
+            bid_lots, ask_lots = _lots_of(book.bids, self._depth_levels), _lots_of(book.asks, self._depth_levels)
             depth_bid, depth_ask = bid_lots * terms.lot_unit, ask_lots * terms.lot_unit
             imbalance = (bid_lots - ask_lots) / (bid_lots + ask_lots) if bid_lots + ask_lots else 0.0
         latency_p95_ms, latency_n = self._latency.p95_ms(now_ms)
@@ -212,7 +212,7 @@ class SymbolReducer:
         depth = self._depth
         if depth is None:
             return None
-        bids, asks = depth.bids(self._levels), depth.asks(self._levels)
+        bids, asks = depth.bids(self._book_levels), depth.asks(self._book_levels)
         best_bid, bid_size = bids[0]
         best_ask, ask_size = asks[0]
         return MarketData(
@@ -230,14 +230,14 @@ class SymbolReducer:
         )
 
     def _trade_rates(self, now_ms: int) -> tuple[float | None, float | None, float | None]:
-        """Trades, and lots bought and sold by takers, per second; None before ten seconds of them were seen."""
+        """Lots traded, and those bought and sold by takers, per second; None before ten seconds of them were seen."""
         watched = now_ms - self._trades_from_ms
         if not self._trades_from_ms or watched < _KNOWN_TRADING_MS:
             return None, None, None
         trades = self._trades
         trades.expire(now_ms)
-        seconds = min(watched / _MS_IN_SECOND, float(self._settings.trade_window_sec))
-        return trades.n / seconds, trades.a / seconds, trades.b / seconds
+        seconds = min(watched, _TRADE_WINDOW_MS) / _MS_IN_SECOND
+        return trades.a / seconds, (trades.a - trades.b) / seconds, trades.b / seconds
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins; the book itself is the market view's and comes with the next `on_book`."""

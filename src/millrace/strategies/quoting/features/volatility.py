@@ -6,7 +6,7 @@ the unseen past as calm. `SampledVolatility` gives both figures of the reference
 """
 
 from collections import deque
-from math import exp2, log, sqrt
+from math import exp2, fsum, log, sqrt
 from typing import Any
 
 from millrace.strategies.quoting.model import BPS
@@ -103,8 +103,8 @@ class SampledVolatility:
             returns = self._returns
             n = len(returns)
             if n >= _FEWEST_MIDS - 1:
-                mean = sum(returns) / n
-                self._stdev = BPS * sqrt(sum([(each - mean) ** 2 for each in returns]) / (n - 1))
+                mean = fsum(returns) / n
+                self._stdev = BPS * sqrt(fsum([(each - mean) ** 2 for each in returns]) / (n - 1))
             self._known = True
         return self._stdev
 
