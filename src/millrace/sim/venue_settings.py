@@ -22,22 +22,30 @@ class FillRule(StrEnum):
     BOTH = "both"
 
 
-class VenueSettings(msgspec.Struct, frozen=True):
-    """The venue's assumptions; every one belongs into a report of what it filled.
+class AccountSettings(msgspec.Struct, frozen=True):
+    """What every spot venue is told of the account that it keeps for us.
 
-    `participation_ppm` is the share of a bar's volume that one side may take; `quote_size_caps` limits fills on quotes
-    to the displayed size; `rate` None switches the rate counter off; `ended_kept` bounds what can be asked about later.
+    `rate` None switches the rate counter off; `ended_kept` bounds what can be asked about later.
     """
 
     venue: str
     instruments: tuple[Instrument, ...]
     opening: dict[str, Money]
     seed: int
-    participation_ppm: int = 100_000
     request_latency_ns: int = 25 * _MS
     response_latency_ns: int = 25 * _MS
     jitter_ns: int = 10 * _MS
     rate: RateTier | None = TIERS["pro"]
+    ended_kept: int = 10_000
+
+
+class VenueSettings(AccountSettings, frozen=True, kw_only=True):
+    """The assumptions of a venue that knows prints and quotes; every one belongs into a report of what it filled.
+
+    `participation_ppm` is the share of a bar's volume that one side may take; `quote_size_caps` limits fills on quotes
+    to the displayed size.
+    """
+
+    participation_ppm: int = 100_000
     fill_rule: FillRule = FillRule.BOTH
     quote_size_caps: bool = True
-    ended_kept: int = 10_000

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from millrace.core.commands import OrderState, Side, Style
+from millrace.core.instrument import Lots, Money
 from millrace.core.order_truth import VenueOrder
 from millrace.sim.amends import apply_amend
 from millrace.sim.balances import Balances, need
@@ -32,13 +33,13 @@ from millrace.sim.venue_log import (
     Unamended,
     VenueRecord,
 )
-from millrace.sim.venue_settings import VenueSettings
+from millrace.sim.venue_settings import AccountSettings
 
 
 class VenueState:
     """One account's state; `open` is in order of the places in the queue, `ended` in the order of the ends."""
 
-    def __init__(self, settings: VenueSettings) -> None:
+    def __init__(self, settings: AccountSettings) -> None:
         self.settings = settings
         self.latency = Latency(
             settings.seed, settings.request_latency_ns, settings.response_latency_ns, settings.jitter_ns
@@ -158,20 +159,24 @@ class VenueState:
         table = pair.table(order.side)
         if record.bar is not None:
             (table.displayed if record.quoted else table.printed).spend(record.bar, record.lots)
-        d_cost, d_fee = record.cum_cost - order.cum_cost, record.cum_fee - order.cum_fee
-        order.cum_lots += record.lots
-        order.cum_cost, order.cum_fee = record.cum_cost, record.cum_fee
+        self._fill(pair, order, record.lots, record.cum_cost, record.cum_fee)
+        self._answered(record.ts_ns + order.response_ns)
+
+    def _fill(self, pair: Pair, order: RestingOrder, lots: Lots, cum_cost: Money, cum_fee: Money) -> None:
+        """Book `lots` more of an order, whose cost and fee are these in all then."""
+        d_cost, d_fee = cum_cost - order.cum_cost, cum_fee - order.cum_fee
+        order.cum_lots += lots
+        order.cum_cost, order.cum_fee = cum_cost, cum_fee
         filled = order.cum_lots == order.lots
         if order.side is Side.BUY:
             released = order.held if filled else d_cost + d_fee
-            self.balances.bought(order.instrument, record.lots, d_cost + d_fee, released)
+            self.balances.bought(order.instrument, lots, d_cost + d_fee, released)
         else:
-            released = order.instrument.base_amount(record.lots)
-            self.balances.sold(order.instrument, record.lots, d_cost - d_fee)
+            released = order.instrument.base_amount(lots)
+            self.balances.sold(order.instrument, lots, d_cost - d_fee)
         order.held -= released
         if filled:
             self._close(pair, order, OrderState.FILLED, "")
-        self._answered(record.ts_ns + order.response_ns)
 
     def _amended(self, record: Amended) -> None:
         order = self.open[record.client_id]
