@@ -115,6 +115,14 @@ class RestingSide:
         """Return the highest buy or lowest sell; None when nothing rests."""
         return self._sign * self._keys[-1] if self._keys else None
 
+    def prices(self) -> list[Ticks]:
+        """Return the prices at which something rests, best first."""
+        return [self._sign * key for key in reversed(self._keys)]
+
+    def at(self, ticks: Ticks) -> tuple[RestingOrder, ...]:
+        """Return what rests at a price, by time."""
+        return tuple(self._levels.get(self._sign * ticks, {}).values())
+
     def add(self, order: RestingOrder) -> None:
         """Put an order behind those that rest at its price."""
         key = self._sign * order.limit_ticks
