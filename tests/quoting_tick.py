@@ -26,7 +26,7 @@ TERMS = SymbolTerms(
     min_cost=1_00000000,
     price_unit=1e-6,
     lot_unit=1.0,
-    cost_unit=100.0,
+    cost_unit=1e8,
     maker_fee_bps=0.0,
     taker_fee_bps=10.0,
 )

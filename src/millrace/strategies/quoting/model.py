@@ -113,8 +113,8 @@ def refuse_not_finite(record: msgspec.Struct) -> None:
 class SymbolTerms(msgspec.Struct, frozen=True, gc=False):
     """Facts of a symbol's instrument that travel with its data.
 
-    A price in quote currency is ticks x `price_unit`, a size in base units lots x `lot_unit`; `min_cost` is in money of
-    the quote currency, which is price x size x `cost_unit`. Fees are bps of the notional; negative is a rebate.
+    A price in quote currency is ticks x `price_unit`, a size in base units lots x `lot_unit`; `min_cost` is money, of
+    which one unit of the quote currency is `cost_unit`. Fees are bps of the notional; negative is a rebate.
     """
 
     symbol: str

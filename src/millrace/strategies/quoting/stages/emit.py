@@ -1,15 +1,19 @@
-"""The sixth stage: exact quotes, and the orders that lead to them (quoting 4.6).
+"""From all that the stages decided to the orders of a symbol: the last stage of a tick (quoting 4.6, 4.7).
 
-This first version keeps one order a side and places it where none is. Levels, the diff and the throttle follow.
+It looks at the orders that rest, and in the usual case finds that each is near enough to what is wanted and says
+nothing. A halt is a normal result: everything of the symbol is taken off the book.
 """
 
+from operator import attrgetter
 from typing import NamedTuple
 
 from millrace.core.commands import Side
 from millrace.strategies.quoting.model import (
+    BPS,
     Features,
     Freshness,
     GuardAssessment,
+    GuardLevel,
     IntentKind,
     InventoryAdjustment,
     MarketData,
@@ -18,10 +22,18 @@ from millrace.strategies.quoting.model import (
     Quote,
     SpreadDecision,
 )
+from millrace.strategies.quoting.quotes.diff import Rules, SideRules, diffed
 from millrace.strategies.quoting.quotes.fast_cancel import FastCancels
-from millrace.strategies.quoting.quotes.state import EmitState, SlotMemory
+from millrace.strategies.quoting.quotes.reasons import Reason
+from millrace.strategies.quoting.quotes.state import EmitState
+from millrace.strategies.quoting.quotes.wanted import Room, room_of, wanted_quotes
 from millrace.strategies.quoting.settings import EmitSettings
-from millrace.strategies.quoting.stages.prices import reference_price, wanted_ticks
+
+_ORDER_OF_KINDS = {IntentKind.CANCEL: 0, IntentKind.AMEND: 1, IntentKind.PLACE: 2}
+_STRESS_SLOWER = 0.15
+_STRESS_MIN_TIME_MS = 60_000
+_STRESS_REPLACE_BPS = 100.0
+"""What one step of the auto-policy adds to time in the book and to the way that is replaced, and how far at most."""
 
 
 class Emitted(NamedTuple):
@@ -31,15 +43,6 @@ class Emitted(NamedTuple):
     intents: tuple[OrderIntent, ...]
     kept: int
     state: EmitState
-
-
-def pull_all(features: Features, reason: str) -> tuple[OrderIntent, ...]:
-    """Return cancels of every order of the symbol that has none on its way."""
-    return tuple(
-        OrderIntent(IntentKind.CANCEL, order.side, order.level, order.generation, order.ticks, order.rest, reason, True)
-        for order in features.live
-        if not order.cancelling
-    )
 
 
 def emit_stage(
@@ -54,23 +57,148 @@ def emit_stage(
     state: EmitState,
     cfg: EmitSettings,
 ) -> Emitted:
-    """Return the wanted quotes, the intents that lead to them, and the state for the next tick."""
+    """Return the wanted quotes, the intents that lead to them, and the state for the next tick.
+
+    `taken_back` is what `fast_cancels` said at the beginning of the tick.
+    """
     if guards.should_halt:
-        return Emitted((), pull_all(features, guards.reasons[0].key), 0, state)
-    terms = features.terms
-    bid, ask = wanted_ticks(reference_price(features, book, cfg.reference), terms.tick, spread, guards, inventory)
-    bid = min(bid + queue.bid_nudge_ticks, book.best_ask - terms.tick)
-    ask = max(ask + queue.ask_nudge_ticks, book.best_bid + terms.tick)
-    lots = int(cfg.base_size_usd * guards.scale_factor / (book.mid_price * terms.lot_unit)) // terms.lot * terms.lot
-    quote = Quote(0, bid, ask, lots, lots)
-    sides = {order.side for order in features.live}
-    if taken_back.orders or not freshness.may_place or lots < terms.min_lots:
-        return Emitted((quote,), (), len(sides), state)
-    slots = [state.bids, state.asks]
-    intents = []
-    for place, side, ticks in ((0, Side.BUY, bid), (1, Side.SELL, ask)):
-        if side not in sides:
-            generation = slots[place][0].generation + 1 if slots[place] else 1
-            intents.append(OrderIntent(IntentKind.PLACE, side, 0, generation, ticks, lots, "new", False))
-            slots[place] = (SlotMemory(generation, features.now_ms),)
-    return Emitted((quote,), tuple(intents), len(sides), EmitState(slots[0], slots[1], taken_back.cooldown_until_ms))
+        return Emitted((), pull_all(features, guards.reasons[0].key), 0, cooled(state, taken_back))
+    room = room_of(features, guards)
+    quotes = wanted_quotes(features, book, spread, guards, inventory, queue, room, cfg)
+    middle = (book.best_bid + book.best_ask) / 2.0
+    band = max(float(book.terms.tick), cfg.amend_price_threshold_bps * middle / BPS)
+    if (
+        not taken_back.orders
+        and guards.level is GuardLevel.NONE
+        and _all_stay(features, quotes, room, guards, band, cfg)
+    ):
+        return Emitted(quotes, (), len(features.live), cooled(state, taken_back))
+    return _diffed(features, book, freshness, guards, queue, taken_back, state, cfg, quotes, room, band)
+
+
+def pull_all(features: Features, reason: str) -> tuple[OrderIntent, ...]:
+    """Return cancels of all that rests or is on its way: a halt, a fault, or what the board refuses (quoting 4.7)."""
+    orders = sorted((order for order in features.live if not order.cancelling), key=_side_and_level)
+    return tuple(
+        OrderIntent(IntentKind.CANCEL, order.side, order.level, order.generation, order.ticks, order.rest, reason, True)
+        for order in orders
+    )
+
+
+_side_and_level = attrgetter("side", "level", "generation")
+
+
+def cooled(state: EmitState, taken_back: FastCancels) -> EmitState:
+    """Return the state with the cool-down that the fast cancels began."""
+    if taken_back.cooldown_until_ms == state.cooldown_until_ms:
+        return state
+    return EmitState(state.bids, state.asks, taken_back.cooldown_until_ms)
+
+
+def _all_stay(
+    features: Features,
+    quotes: tuple[Quote, ...],
+    room: Room,
+    guards: GuardAssessment,
+    band: float,
+    cfg: EmitSettings,
+) -> bool:
+    """Tell whether every wanted order rests near enough and nothing else does: the usual tick, decided without more."""
+    if guards.widen_bid_bps or guards.widen_ask_bps:
+        return False
+    wanted = bids = asks = 0
+    for quote in quotes:
+        wanted += (quote.bid_lots > 0) + (quote.ask_lots > 0)
+    if wanted != len(features.live):
+        return False
+    share = cfg.amend_size_threshold
+    seen = 0
+    for order in features.live:
+        if order.level >= len(quotes) or order.pending:
+            return False
+        quote = quotes[order.level]
+        rest = order.lots - order.filled
+        if order.side is Side.BUY:
+            ticks, lots, bit = quote.bid_ticks, quote.bid_lots, 1 << order.level
+            bids += rest
+        else:
+            ticks, lots, bit = quote.ask_ticks, quote.ask_lots, 1 << order.level + len(quotes)
+            asks += rest
+        if seen & bit or not lots or abs(ticks - order.ticks) >= band or abs(lots - rest) > rest * share:
+            return False
+        seen |= bit
+    return bids <= room.bid and asks <= room.ask
+
+
+def _diffed(
+    features: Features,
+    book: MarketData,
+    freshness: Freshness,
+    guards: GuardAssessment,
+    queue: QueueAwareAdjustment,
+    taken_back: FastCancels,
+    state: EmitState,
+    cfg: EmitSettings,
+    quotes: tuple[Quote, ...],
+    room: Room,
+    band: float,
+) -> Emitted:
+    middle = (book.best_bid + book.best_ask) / 2.0
+    slower = 1.0 + _STRESS_SLOWER * features.portfolio.stress_level
+    rules = Rules(
+        features.now_ms,
+        book.terms,
+        band,
+        min(cfg.replace_threshold_bps * slower, max(_STRESS_REPLACE_BPS, cfg.replace_threshold_bps)) * middle / BPS,
+        cfg.amend_size_threshold,
+        min(cfg.min_time_in_book_ms * slower, max(_STRESS_MIN_TIME_MS, cfg.min_time_in_book_ms)),
+        cfg.refresh_floor_ms / (features.allocation.refresh_multiplier or 1.0),
+        cfg.cancel_stale_ms,
+        cfg.max_active_orders,
+        freshness.may_place,
+        features.now_ms < taken_back.cooldown_until_ms,
+    )
+    bids = [order for order in features.live if order.side is Side.BUY]
+    asks = [order for order in features.live if order.side is Side.SELL]
+    is_soft = guards.level is not GuardLevel.NONE
+    words = taken_back.orders
+    bid_rules = SideRules(
+        Side.BUY,
+        room.bid,
+        is_soft or guards.widen_bid_bps > 0.0,
+        queue.bid_may_advance,
+        _why_off(features, guards, Side.BUY, room.bid),
+        min((order.ticks for order in asks), default=0),
+        words,
+    )
+    ask_rules = SideRules(
+        Side.SELL,
+        room.ask,
+        is_soft or guards.widen_ask_bps > 0.0,
+        queue.ask_may_advance,
+        _why_off(features, guards, Side.SELL, room.ask),
+        max((order.ticks for order in bids), default=0),
+        words,
+    )
+    below = diffed(rules, bid_rules, [(q.bid_ticks, q.bid_lots) for q in quotes], bids, state.bids, len(features.live))
+    placed = sum(intent.kind is IntentKind.PLACE for intent in below.intents)
+    total = len(features.live) + placed
+    above = diffed(rules, ask_rules, [(q.ask_ticks, q.ask_lots) for q in quotes], asks, state.asks, total)
+    intents = sorted(below.intents + above.intents, key=_order_of)
+    after = EmitState(below.slots, above.slots, taken_back.cooldown_until_ms)
+    return Emitted(quotes, tuple(intents), below.kept + above.kept, state if after == state else after)
+
+
+def _order_of(intent: OrderIntent) -> tuple[int, bool, Side, int]:
+    """Cancels, amends, places; inside each the defensive ones first, then by side and level."""
+    return _ORDER_OF_KINDS[intent.kind], not intent.defensive, intent.side, intent.level
+
+
+def _why_off(features: Features, guards: GuardAssessment, side: Side, room: int) -> Reason:
+    """Return why no order of a side is wanted, should none be."""
+    if guards.blocked_sides.blocks(side):
+        return Reason.BLOCKED
+    if room:
+        return Reason.TOO_SMALL
+    closes = features.portfolio.reduce_only or not features.allocation.active or guards.reduce_only_sides.blocks(side)
+    return Reason.CLOSING_ONLY if closes else Reason.NO_ROOM
