@@ -4,6 +4,7 @@ Prices are compared in integer ticks of the instrument and moved by whole ticks,
 (quoting 4.5). A step is never past the best price nor past the fair one, and each side waits its own time between two.
 """
 
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ _LEAST_NUDGE_BPS = 0.01
 _ON_TICK = 1e-9
 """Share of a tick by which rounding may have moved a fair price that lies on one."""
 _FULL_PCT = 100.0
+_BUY, _SELL = Side.BUY, Side.SELL
+_NONE, _NUDGED, _HEADROOM, _COOLDOWN = NudgeReason.NONE, NudgeReason.NUDGED, NudgeReason.HEADROOM, NudgeReason.COOLDOWN
 DISABLED = QueueAwareAdjustment(0.0, 0.0, 0, 0, 0.0, 0.0, NudgeReason.DISABLED)
 
 
@@ -31,54 +34,66 @@ class QueueState(msgspec.Struct, frozen=True, gc=False):
 
 
 class QueuePlace(NamedTuple):
-    """A place in the queues of one side: lots ahead of us, lots that are visible, and whether no price is better."""
+    """A place in the queues of one side: lots ahead of us, their share in percent of those that are visible.
+
+    The share has one decimal; `is_best` says that no price of others is better.
+    """
 
     ahead: Lots
+    percentile: float
     visible: Lots
     is_best: bool
 
-    @property
-    def percentile(self) -> float:
-        """Share of the visible lots that is ahead, in percent with one decimal."""
-        return round(_FULL_PCT * self.ahead / self.visible, 1) if self.visible else 0.0
+
+class _Side(NamedTuple):
+    """What is the same for every question about one side: fair price in units of the instrument, trades against it.
+
+    `own` are our orders of the side, `counted` those of them that the levels count in.
+    """
+
+    levels: Levels
+    side: Side
+    best: Ticks
+    fair: float
+    tick: Ticks
+    fee_bps: float
+    own: Sequence[LiveOrder]
+    counted: Sequence[LiveOrder]
+    lots_per_sec: float | None
 
 
-class Nudged(NamedTuple):
-    """What one side's price does: ticks towards the middle, the place it had, and whether its order may advance."""
-
-    ticks: Ticks
-    place: QueuePlace
-    reason: NudgeReason
-    may_advance: bool
-
-
-NO_PLACE = QueuePlace(0, 0, is_best=True)
+_Judged = tuple[Ticks, Lots, float, NudgeReason, bool]
+"""Ticks towards the middle, lots ahead and percentile at the wanted price, why, whether the order may advance."""
 
 
 def place_at(
-    levels: Levels, side: Side, ticks: Ticks, depth: int, own: Lots = 0, own_ahead: Lots | None = None
+    levels: Levels, side: Side, ticks: Ticks, depth: int, own: Sequence[LiveOrder] = (), own_ahead: Lots | None = None
 ) -> QueuePlace:
     """Return the place of an order that joins the back at a price, or that has `own_ahead` lots before it there.
 
-    `own` are our lots at that price, which do not stand before us. A price worse than all that is visible has all of it
-    ahead; an empty side has nothing.
+    `own` are orders of ours that the levels count in; they do not stand before us. A price worse than all that is
+    visible has all of it ahead; an empty side has nothing.
     """
-    buys = side is Side.BUY
+    buys = side is _BUY
     ahead = visible = 0
     best = True
-    for number, level in enumerate(levels):
-        if number == depth:
-            break
-        if level.ticks == ticks:
-            there = max(level.lots - own, 0)
-            visible += there
-            ahead += there if own_ahead is None else min(own_ahead, there)
-        else:
-            visible += level.lots
-            if (level.ticks > ticks) is buys:
-                ahead += level.lots
-                best = False
-    return QueuePlace(ahead, visible, best)
+    for at, lots in levels[:depth]:
+        if own:
+            lots = _without(lots, at, own)  # noqa: PLW2901 - what stands there besides us
+        visible += lots
+        if at == ticks:
+            ahead += lots if own_ahead is None or own_ahead > lots else own_ahead
+        elif (at > ticks) is buys:
+            ahead += lots
+            best = False
+    return QueuePlace(ahead, round(_FULL_PCT * ahead / visible, 1) if visible else 0.0, visible, best)
+
+
+def _without(lots: Lots, at: Ticks, own: Sequence[LiveOrder]) -> Lots:
+    for order in own:
+        if order.ticks == at:
+            lots -= order.lots - order.filled
+    return max(lots, 0)
 
 
 def step_towards_best(
@@ -89,16 +104,14 @@ def step_towards_best(
     `fair` is in units of the instrument. Moves of less than 0.01 bps are none.
     """
     most = floor(ticks * max_reprice_bps / BPS / tick + _ON_TICK) * tick
-    if side is Side.BUY:
-        target = min(ticks + most, best)
+    if side is _BUY:
+        step = min(most, best - ticks)
         if fair is not None:
-            target = min(target, floor(fair / tick + _ON_TICK) * tick)
-        step = target - ticks
+            step = min(step, floor(fair / tick + _ON_TICK) * tick - ticks)
     else:
-        target = max(ticks - most, best)
+        step = min(most, ticks - best)
         if fair is not None:
-            target = max(target, ceil(fair / tick - _ON_TICK) * tick)
-        step = ticks - target
+            step = min(step, ticks - ceil(fair / tick - _ON_TICK) * tick)
     return step if step > 0 and step / ticks * BPS >= _LEAST_NUDGE_BPS else 0
 
 
@@ -116,129 +129,99 @@ def queue_stage(
         return DISABLED, state
     now = features.now_ms
     cooling = now < cooldown_until_ms
-    first_bid = first_ask = None
-    for order in features.live:
-        if order.level == 0 and not order.cancelling:
-            if order.side is Side.BUY:
-                first_bid = order
-            else:
-                first_ask = order
-    down = _nudged(features, book.bids, Side.BUY, bid, book.best_bid, first_bid, state.bid_nudged_ms, cfg, cooling)
-    up = _nudged(features, book.asks, Side.SELL, ask, book.best_ask, first_ask, state.ask_nudged_ms, cfg, cooling)
-    if down.ticks or up.ticks:
-        reason = NudgeReason.NUDGED
-        state = QueueState(now if down.ticks else state.bid_nudged_ms, now if up.ticks else state.ask_nudged_ms)
-    elif cooling:
-        reason = NudgeReason.COOLDOWN
+    below, above = _sides(features, book, cfg)
+    down, bid_ahead, bid_pct, bid_reason, bid_may = _judged(below, bid, now, state.bid_nudged_ms, cfg, cooling)
+    up, ask_ahead, ask_pct, ask_reason, ask_may = _judged(above, ask, now, state.ask_nudged_ms, cfg, cooling)
+    bid_bps = ask_bps = 0.0
+    if down or up:
+        reason = _NUDGED
+        state = QueueState(now if down else state.bid_nudged_ms, now if up else state.ask_nudged_ms)
+        bid_bps, ask_bps = down / bid * BPS, -up / ask * BPS
     else:
-        waits = NudgeReason.HEADROOM in (down.reason, up.reason)
-        reason = NudgeReason.HEADROOM if waits else NudgeReason.NONE
+        reason = bid_reason if bid_reason is not _NONE else ask_reason
     adjustment = QueueAwareAdjustment(
-        down.ticks / bid * BPS if down.ticks else 0.0,
-        -up.ticks / ask * BPS if up.ticks else 0.0,
-        down.place.ahead,
-        up.place.ahead,
-        down.place.percentile,
-        up.place.percentile,
-        reason,
-        down.ticks,
-        -up.ticks,
-        down.may_advance,
-        up.may_advance,
+        bid_bps, ask_bps, bid_ahead, ask_ahead, bid_pct, ask_pct, reason, down, -up, bid_may, ask_may
     )
     return adjustment, state
 
 
-def _nudged(
-    features: Features,
-    levels: Levels,
-    side: Side,
-    ticks: Ticks,
-    best: Ticks,
-    first: LiveOrder | None,
-    nudged_ms: int | None,
-    cfg: QueueSettings,
-    cooling: bool,
-) -> Nudged:
+def _sides(features: Features, book: MarketData, cfg: QueueSettings) -> tuple[_Side, _Side]:
+    """Put together what both sides are judged by; the rates are None where percentiles are to decide."""
+    terms = features.terms
+    fair = features.microprice / terms.price_unit
+    bids: list[LiveOrder] = []
+    asks: list[LiveOrder] = []
+    for order in features.live:
+        (bids if order.side is _BUY else asks).append(order)
+    sold = bought = None
+    if cfg.moves_per_sec and cfg.rule == "value":
+        sold, bought = features.taker_sell_lots_per_sec or None, features.taker_buy_lots_per_sec or None
+    tick, fee = terms.tick, terms.maker_fee_bps
+    bids_in = _resting(bids) if cfg.own_in_book else ()
+    asks_in = _resting(asks) if cfg.own_in_book else ()
+    return (
+        _Side(book.bids, _BUY, book.best_bid, fair, tick, fee, bids, bids_in, sold),
+        _Side(book.asks, _SELL, book.best_ask, fair, tick, fee, asks, asks_in, bought),
+    )
+
+
+def _resting(orders: list[LiveOrder]) -> Sequence[LiveOrder]:
+    for order in orders:
+        if order.pending:
+            return [one for one in orders if not one.pending]
+    return orders
+
+
+def _judged(
+    side: _Side, ticks: Ticks, now_ms: int, nudged_ms: int | None, cfg: QueueSettings, cooling: bool
+) -> _Judged:
     """Judge one side: the place of its wanted price, a step nearer, and whether its order may give its own up."""
-    own = 0
-    ahead = None
-    if first is not None and first.ticks == ticks:
-        own = _own_at(features, side, ticks, cfg)
-        ahead = first.queue_ahead
-    place = place_at(levels, side, ticks, cfg.book_depth_levels, own, ahead)
+    levels, word, best, fair, tick, _, own, counted, _ = side
+    depth = cfg.book_depth_levels
+    first = ahead_of_first = None
+    for order in own:
+        if order.level == 0 and not order.cancelling:
+            first = order
+            if order.ticks == ticks:
+                ahead_of_first = order.queue_ahead
+    place = place_at(levels, word, ticks, depth, counted, ahead_of_first)
     may_advance = True
-    if first is not None and (first.ticks < ticks if side is Side.BUY else first.ticks > ticks):
-        may_advance = _is_worth_moving(features, levels, side, first, ticks, place, cfg)
+    if first is not None and (first.ticks < ticks if word is _BUY else first.ticks > ticks):
+        kept = place_at(levels, word, first.ticks, depth, counted, first.queue_ahead)
+        may_advance = _is_better(side, (first.ticks, kept), (ticks, place), cfg)
+    ahead, percentile, _, is_best = place
     if cooling:
-        return Nudged(0, place, NudgeReason.COOLDOWN, may_advance)
-    if place.is_best or ticks <= 0:
-        return Nudged(0, place, NudgeReason.NONE, may_advance)
-    fair = features.microprice / features.terms.price_unit
-    step = step_towards_best(ticks, best, fair, side, features.terms.tick, cfg.max_reprice_bps)
-    if not step or not _is_better_nearer(features, levels, side, ticks, step, place, cfg):
-        return Nudged(0, place, NudgeReason.NONE, may_advance)
-    if nudged_ms is not None and features.now_ms - nudged_ms < cfg.headroom_ms:
-        return Nudged(0, place, NudgeReason.HEADROOM, may_advance)
-    return Nudged(step, place, NudgeReason.NUDGED, may_advance)
+        return 0, ahead, percentile, _COOLDOWN, may_advance
+    if is_best or (side.lots_per_sec is None and percentile <= cfg.join_threshold_pct):
+        return 0, ahead, percentile, _NONE, may_advance
+    step = step_towards_best(ticks, best, fair, word, tick, cfg.max_reprice_bps)
+    if not step:
+        return 0, ahead, percentile, _NONE, may_advance
+    nearer = ticks + step if word is _BUY else ticks - step
+    if not _is_better(side, (ticks, place), (nearer, None), cfg):
+        return 0, ahead, percentile, _NONE, may_advance
+    if nudged_ms is not None and now_ms - nudged_ms < cfg.headroom_ms:
+        return 0, ahead, percentile, _HEADROOM, may_advance
+    return step, ahead, percentile, _NUDGED, may_advance
 
 
-def _own_at(features: Features, side: Side, ticks: Ticks, cfg: QueueSettings) -> Lots:
-    """Return our resting lots at a price, as far as the book that we see counts them in."""
-    if not cfg.own_in_book:
-        return 0
-    return sum(order.rest for order in features.live if order.ticks == ticks and order.side is side)
-
-
-def _is_better_nearer(
-    features: Features, levels: Levels, side: Side, ticks: Ticks, step: Ticks, place: QueuePlace, cfg: QueueSettings
+def _is_better(
+    side: _Side, old: tuple[Ticks, QueuePlace], new: tuple[Ticks, QueuePlace | None], cfg: QueueSettings
 ) -> bool:
-    """Tell whether the back of the queue at a price nearer to the middle beats the place at this one."""
-    rate = _lots_per_sec(features, side, cfg)
+    """Tell whether the back of the queue at a better price is worth more than the place at the old one (4.5).
+
+    Without measured rates a place is given up when too much of the visible queue is ahead of it.
+    """
+    rate = side.lots_per_sec
     if rate is None:
-        return place.percentile > cfg.join_threshold_pct
-    nearer = ticks + step if side is Side.BUY else ticks - step
-    there = place_at(levels, side, nearer, cfg.book_depth_levels, _own_at(features, side, nearer, cfg))
-    return _gain_bps(features, side, (ticks, place.ahead), (nearer, there.ahead), rate, cfg) > cfg.min_gain_bps
+        return old[1].percentile > cfg.join_threshold_pct
+    there = new[1] or place_at(side.levels, side.side, new[0], cfg.book_depth_levels, side.counted)
+    kept = place_value_bps(old[1].ahead, _edge_bps(side, old[0]), rate, cfg)
+    moved = place_value_bps(there.ahead, _edge_bps(side, new[0]), rate, cfg)
+    return moved - kept - cfg.move_fee_bps > cfg.min_gain_bps
 
 
-def _is_worth_moving(
-    features: Features,
-    levels: Levels,
-    side: Side,
-    order: LiveOrder,
-    ticks: Ticks,
-    place: QueuePlace,
-    cfg: QueueSettings,
-) -> bool:
-    """Tell whether a resting order should give up its place for a better price (4.5, keep or move)."""
-    own = _own_at(features, side, order.ticks, cfg)
-    kept = place_at(levels, side, order.ticks, cfg.book_depth_levels, own, order.queue_ahead)
-    rate = _lots_per_sec(features, side, cfg)
-    if rate is None:
-        return kept.percentile > cfg.join_threshold_pct
-    return _gain_bps(features, side, (order.ticks, kept.ahead), (ticks, place.ahead), rate, cfg) > cfg.min_gain_bps
-
-
-def _lots_per_sec(features: Features, side: Side, cfg: QueueSettings) -> float | None:
-    """Return how fast trades eat one side's queue; None where that is not known or another rule is asked for."""
-    if cfg.rule != "value" or not cfg.moves_per_sec:
-        return None
-    return (features.taker_sell_lots_per_sec if side is Side.BUY else features.taker_buy_lots_per_sec) or None
-
-
-def _gain_bps(
-    features: Features,
-    side: Side,
-    old: tuple[Ticks, Lots],
-    new: tuple[Ticks, Lots],
-    rate: float,
-    cfg: QueueSettings,
-) -> float:
-    """Return what a new price and place are worth more than the old ones, above what the move costs."""
-    fair = features.microprice / features.terms.price_unit
-    values = []
-    for ticks, ahead in (old, new):
-        edge = (fair - ticks if side is Side.BUY else ticks - fair) / fair * BPS - features.terms.maker_fee_bps
-        values.append(place_value_bps(ahead, edge, rate, cfg))
-    return values[1] - values[0] - cfg.move_fee_bps
+def _edge_bps(side: _Side, ticks: Ticks) -> float:
+    """Return what a fill at a price earns against the fair one, after the maker's fee."""
+    away = side.fair - ticks if side.side is _BUY else ticks - side.fair
+    return away / side.fair * BPS - side.fee_bps
