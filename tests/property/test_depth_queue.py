@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from depth_venue import buy, changed, shown, trade
 from depth_venue import settings as venue_settings
 from millrace.core.commands import Style
-from millrace.sim.depth.queue_models import LogQueue, PowerQueue, QueueRule, RiskAverse
+from millrace.market.queue_models import LogQueue, PowerQueue, QueueRule, RiskAverse
 from millrace.sim.depth.venue import DepthVenue
 
 PRICE, OURS = 1_000, 40

@@ -19,7 +19,7 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId
-from millrace.sim.depth.queue_models import QueueRule
+from millrace.market.queue_models import QueueRule
 from millrace.sim.depth.records import decode_record, encode_record
 from millrace.sim.depth.settings import FeedDelay, FeedDelaySettings
 from millrace.sim.depth.venue import WITH_OURSELVES, DepthVenue

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.events import Print
 from millrace.core.instrument import InstrumentId
-from millrace.sim.depth.queue_models import QueueRule
+from millrace.market.queue_models import QueueRule
 from millrace.sim.dice import Dice
 from millrace.sim.rate_counter import RateTier
 from millrace.sim.venue_settings import AccountSettings

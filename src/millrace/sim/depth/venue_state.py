@@ -8,8 +8,8 @@ from typing import Any
 from millrace.core.binary_events import Levels
 from millrace.core.commands import OrderState, Side
 from millrace.core.instrument import Money
+from millrace.market.queue_models import queue_model
 from millrace.sim.balances import need
-from millrace.sim.depth.queue_models import queue_model
 from millrace.sim.depth.records import Crossed, Queued, Shown, Took, Traded
 from millrace.sim.depth.settings import DepthVenueSettings
 from millrace.sim.depth.shown_book import ShownBook
