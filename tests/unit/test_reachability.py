@@ -7,6 +7,7 @@ from source_tree import Module, imports, plant, read_tree
 ON_ITS_WAY = (
     "millrace.strategies.quoting",
     "millrace.market.books",
+    "millrace.market.queue_models",
     "millrace.sim.depth",
     "millrace.world.quoting",
     "millrace.research.binance",

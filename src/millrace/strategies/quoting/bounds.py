@@ -188,6 +188,7 @@ _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
         ("book_depth_levels", "levels", "levels that the queue is read from", "4.5", 1, 10),
         ("rule", "", "when a place is given up for a better price", "4.5", None, None),
         ("own_in_book", "", "the book that we see counts our own orders in", "4.5", None, None),
+        ("model", "", "how cancels are believed to fall before and behind an order", "4.5", None, None),
         ("min_gain_bps", "bps", "what moving must be worth above its fee", "4.5", 0, 100),
         ("move_fee_bps", "bps", "what a venue takes for moving an order", "4.5", 0, 100),
         ("moves_per_sec", "1/s", "how often the middle leaves a resting price; 0: not calibrated", "4.5", 0, None),

@@ -195,6 +195,7 @@ class SkewSettings(msgspec.Struct, frozen=True, kw_only=True):
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Places in queues (quoting 4.5). The `value` rule needs calibrated rates and is `percentile` while they are 0.
 
+    `model` is how cancels at a level are believed to fall before and behind an order (`market/queue_models.py`),
     `own_in_book` says that the book which we see counts our own orders in; a simulated market's does not.
     `move_fee_bps` is what a venue takes for moving an order, `moves_per_sec` how often the middle leaves a resting
     price behind, `adverse_share` the share of fills that it runs over, `adverse_loss_bps` what such a fill loses.
@@ -207,6 +208,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     book_depth_levels: int = 3
     rule: Literal["percentile", "value"] = "value"
     own_in_book: bool = True
+    model: Literal["log", "power", "risk_averse"] = "log"
     min_gain_bps: float = 0.05
     move_fee_bps: float = 0.0
     moves_per_sec: float = 0.0
