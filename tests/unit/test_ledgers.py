@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from millrace.core.binary_events import RedeemRoute
 from millrace.core.commands import (
     Approved,
     Book,
@@ -17,6 +18,7 @@ from millrace.core.commands import (
     OrderState,
     Place,
     Post,
+    RecordClosing,
     RecordFill,
     RecordOrder,
     Side,
@@ -88,6 +90,22 @@ def test_a_fee_that_comes_late_is_booked(ledger):
     ledger.commit([submit(), fill("a", 4, 4), late])
     assert ledger.order("a").cum_fee == 3
     assert ledger.positions()[0].fees == 3
+
+
+def test_closings_are_booked_once_and_what_they_say_late_adds_or_takes_away(ledger):
+    """Arb 12: lots 0 correct what was closed before; a short position that ends costs what it pays."""
+    told = [(6, 900, 3), (0, 50, -1), (0, -70, 0), (-2, -40, 0)]
+    closings = [
+        RecordClosing(LEG, lots, proceeds, fee, RedeemRoute.RESOLUTION, number, 9)
+        for number, (lots, proceeds, fee) in enumerate(told, 1)
+    ]
+    ledger.commit([submit(), fill("a", 4, 4)])
+    for one in (*closings, *closings):
+        ledger.commit([one])
+    assert ledger.positions() == []
+    assert ledger.cash("grid") == {"7": -400 - 1 + 900 - 3 + 50 + 1 - 70 - 40}
+    assert ledger.fees("grid") == {"7": 1 + 3 - 1}
+    assert ledger.fills() == 1
 
 
 def test_repeated_facts_take_no_order_back(ledger):

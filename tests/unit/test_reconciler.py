@@ -144,6 +144,14 @@ def test_what_is_not_answered_is_asked_again(desk):
     assert desk.ended(T0) == []
 
 
+def test_after_a_sleep_the_venue_is_asked_what_it_paid_since_its_last_answer(desk):
+    """News of a pay-out may have been lost at any time since then, so the margin counts from there (arb 12)."""
+    desk.reconciler.begin(T0, restart=False)
+    desk.cycle(T0)
+    woken_ns = T0 + 10 * MARGIN_NS
+    assert desk.reconciler.due(woken_ns).calls == [BalancesQuery("toy", T0 + 1 - MARGIN_NS)]
+
+
 def test_a_restart_adopts_finishes_and_asks_about_what_the_list_does_not_explain(desk):
     sent, lost, filled, ended = desk.order("1", opened=False), desk.order("2", opened=False), desk.order("3"), "4"
     ended = desk.order(ended)

@@ -180,7 +180,7 @@ class Reconciler:
 
     def _new_cycle(self, now_ns: int) -> None:
         self._totals, self._disturbed = None, False
-        since_ns = 0 if self.recovering else max(0, now_ns - MARGIN_NS)
+        since_ns = 0 if self.recovering else max(0, self._totals_ns - MARGIN_NS)  # not of now: this machine may sleep
         self._cycle = [_Question(BalancesQuery(self._venue, since_ns), now_ns)]
 
     def asked(self, query: AccountQuery, now_ns: int) -> None:
