@@ -26,7 +26,7 @@ class _Venue:
         self.saw.append(event)
         return []
 
-    def book_now(self, instrument: InstrumentId, ts_ns: int, polled: bool = False) -> BookSnapshot:
+    def book_now(self, instrument: InstrumentId, ts_ns: int, *, polled: bool = False) -> BookSnapshot:
         return BookSnapshot(instrument, ts_ns, ts_ns, len(self.saw), BIDS, ASKS, polled=polled)
 
     def answer(self, deliveries: list[Delivery]) -> None:

@@ -15,7 +15,7 @@ READERS = "\n".join(
 SETTINGS = "\n".join(module.path.read_text() for module in read_tree().values() if module.name.endswith(".settings"))
 
 
-ON_THEIR_WAY = ("quoting",)
+ON_THEIR_WAY = ("quoting_",)
 """Sections whose readers are being written."""
 
 

@@ -26,7 +26,6 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
-from millrace.risk.book_guard import BookGuard
 from millrace.risk.breaker_stop import BreakerStop, breaker_id
 from millrace.risk.breakers import Endpoint
 from millrace.risk.drawdown import Drawdown
@@ -49,9 +48,11 @@ from millrace.shell.venue_router import Carrier, VenueRouter
 from millrace.sim.rate_counter import TIERS
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.arb.strategy import ArbDesk
+from millrace.strategies.quoting.strategy import QuoteDesk
 from millrace.strategies.slots.strategy import SlotGrid
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.arb.desk import DESK, DeskMarkets, build_desk, leg_budget, leg_valid_for_ns
+from millrace.world.quoting.desk import QUOTES, QuoteMarkets, build_quotes, quote_budget, quote_valid_for_ns
 
 SLOTS = "slots"
 VENUE_TIER = TIERS["pro"]
@@ -67,13 +68,14 @@ _NO_KILLS = HeldKills()
 class Program(NamedTuple):
     """The engine and the parts of it that a caller looks into; a strategy that the settings leave out is None.
 
-    `venues` are the names of those that it trades on, the spot venue first.
+    `venues` are the names of those that it trades on, the spot venue first and that of the quote desk last.
     """
 
     engine: Engine
     orders: OrderTable
     slots: SlotGrid | None
     desk: ArbDesk | None
+    quotes: QuoteDesk | None
     venues: tuple[str, ...]
     client_prefix: str
     playbooks: Playbooks
@@ -94,6 +96,12 @@ class Program(NamedTuple):
     def instrument(self) -> Instrument:
         """What the slot grid trades."""
         return self.grid.grid.instrument
+
+    @property
+    def desk_venues(self) -> tuple[str, ...]:
+        """The venues on which the arbitrage desk trades."""
+        others = {self.spot_venue, *(() if self.quotes is None else self.quotes.venues)}
+        return tuple(venue for venue in self.venues if venue not in others)
 
 
 def with_bars(settings: Settings, bar_ns: int) -> Settings:
@@ -124,20 +132,25 @@ def traded_instrument(settings: Settings) -> Instrument:
     )
 
 
-def build_program(settings: Settings, markets: DeskMarkets | None = None) -> Program:
+def build_program(
+    settings: Settings, markets: DeskMarkets | None = None, quoted: QuoteMarkets | None = None
+) -> Program:
     """Return a fresh program for these settings; raises OperatorError when they leave it no strategy.
 
-    `markets` are what the desk trades where that is a recording.
+    `markets` are what the arbitrage desk trades where that is a recording, `quoted` what the quote desk does.
     """
     desk, outcomes = build_desk(settings, markets)
+    quotes, symbols = build_quotes(settings, quoted)
     slots = SlotGrid(SLOTS, traded_instrument(settings), settings.slots) if settings.slots.enabled else None
     spot = () if slots is None else (slots.grid.instrument,)
-    strategies: tuple[Strategy, ...] = tuple(one for one in (slots, desk) if one is not None)
+    strategies: tuple[Strategy, ...] = tuple(one for one in (slots, desk, quotes) if one is not None)
     if not strategies:
-        raise OperatorError("nothing is to be traded; set slots.enabled or arb.enabled")
-    instruments = (*spot, *outcomes)
-    venues = (*(one.id.venue for one in spot), *sorted({one.id.venue for one in outcomes}))
-    client_ids = ClientIds(settings.run.installation, (SLOTS, DESK))  # a place of its own, whoever is switched on
+        raise OperatorError("nothing is to be traded; set slots.enabled, arb.enabled or quoting.enabled")
+    instruments = (*spot, *outcomes, *symbols)
+    venues = tuple(dict.fromkeys(one.id.venue for one in (*spot, *sorted(outcomes, key=_venue), *symbols)))
+    client_ids = ClientIds(
+        settings.run.installation, (SLOTS, DESK, QUOTES)
+    )  # a place of its own, whoever is switched on
     orders = OrderTable(client_ids)
     playbooks = Playbooks()
     market = MarketView(settings.firewall)
@@ -149,10 +162,9 @@ def build_program(settings: Settings, markets: DeskMarkets | None = None) -> Pro
         account=Account(),
         board=RestrictionBoard(),
         guards=(
-            KillSwitch(_known_scopes(spot, outcomes)),  # first: the others see what an operator cleared
+            KillSwitch(_known_scopes(spot, outcomes, symbols)),  # first: the others see what an operator cleared
             BreakerStop(),
             FeedGuard(market.firewall, settings.firewall),
-            BookGuard(market.books, ()),
             ReconciliationGuard(instruments),
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),
@@ -161,7 +173,7 @@ def build_program(settings: Settings, markets: DeskMarkets | None = None) -> Pro
             playbooks,
         ),
     )
-    return Program(engine, orders, slots, desk, venues, client_ids.prefix, playbooks, market.firewall)
+    return Program(engine, orders, slots, desk, quotes, venues, client_ids.prefix, playbooks, market.firewall)
 
 
 def _categories(desk: ArbDesk | None) -> dict[InstrumentId, str]:
@@ -169,9 +181,16 @@ def _categories(desk: ArbDesk | None) -> dict[InstrumentId, str]:
     return {} if desk is None else {facts.market: facts.category for facts in desk.facts}
 
 
-def _known_scopes(spot: Sequence[Instrument], outcomes: Sequence[Instrument]) -> frozenset[Scope]:
+def _venue(instrument: Instrument) -> str:
+    return instrument.id.venue
+
+
+def _known_scopes(
+    spot: Sequence[Instrument], outcomes: Sequence[Instrument], symbols: Sequence[Instrument]
+) -> frozenset[Scope]:
     """Return what can be named before anything was traded in it; an outcome becomes known with its first order."""
     scopes = {scope for one in spot for scope in scopes_of(SubPosition(SLOTS, one.id, "", ""))}
+    scopes |= {scope for one in symbols for scope in scopes_of(SubPosition(QUOTES, one.id, "", ""))}
     if outcomes:
         scopes |= {Scope(ScopeKind.STRATEGY, DESK)}
         scopes |= {Scope(ScopeKind.VENUE, one.id.venue) for one in outcomes}
@@ -242,12 +261,12 @@ def build_executors(
         venue: Executor(
             ledger,
             ports[venue],
-            call_budget(settings) if venue == program.spot_venue else leg_budget(settings),
+            _budget(settings, program, venue),
             program.engine.board,
             program.orders,
             reconciler=reconcilers.get(venue),
             patience=Patience(answer_ns=_answer_ns(settings, program, venue)),
-            valid_for_ns=_valid_for_ns(settings) if venue == program.spot_venue else leg_valid_for_ns(settings),
+            valid_for_ns=_valid_for_ns(settings, program, venue),
             calls=_venue_calls(settings, program, venue),
             kill_file=kill_file,
             probe=probe,
@@ -259,12 +278,20 @@ def build_executors(
     return Executors(carrier, executors, reconcilers)
 
 
-def _valid_for_ns(settings: Settings) -> int | None:
-    return round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
+def _budget(settings: Settings, program: Program, venue: str) -> CallBudget:
+    if venue == program.spot_venue:
+        return call_budget(settings)
+    return leg_budget(settings) if venue in program.desk_venues else quote_budget(settings)
+
+
+def _valid_for_ns(settings: Settings, program: Program, venue: str) -> int | None:
+    if venue == program.spot_venue:
+        return round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
+    return leg_valid_for_ns(settings) if venue in program.desk_venues else quote_valid_for_ns(settings)
 
 
 def _asked_of(program: Program, venue: str) -> InstrumentId:
-    """Return what a question about open orders names: the spot instrument, or all that a prediction venue lists."""
+    """Return what a question about open orders names: the spot instrument, or the whole account at another venue."""
     return program.instrument.id if venue == program.spot_venue else whole_account(venue)
 
 
@@ -284,7 +311,7 @@ def _reconciler(settings: Settings, program: Program, venue: str) -> Reconciler:
 
 def _answer_ns(settings: Settings, program: Program, venue: str) -> int:
     """Return how long an answer of a venue may take; prediction venues are slow (arb 17)."""
-    return ANSWER_NS if venue == program.spot_venue else round(settings.prediction.answer_sec * _SECOND_NS)
+    return round(settings.prediction.answer_sec * _SECOND_NS) if venue in program.desk_venues else ANSWER_NS
 
 
 def config_event(settings: Settings, ts_ns: int, changed: tuple[str, ...] = ()) -> ConfigApplied:

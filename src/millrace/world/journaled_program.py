@@ -20,9 +20,9 @@ from millrace.core.failure import OperatorError, WorldError
 from millrace.world.assemble import Program, build_program
 
 _OF_THE_RUN = frozenset(
-    {"run.instrument", "run.seed", "run.installation", "slots.enabled", "slots.count", "arb.enabled"}
+    {"run.instrument", "run.seed", "run.installation", "slots.enabled", "slots.count", "arb.enabled", "quoting.enabled"}
 )
-_VENUES = ("venue.", "prediction.")
+_VENUES = ("venue.", "prediction.", "quoting.")
 """What a run is, and what its first start did; another needs another run."""
 
 

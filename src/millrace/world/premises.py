@@ -18,14 +18,18 @@ from millrace.shell.lease import FolderLease
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.venue_port import VenuePort
 from millrace.sim.candles import PrintColumns
+from millrace.sim.depth.settings import DepthVenueSettings
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.arb.desk import DeskMarkets
 from millrace.world.arb.quote_feed import BookVenue, Row
 from millrace.world.assemble import Program
 from millrace.world.line import SimulatedLine
+from millrace.world.quoting.book_feed import DepthVenueHere
+from millrace.world.quoting.book_feed import Row as BookRow
+from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Line, Simulation
-from millrace.world.venue_store import PredictionStore, VenueStore
+from millrace.world.venue_store import DepthStore, PredictionStore, VenueStore
 
 LEDGER: Final = "ledger.db"
 VENUE: Final = "venue"
@@ -72,6 +76,15 @@ class MarketConnection(NamedTuple):
     here: BookVenue
 
 
+class DepthConnection(NamedTuple):
+    """The way to a venue of order books, as `Connection` is to the spot venue; `here` sees books and trades."""
+
+    line: Way
+    held: Closing
+    notices: tuple[str, ...]
+    here: DepthVenueHere
+
+
 class Premises(Protocol):
     """Where a run lives; every method raises WorldError when what it opens cannot be used.
 
@@ -111,6 +124,14 @@ class Premises(Protocol):
 
     def quotes(self, markets: DeskMarkets, after_ns: int) -> Iterator[Row]:
         """Return what happens on the desk's markets later than this time."""
+        ...
+
+    def connect_books(self, settings: DepthVenueSettings) -> DepthConnection:
+        """Reach the quote desk's venue; raises OperatorError where there is none to reach."""
+        ...
+
+    def book_rows(self, markets: QuoteMarkets, after_ns: int) -> Iterator[BookRow]:
+        """Return what happens on the quote desk's markets later than this time."""
         ...
 
     def assembled(self, program: Program, simulation: Simulation) -> None:
@@ -173,6 +194,15 @@ class FolderPremises:
     def quotes(self, markets: DeskMarkets, after_ns: int) -> Iterator[Row]:
         """Return the rows after this time: these markets too stand still while nobody runs them."""
         return markets.rows(after_ns)
+
+    def connect_books(self, settings: DepthVenueSettings) -> DepthConnection:
+        """Return the quote desk's venue as its log left it."""
+        store = DepthStore(self.folder / f"{VENUE}-{settings.venue}", settings)
+        return DepthConnection(SimulatedLine(store.venue), store, store.notices, store.venue)
+
+    def book_rows(self, markets: QuoteMarkets, after_ns: int) -> Iterator[BookRow]:
+        """Return the rows after this time, each book as it is then first."""
+        return markets.rows(after_ns + 1)
 
     def assembled(self, program: Program, simulation: Simulation) -> None:
         """Nobody watches a run in a folder from outside."""

@@ -45,7 +45,9 @@ from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
 from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
 from millrace.world.lines import Lines
-from millrace.world.premises import Premises, Way
+from millrace.world.premises import DepthConnection, Premises, Way
+from millrace.world.quoting.book_feed import BookFeed
+from millrace.world.quoting.desk import QUOTES, depth_venue, quote_markets
 from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
@@ -153,6 +155,7 @@ class Run:
             lines[0] if len(lines) == 1 else Lines(lines),
             no_feed() if program.slots is None else Feed(program.instrument.id, premises.market(now_ns), self.venue),
             quotes=self._quotes(premises, now_ns),
+            books=self._books(premises, now_ns),
             measures=self.measures,
             lazy=False,
             poll_ns=0 if program.slots is None else round(settings.slots.poll_interval_sec * _SECOND_NS),
@@ -183,12 +186,27 @@ class Run:
             ways[settings.venue], places[settings.venue] = found.line, Place(found.here, found.line)
             notices += found.notices
         self.prediction = places
+        self.depth: DepthConnection | None = None
+        chosen = depth_venue(self.settings)
+        if chosen is not None:
+            self.depth = premises.connect_books(chosen)
+            opened.callback(self.depth.held.close)
+            ways[chosen.venue] = self.depth.line
+            notices += self.depth.notices
         return ways, tuple(notices)
 
     def _quotes(self, premises: Premises, after_ns: int) -> QuoteFeed | None:
         """Return what happens on the desk's markets after this time; None without a desk."""
         markets = desk_markets(self.settings)
         return None if markets is None else QuoteFeed(premises.quotes(markets, after_ns), self.prediction)
+
+    def _books(self, premises: Premises, after_ns: int) -> BookFeed | None:
+        """Return what happens on the quote desk's markets after this time; None without that desk."""
+        markets = quote_markets(self.settings)
+        if markets is None or self.depth is None:
+            return None
+        delay_ns = self.settings.quote_desk.feed_delay_ms * 1_000_000
+        return BookFeed(premises.book_rows(markets, after_ns), self.depth.here, self.depth.line, delay_ns)
 
     def _begin(self, restored: Restored) -> None:
         """Tell the core what it missed and that it may trade."""
@@ -263,16 +281,19 @@ class Run:
         return structs.asdict(now) | {"restart": self.restart, "notices": self.notices}
 
     def status(self) -> dict[str, Any]:
-        """Return the grid's status with what the shell around it knows (slots 4.4, 16), and the desk's under its name.
+        """Return the grid's status with what the shell around it knows (slots 4.4, 16), and each desk's by its name.
 
-        What there is of each venue is the leading one's here, the others' stand with the desk.
+        What there is of each venue is the leading one's here, the others' stand with their desks.
         """
         program, engine = self.program, self.program.engine
         leading = program.venues[0]
         found = {} if program.slots is None else program.slots.status(engine)
         if program.desk is not None:
-            venues = {venue: self._venue_status(venue) for venue in program.venues[program.slots is not None :]}
+            venues = {venue: self._venue_status(venue, DESK) for venue in program.desk_venues}
             found[program.desk.name] = program.desk.status(engine) | {"venues": venues}
+        if program.quotes is not None:
+            venues = {venue: self._venue_status(venue, QUOTES) for venue in sorted(program.quotes.venues)}
+            found[program.quotes.name] = program.quotes.status(engine) | {"venues": venues}
         return found | {
             "startup": self.startup_status(),
             "reconciliation": self._reconciliation(leading),
@@ -286,9 +307,9 @@ class Run:
         reconciler = self.executors.reconcilers[venue]
         return {"at_start": reconciler.at_start, "since": reconciler.found()}
 
-    def _venue_status(self, venue: str) -> dict[str, Any]:
+    def _venue_status(self, venue: str, strategy: str) -> dict[str, Any]:
         executor = self.executors.by_venue[venue]
-        standing = self.program.engine.board.standing_of(SubPosition(DESK, whole_account(venue), "", ""))
+        standing = self.program.engine.board.standing_of(SubPosition(strategy, whole_account(venue), "", ""))
         return {
             "restrictions": list(standing.reasons),
             "calls_waiting": executor.waiting,

@@ -17,6 +17,10 @@ from millrace.core.journal_format import RecordKind
 from millrace.shell.disk import Disk
 from millrace.shell.journal import Journal, journal_records
 from millrace.sim import venue_log
+from millrace.sim.depth import records as depth_records
+from millrace.sim.depth.records import DepthRecord
+from millrace.sim.depth.settings import DepthVenueSettings
+from millrace.sim.depth.venue import DepthVenue
 from millrace.sim.prediction import venue_records
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.prediction.venue import PredictionVenue
@@ -87,6 +91,19 @@ class PredictionStore:
         self._log: _Log[PredictionRecord] = _Log(folder, disk, venue_records.encode_record, venue_records.decode_record)
         self.notices = tuple(self._log.journal.notices)
         self.venue = PredictionVenue.rebuild(settings, self._log.records(), self._log.write)
+
+    def close(self) -> None:
+        """Sync and close the log."""
+        self._log.journal.close()
+
+
+class DepthStore:
+    """A venue of order books as its log left it, or a new one; raises WorldError when the log is damaged."""
+
+    def __init__(self, folder: Path, settings: DepthVenueSettings, disk: Disk | None = None) -> None:
+        self._log: _Log[DepthRecord] = _Log(folder, disk, depth_records.encode_record, depth_records.decode_record)
+        self.notices = tuple(self._log.journal.notices)
+        self.venue = DepthVenue.rebuild(settings, self._log.records(), self._log.write)
 
     def close(self) -> None:
         """Sync and close the log."""

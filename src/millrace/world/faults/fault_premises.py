@@ -17,6 +17,7 @@ from millrace.core.ledger import CommitResult
 from millrace.shell.disk import Disk
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.sim.candles import PrintColumns
+from millrace.sim.depth.settings import DepthVenueSettings
 from millrace.sim.faults import Fate, Fault, Faults
 from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.plug import Plug
@@ -27,7 +28,9 @@ from millrace.world.arb.quote_feed import Row
 from millrace.world.assemble import Program
 from millrace.world.feed import Feed
 from millrace.world.line import SimulatedLine, VenueHere
-from millrace.world.premises import Connection, MarketConnection
+from millrace.world.premises import Connection, DepthConnection, MarketConnection
+from millrace.world.quoting.book_feed import Row as BookRow
+from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Simulation
 
 FOLDER: Final = Path("run")
@@ -180,12 +183,20 @@ class MortalPremises:
         """Reach a prediction venue."""
         raise OperatorError(f"this world has no venue {settings.venue}; set arb.enabled=false")
 
+    def connect_books(self, settings: DepthVenueSettings) -> DepthConnection:
+        """Reach a venue of order books."""
+        raise OperatorError(f"this world has no venue {settings.venue}; set quoting.enabled=false")
+
     def market(self, after_ns: int) -> Iterator[PrintColumns]:  # noqa: ARG002  the shape of premises
         """Return the spot market's prints that are later than this time."""
         return iter(())
 
     def quotes(self, markets: DeskMarkets, after_ns: int) -> Iterator[Row]:  # noqa: ARG002  the shape of premises
         """Return what happens on binary markets later than this time."""
+        return iter(())
+
+    def book_rows(self, markets: QuoteMarkets, after_ns: int) -> Iterator[BookRow]:  # noqa: ARG002  the same
+        """Return what happens on the quote desk's markets later than this time."""
         return iter(())
 
     # What happens to it

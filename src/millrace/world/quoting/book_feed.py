@@ -38,7 +38,7 @@ class DepthVenueHere(Protocol):
         """Take a trade, and return what of ours it filled."""
         ...
 
-    def book_now(self, instrument: InstrumentId, ts_ns: int, polled: bool = False) -> BookSnapshot:
+    def book_now(self, instrument: InstrumentId, ts_ns: int, *, polled: bool = False) -> BookSnapshot:
         """Return the book as it is, as the answer to a question."""
         ...
 
@@ -100,7 +100,7 @@ class BookFeed:
             ts_ns, _, kind, found = heapq.heappop(self._under_way)
             if kind == _ASKED:
                 assert isinstance(found, ResyncBook)  # noqa: S101  pushed as such
-                answer = self._venue.book_now(found.instrument, ts_ns, found.only_check)
+                answer = self._venue.book_now(found.instrument, ts_ns, polled=found.only_check)
                 self._tell(replace(answer, requested_ns=found.ts_ns))
                 return None
             assert not isinstance(found, ResyncBook)  # noqa: S101  pushed as such

@@ -15,9 +15,10 @@ from millrace.core.kill import KillOrder
 from millrace.core.permission import ReasonCode
 from millrace.shell.lease import AccountLease
 from millrace.sim.candles import PrintColumns
+from millrace.sim.depth.settings import DepthVenueSettings
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import VenueSettings
-from millrace.world.premises import VENUE, Closing, Connection, FolderPremises, MarketConnection
+from millrace.world.premises import VENUE, Closing, Connection, DepthConnection, FolderPremises, MarketConnection
 from millrace.world.rehearsing.line import RehearsalLine
 from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
@@ -48,6 +49,10 @@ class RehearsalPremises(FolderPremises):
     def connect_markets(self, settings: PredictionSettings) -> MarketConnection:
         """Have none: a rehearsal is of the spot venue."""
         raise OperatorError(f"a rehearsal has no venue {settings.venue}; set arb.enabled=false")
+
+    def connect_books(self, settings: DepthVenueSettings) -> DepthConnection:
+        """Have none either."""
+        raise OperatorError(f"a rehearsal has no venue {settings.venue}; set quoting.enabled=false")
 
 
 def _no_market(ts_ns: int) -> Iterator[PrintColumns]:  # noqa: ARG001  prints come over the line

@@ -1,0 +1,106 @@
+"""What an operator may ask of the quote desk: look at it, pause and resume a symbol, see its positions.
+
+Every request is an event in the journal; its arguments are read by one set of rules before anything happens, and the
+reply is a command of the same step.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from millrace.core.commands import Intent, Lift, Post
+from millrace.core.events import Operator
+from millrace.core.failure import OperatorError
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.core.requests import NoArguments, accepted, read_arguments, refused
+from millrace.core.strategy import View
+
+if TYPE_CHECKING:
+    from millrace.strategies.quoting.quoted import QuotedSymbol
+    from millrace.strategies.quoting.strategy import QuoteDesk
+
+
+class OneSymbol(msgspec.Struct, frozen=True):
+    """A symbol by its name, BTC/USDT, and why."""
+
+    symbol: str
+    reason: str = "operator"
+
+
+class QuoteAction(NamedTuple):
+    """One row of the table: the record of its arguments, what carries it out, a line that tells of it."""
+
+    arguments: type[msgspec.Struct]
+    carry_out: Callable[["QuoteDesk", Operator, Any, View], list[Intent]]
+    summary: str
+
+
+def operate(desk: "QuoteDesk", event: Operator, view: View) -> list[Intent]:
+    """Carry out one request; requests that are not the desk's are left alone."""
+    action = ACTIONS.get(event.action)
+    given = dict(event.args)
+    if action is None or given.pop("strategy", desk.name) != desk.name:
+        return []
+    try:
+        arguments = read_arguments(action.arguments, event.action, given)
+    except OperatorError as error:
+        return [refused(event, str(error))]
+    return action.carry_out(desk, event, arguments, view)
+
+
+def _found(desk: "QuoteDesk", symbol: str) -> "QuotedSymbol | None":
+    names = (one for one in desk.symbols.values() if symbol in {one.symbol, str(one.instrument.id)})
+    return next(names, None)
+
+
+def _not_quoted(desk: "QuoteDesk", asked: Operator, symbol: str) -> list[Intent]:
+    known = ", ".join(one.symbol for one in desk.symbols.values())
+    return [refused(asked, f"the desk does not quote {symbol}; it quotes {known}")]
+
+
+def _status(desk: "QuoteDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
+    data = desk.status(view)
+    text = f"{data['quoting']} of {len(data['symbols'])} symbols quoted, {data['fills']} fills"
+    return [accepted(asked, text, data)]
+
+
+def _positions(desk: "QuoteDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
+    held = {
+        one.symbol: lots * one.terms.lot_unit for one in desk.symbols.values() if (lots := view.position(one.position))
+    }
+    return [accepted(asked, f"{len(held)} symbols with a position", {"positions": held})]
+
+
+def _pause(desk: "QuoteDesk", asked: Operator, wanted: OneSymbol, view: View) -> list[Intent]:
+    one = _found(desk, wanted.symbol)
+    if one is None:
+        return _not_quoted(desk, asked, wanted.symbol)
+    scope = Scope(ScopeKind.MARKET, str(one.instrument.id))
+    posted = Restriction(
+        _pause_id(desk, one), scope, Level.REDUCE_ONLY, ReasonCode.OPERATOR_PAUSE, wanted.reason, desk.name, view.now_ns
+    )
+    desk.look_at(one)
+    return [Post(posted), accepted(asked, f"{one.symbol} quotes only what closes its position")]
+
+
+def _resume(desk: "QuoteDesk", asked: Operator, wanted: OneSymbol, view: View) -> list[Intent]:
+    one = _found(desk, wanted.symbol)
+    if one is None:
+        return _not_quoted(desk, asked, wanted.symbol)
+    desk.look_at(one)
+    lift = Lift(_pause_id(desk, one), f"resumed by the operator: {wanted.reason}", view.now_ns)
+    return [lift, accepted(asked, f"{one.symbol} is quoted again")]
+
+
+def _pause_id(desk: "QuoteDesk", symbol: "QuotedSymbol") -> str:
+    return f"{desk.name}/pause/{symbol.symbol}"
+
+
+ACTIONS: dict[str, QuoteAction] = {
+    "quoting_status": QuoteAction(NoArguments, _status, "show the quote desk's symbols"),
+    "quoting_positions": QuoteAction(NoArguments, _positions, "show what the quote desk holds of each symbol"),
+    "pause_symbol": QuoteAction(OneSymbol, _pause, "let a symbol only close its position: symbol= reason="),
+    "resume_symbol": QuoteAction(OneSymbol, _resume, "quote a paused symbol again: symbol="),
+}
+"""Everything that may be asked of the quote desk, by name."""

@@ -1,0 +1,151 @@
+"""One symbol at the desk: its reducers, its orders, its memory, and when it must be looked at next.
+
+Whatever happens to a symbol costs that symbol alone. A tick is due when something happened, but no sooner than the
+least time after the last one; a symbol that has orders out, or may not quote, is looked at again without news, so that
+old orders end, halts are left and what a throttle held back is decided anew.
+"""
+
+from typing import Any
+
+import msgspec
+
+from millrace.core.commands import Intent, OrderState, OrderUpdate, Refused
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Instrument, Lots
+from millrace.core.probe import TickProbe
+from millrace.strategies.quoting.features.reducer import SymbolReducer
+from millrace.strategies.quoting.model import Allocation, Features, OrderIntent, PortfolioSnapshot
+from millrace.strategies.quoting.pipeline import tick
+from millrace.strategies.quoting.settings import QuotingSettings
+from millrace.strategies.quoting.tally import SymbolTally
+from millrace.strategies.quoting.terms import terms_of
+from millrace.strategies.quoting.tick_result import SymbolState, TickResult
+from millrace.strategies.quoting.working import Order, Working
+
+GROUP, LEG = "quotes", "net"
+NEVER_NS = 2**63 - 1
+_MS = 1_000_000
+
+
+class _Saved(msgspec.Struct):
+    state: SymbolState
+    orders: list[Order]
+    number: int
+    ticked_ns: int
+    due_ns: int
+    exposure_usd: float
+    day_pnl: float
+    reducer: dict[str, Any]
+    tally: dict[str, Any]
+
+
+class QuotedSymbol:
+    """All of one symbol; the desk hands it events and asks it for ticks."""
+
+    def __init__(self, strategy: str, instrument: Instrument, settings: QuotingSettings) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.id.symbol
+        self.position = SubPosition(strategy, instrument.id, GROUP, LEG)
+        self.terms = terms_of(instrument)
+        self.config = settings.for_symbol(self.symbol)
+        self.reducer = SymbolReducer(self.terms, settings)
+        self.working = Working(self.position)
+        self.tally = SymbolTally()
+        self.state = SymbolState()
+        self.number = 0
+        self.ticked_ns = 0
+        self.due_ns = NEVER_NS
+        self.exposure_usd = 0.0
+        self.day_pnl = 0.0
+        self.last: TickResult | None = None
+
+    @property
+    def restless(self) -> bool:
+        """Whether it must be looked at although nothing happens: it has orders out, or something keeps it from them."""
+        return bool(self.working.orders or self.state.halted)
+
+    @property
+    def mid_usd(self) -> float:
+        """The last middle in quote currency; 0 before any."""
+        return self.reducer.mid2 * self.terms.price_unit / 2.0
+
+    def max_position(self) -> Lots:
+        """Return the largest position, long or short, at the last middle."""
+        worth = self.mid_usd * self.terms.lot_unit
+        return int(self.config.emit.max_position_usd / worth) if worth > 0.0 else 0
+
+    def tick(
+        self,
+        now_ns: int,
+        held: Lots,
+        portfolio: PortfolioSnapshot,
+        allocation: Allocation,
+        probe: TickProbe,
+    ) -> TickResult:
+        """Decide what is quoted now; `held` are the signed lots of the position."""
+        self.number += 1
+        self.ticked_ns = now_ns
+        self.exposure_usd = abs(held) * self.terms.lot_unit * self.mid_usd
+        features: Features = self.reducer.features(
+            now_ns // _MS, self.number, self.working.live(), held, self.max_position(), portfolio, allocation
+        )
+        self.day_pnl = features.day_pnl or 0.0
+        result = self.last = tick(features, self.state, self.config, probe)
+        self.state = result.state
+        self.tally.ticked(result, now_ns // _MS)
+        return result
+
+    def commands(self, intents: tuple[OrderIntent, ...], now_ns: int, held: Lots) -> list[Intent]:
+        """Return the orders of a tick's intents, under their derived names."""
+        reference_ticks2 = self.reducer.mid2
+        found = [self.working.wanted(intent, now_ns, held, reference_ticks2) for intent in intents]
+        return [one for one in found if one is not None]
+
+    def heard(self, update: OrderUpdate, now_ns: int) -> Order | None:
+        """Take the venue's news of an order: what was filled and how long the answer took; returns the order."""
+        heard = self.working.heard(update, now_ns)
+        if update.d_lots:
+            taker = update.d_fee > self.instrument.fee(update.d_cost, maker=True) + 1
+            self.tally.fills += 1
+            self.tally.takers += taker
+            args = (now_ns, update.place.side, update.d_lots, update.d_cost, update.d_fee)
+            self.tally.measured(self.reducer.on_fill(*args, taker=taker))
+        if update.state is OrderState.REJECTED and not update.previous.is_terminal:
+            self.tally.rejects += 1
+        if heard is None:
+            return None
+        if heard.latency_ms is not None:
+            self.reducer.on_latency(now_ns, heard.latency_ms)
+        return heard.order
+
+    def refused(self, refused: Refused) -> None:
+        """Take that the board let an order not leave."""
+        self.working.refused(refused)
+        self.tally.refused(refused.reasons)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as builtins."""
+        saved = _Saved(
+            self.state,
+            self.working.snapshot(),
+            self.number,
+            self.ticked_ns,
+            self.due_ns,
+            self.exposure_usd,
+            self.day_pnl,
+            self.reducer.snapshot(),
+            self.tally.snapshot(),
+        )
+        builtins: dict[str, Any] = msgspec.to_builtins(saved)
+        return builtins
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave; the book comes with `attach`."""
+        saved = msgspec.convert(state, _Saved)
+        self.state, self.number = saved.state, saved.number
+        self.ticked_ns, self.due_ns = saved.ticked_ns, saved.due_ns
+        self.exposure_usd, self.day_pnl = saved.exposure_usd, saved.day_pnl
+        self.working.restore(saved.orders)
+        self.reducer.restore(saved.reducer)
+        self.tally.restore(saved.tally)
+        self.last = None

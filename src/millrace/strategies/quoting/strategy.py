@@ -1,0 +1,270 @@
+"""The quote desk as the kernel sees it: books, trades and news in, orders out.
+
+Each symbol is reduced and ticked on its own (`quoted`); what the desk adds is what holds for all of them: the account's
+figures and guards, the scores and weights, the pace of actions, and the one timer. A book that may not be believed, a
+halt of the board or a fault of a stage end in the same way: the symbol's orders are taken back (quoting 1, 4.7).
+"""
+
+import heapq
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from millrace.core.binary_events import BINARY_EVENTS
+from millrace.core.book_events import BookDelta, BookSnapshot
+from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.events import Event, MarketBlock, Operator, Print, Quote, Timer
+from millrace.core.instrument import Instrument, InstrumentId
+from millrace.core.permission import Level
+from millrace.core.probe import NO_TICK_PROBE, TickProbe
+from millrace.core.strategy import Interest, SeriesSpec, View
+from millrace.strategies.quoting.desk_figures import DeskFigures
+from millrace.strategies.quoting.growth import Growth
+from millrace.strategies.quoting.operator import operate
+from millrace.strategies.quoting.quoted import NEVER_NS, QuotedSymbol
+from millrace.strategies.quoting.settings import QuotingSettings
+
+_MS = 1_000_000
+
+
+class DeskPace(msgspec.Struct, frozen=True):
+    """Least time between two ticks of a symbol, and how often one with orders is looked at, in ms."""
+
+    min_tick_ms: int = 100
+    look_ms: int = 1_000
+
+
+USUAL_PACE = DeskPace()
+
+
+class QuoteDesk:
+    """One desk over the symbols of one venue; implements the kernel's `Strategy`."""
+
+    ignores: ClassVar[tuple[type, ...]] = (Quote, MarketBlock, *BINARY_EVENTS)
+
+    def __init__(
+        self, name: str, instruments: Sequence[Instrument], settings: QuotingSettings, pace: DeskPace = USUAL_PACE
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.venues = frozenset(instrument.id.venue for instrument in instruments)
+        self.symbols = {one.id: QuotedSymbol(name, one, settings) for one in instruments}
+        self.figures = DeskFigures(settings, len(instruments))
+        self.growth = Growth(settings, tuple(one.symbol for one in self.symbols.values()))
+        self.probe: TickProbe = NO_TICK_PROBE
+        self._by_number = tuple(self.symbols.values())
+        self._numbers = {one.symbol: number for number, one in enumerate(self._by_number)}
+        self._min_tick_ns, self._look_ns = pace.min_tick_ms * _MS, pace.look_ms * _MS
+        self._stale_ns = (settings.md_cache.invalidate_on_ws_gap_ms + 1) * _MS
+        self._due: list[tuple[int, int]] = []
+        self._stream_ns = 0
+        self._stale_at_ns = NEVER_NS
+        self._now_ns = 0
+        self._unattached = False
+
+    def series(self) -> tuple[SeriesSpec, ...]:
+        """Return no histories: books are kept by the market view, windows by the reducers."""
+        return ()
+
+    # Events
+
+    def decide(self, event: Event | OrderUpdate | Refused, view: View) -> list[Intent]:
+        """Return what the desk wants after this event."""
+        self._now_ns = view.now_ns
+        if self._unattached:
+            self._attach(view)
+        if isinstance(event, BookDelta | BookSnapshot):
+            return self._book(event, view)
+        if isinstance(event, Print):
+            symbol = self.symbols.get(event.instrument)
+            if symbol is not None:
+                symbol.reducer.on_trade(event)
+            return []
+        if isinstance(event, OrderUpdate):
+            return self._heard(event, view)
+        if isinstance(event, Timer):
+            return self._timer(view)
+        if isinstance(event, Refused):
+            return self._refused(event)
+        return operate(self, event, view) if isinstance(event, Operator) else []
+
+    def _book(self, event: BookDelta | BookSnapshot, view: View) -> list[Intent]:
+        symbol = self.symbols.get(event.instrument)
+        if symbol is None:
+            return []
+        self._stream_ns = max(self._stream_ns, event.ts_ns)
+        if self._stale_at_ns != NEVER_NS:
+            self._stale_at_ns = self._stream_ns + self._stale_ns
+        markouts = symbol.reducer.on_book(view.depth(event.instrument), event.ts_ns)
+        if markouts:
+            symbol.tally.measured(markouts)
+            self.growth.measured(symbol.symbol, markouts)
+        return self._news(symbol, view)
+
+    def _news(self, symbol: QuotedSymbol, view: View) -> list[Intent]:
+        """Tick a symbol to which something happened: now, or when the least time after its last tick is over."""
+        wanted_ns = symbol.ticked_ns + self._min_tick_ns
+        if wanted_ns <= self._now_ns:
+            return self.tick(symbol, view)
+        if wanted_ns < symbol.due_ns:
+            self._schedule(symbol, wanted_ns)
+        return []
+
+    def _heard(self, update: OrderUpdate, view: View) -> list[Intent]:
+        symbol = self.symbols[update.place.instrument]
+        order = symbol.heard(update, self._now_ns)
+        self.figures.heard(update, self._now_ns // _MS)
+        if order is not None:
+            self.growth.heard(symbol, order, update, self._now_ns // _MS)
+        return self._news(symbol, view)
+
+    def _refused(self, refused: Refused) -> list[Intent]:
+        """Take a refusal; the symbol is looked at later, for what the board refuses now it refuses at once again."""
+        symbol = self.symbols[refused.place.instrument]
+        symbol.refused(refused)
+        self._schedule(symbol, min(symbol.due_ns, self._now_ns + self._look_ns))
+        return []
+
+    def _timer(self, view: View) -> list[Intent]:
+        now_ns, out = self._now_ns, list[Intent]()
+        if self._stale_at_ns <= now_ns:
+            self._stale_at_ns = NEVER_NS
+            for symbol in self._by_number:
+                if symbol.working.orders:
+                    self._schedule(symbol, now_ns)
+        while self._due and self._due[0][0] <= now_ns:
+            due_ns, number = heapq.heappop(self._due)
+            symbol = self._by_number[number]
+            if symbol.due_ns == due_ns:
+                out += self.tick(symbol, view)
+        if self.growth.next_ns <= now_ns:
+            self.growth.rebalance(self._by_number, now_ns // _MS)
+        return out
+
+    # Ticks
+
+    def tick(self, symbol: QuotedSymbol, view: View) -> list[Intent]:
+        """Decide what a symbol quotes now, and say when it must be looked at next."""
+        now_ns = self._now_ns
+        now_ms = now_ns // _MS
+        symbol.reducer.on_alive(self._stream_ns)
+        held = view.position(symbol.position)
+        figures = self.figures.now(self._by_number, now_ms)
+        standing = view.standing_of(symbol.position)
+        if standing.level is not Level.OPEN:
+            figures = msgspec.structs.replace(
+                figures,
+                refused=", ".join(standing.reasons) if standing.level is Level.HALT else "",
+                reduce_only=standing.level is Level.REDUCE_ONLY,
+                size_scale=standing.multiplier,
+            )
+        allocation = self.growth.allocation(symbol.symbol)
+        result = symbol.tick(now_ns, held, figures, allocation, self.probe)
+        self.growth.ticked(symbol, result, now_ms)
+        intents = self.figures.paced(symbol, result.intents, now_ms)
+        out = symbol.commands(intents, now_ns, held)
+        if symbol.working.orders and self._stale_at_ns == NEVER_NS and self._stream_ns + self._stale_ns > now_ns:
+            self._stale_at_ns = self._stream_ns + self._stale_ns
+        self._schedule(symbol, now_ns + self._look_ns if symbol.restless else NEVER_NS)
+        return out
+
+    def look_at(self, symbol: QuotedSymbol) -> None:
+        """Have a symbol ticked with the next timer: something was decided about it."""
+        self._schedule(symbol, self._now_ns)
+
+    def _schedule(self, symbol: QuotedSymbol, due_ns: int) -> None:
+        symbol.due_ns = due_ns
+        if due_ns != NEVER_NS:
+            heapq.heappush(self._due, (due_ns, self._numbers[symbol.symbol]))
+
+    def interest(self) -> Interest:
+        """Return the next time at which a symbol, the stream's age or the allocator asks for something."""
+        due = self._due
+        while due and self._by_number[due[0][1]].due_ns != due[0][0]:
+            heapq.heappop(due)
+        due_ns = min(
+            due[0][0] if due else NEVER_NS, self._stale_at_ns, self.growth.next_ns if self._stream_ns else NEVER_NS
+        )
+        if due_ns == NEVER_NS:
+            return Interest()
+        due_ns = max(due_ns, self._now_ns)
+        return Interest(deadline_ns=due_ns, heartbeat_ns=due_ns)
+
+    # State
+
+    def _attach(self, view: View) -> None:
+        """Give the reducers the books that the market view restored: they refer to what it keeps."""
+        self._unattached = False
+        for instrument, symbol in self.symbols.items():
+            symbol.reducer.restore(symbol.reducer.snapshot(), view.depth(instrument))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the desk's whole state as builtins."""
+        return {
+            "now_ns": self._now_ns,
+            "stream_ns": self._stream_ns,
+            "stale_at_ns": self._stale_at_ns,
+            "figures": self.figures.snapshot(),
+            "growth": self.growth.snapshot(),
+            "symbols": {str(instrument): one.snapshot() for instrument, one in self.symbols.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave."""
+        self._now_ns, self._stream_ns = state["now_ns"], state["stream_ns"]
+        self._stale_at_ns = state["stale_at_ns"]
+        self.figures.restore(state["figures"])
+        self.growth.restore(state["growth"])
+        self._due = []
+        for text, saved in state["symbols"].items():
+            symbol = self.symbols[InstrumentId.parse(text)]
+            symbol.restore(saved)
+            self._schedule(symbol, symbol.due_ns)
+        self._unattached = True
+
+    # Looking at it
+
+    def telemetry(self) -> dict[str, Any]:
+        """Return the counts of all symbols and of the desk as plain data, each event counted once."""
+        return {
+            "symbols": {one.symbol: one.tally.shown() for one in self._by_number},
+            "growth": self.growth.shown(self._now_ns // _MS),
+            "figures": self.figures.shown(self._now_ns // _MS),
+        }
+
+    def status(self, view: View) -> dict[str, Any]:
+        """Return what a person wants to see of the desk; strict JSON."""
+        rows = [self._row(symbol, view) for symbol in self._by_number]
+        return {
+            "symbols": rows,
+            "open_orders": sum(row["orders"] for row in rows),
+            "fills": sum(row["fills"] for row in rows),
+            "pnl_usd": sum(row["pnl_usd"] for row in rows),
+            "exposure_usd": sum(abs(row["position_usd"]) for row in rows),
+            "quoting": sum(not row["why"] and bool(row["orders"]) for row in rows),
+            "config": self.settings.digest,
+            "figures": self.figures.shown(self._now_ns // _MS),
+        }
+
+    def _row(self, symbol: QuotedSymbol, view: View) -> dict[str, Any]:
+        held = view.position(symbol.position)
+        account = symbol.reducer.account
+        standing = view.standing_of(symbol.position)
+        stopped = ", ".join(standing.reasons) if standing.level is not Level.OPEN else ""
+        allocation = self.growth.allocation(symbol.symbol)
+        return {
+            "symbol": symbol.symbol,
+            "mid": symbol.mid_usd,
+            "spread_bps": symbol.tally.gauges.get("adaptive_spread_bps", 0.0),
+            "position": held * symbol.terms.lot_unit,
+            "position_usd": held * symbol.terms.lot_unit * symbol.mid_usd,
+            "orders": len(symbol.working.orders),
+            "fills": symbol.tally.fills,
+            "score": self.growth.score(symbol.symbol, self._now_ns // _MS),
+            "weight": allocation.weight,
+            "active": allocation.active,
+            "pnl_usd": account.total(symbol.reducer.mid2) * account.scale.quote,
+            "why": stopped or symbol.tally.why,
+            "ticks": dict(symbol.tally.ticks),
+        }

@@ -1,0 +1,118 @@
+"""The quote desk joined to the program: it quotes both sides, trades, and is stopped by whatever stops trading."""
+
+import pytest
+
+from millrace.core.commands import CancelOrder, RecordFill, Side, Submit
+from millrace.core.events import Operator, Timer
+from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from quote_runs import quote_run
+
+
+@pytest.fixture(scope="module")
+def minute():
+    run = quote_run()
+    run.run(60)
+    return run
+
+
+def test_every_symbol_is_quoted_on_both_sides(minute) -> None:
+    placed = {(one.order.order.instrument.symbol, one.order.order.side) for one in minute.commands(Submit)}
+    assert placed == {(one.symbol, side) for one in minute.desk.symbols.values() for side in Side}
+    assert minute.commands(RecordFill)
+
+
+def test_the_desk_knows_what_its_venue_knows(minute) -> None:
+    bases = {one.instrument.base: one for one in minute.desk.symbols.values()}
+    opening = minute.venue.settings.opening
+    for asset, pair in minute.venue.balances().items():
+        if asset in bases:
+            one = bases[asset]
+            held = minute.program.orders.position(one.position)
+            assert sum(pair) - opening[asset] == one.instrument.base_amount(held)
+            assert one.reducer.account.position == held
+    resting = {order.client_id for order in minute.venue.open_orders(None)}
+    ours = {order.client_id for order in minute.program.orders.unfinished()}
+    assert resting <= ours
+    desk = {key for one in minute.desk.symbols.values() for key in one.working.orders}
+    assert desk == {order.place.key for order in minute.program.orders.unfinished()}
+
+
+def test_keys_never_return_with_other_content(minute) -> None:
+    keys = [one.order.order.key for one in minute.commands(Submit)]
+    assert len(keys) == len(set(keys))
+
+
+def test_latencies_are_those_of_the_way_there_and_back(minute) -> None:
+    for one in minute.desk.symbols.values():
+        features = one.last.context.features
+        assert features.latency_n > 0
+        assert 40.0 <= features.latency_p95_ms <= 60.0
+
+
+def test_a_halt_takes_every_order_back() -> None:
+    run = quote_run()
+    run.run(20)
+    assert run.venue.open_orders(None)
+    now_ns = run.simulation.now_ns
+    scope = Scope(ScopeKind.STRATEGY, "quoting")
+    halt = Restriction("test", scope, Level.HALT, ReasonCode.OPERATOR_HALT, "a test", "test", now_ns)
+    run.program.engine.board.post(halt)
+    before = len(run.commands(Submit))
+    run.run(5)
+    assert run.commands(CancelOrder)
+    assert not run.venue.open_orders(None)
+    assert len(run.commands(Submit)) == before
+
+
+def test_a_paused_symbol_only_closes_its_position_and_is_quoted_again_when_resumed() -> None:
+    run = quote_run()
+    run.run(20)
+    symbol = next(iter(run.desk.symbols.values()))
+    run.simulation.feed_event(Operator("pause_symbol", {"symbol": symbol.symbol}, run.simulation.now_ns))
+    run.run(2)
+    before = len(run.commands(Submit))
+    run.run(20)
+    placed = [
+        one.order.order for one in run.commands(Submit)[before:] if one.order.order.instrument == symbol.instrument.id
+    ]
+    assert all(order.reduces for order in placed)
+    run.simulation.feed_event(Operator("resume_symbol", {"symbol": symbol.symbol}, run.simulation.now_ns))
+    before = len(run.commands(Submit))
+    run.run(20)
+    opened = [
+        one.order.order for one in run.commands(Submit)[before:] if one.order.order.instrument == symbol.instrument.id
+    ]
+    assert any(not order.reduces for order in opened)
+
+
+def test_a_feed_that_falls_silent_pulls_every_quote() -> None:
+    silent_ns = []
+    run = quote_run(fate=lambda row: () if silent_ns and row.ts_ns > silent_ns[0] else (row,))
+    run.run(20)
+    assert run.venue.open_orders(None)
+    silent_ns.append(run.simulation.now_ns)
+    run.run(2)
+    assert not run.venue.open_orders(None)
+    stale = {one.tally.why for one in run.desk.symbols.values()}
+    assert stale == {"md_stale"}
+
+
+def test_a_snapshot_gives_the_same_desk_and_the_same_commands() -> None:
+    run, other = quote_run(), quote_run()
+    run.run(30)
+    other.run(30)
+    state = run.program.engine.snapshot()
+    other.program.engine.restore(state)
+    assert other.program.engine.snapshot() == state
+    assert other.desk.interest() == run.desk.interest()
+    run.run(30)
+    other.run(30)
+    assert other.program.engine.command_hash == run.program.engine.command_hash
+
+
+def test_waking_on_deadlines_alone_gives_the_same_commands() -> None:
+    eager, lazy = quote_run(lazy=False), quote_run(lazy=True)
+    eager.run(30)
+    lazy.run(30)
+    assert eager.program.engine.command_hash == lazy.program.engine.command_hash
+    assert sum(isinstance(event, Timer) for event, _ in lazy.steps)
