@@ -19,7 +19,7 @@ from millrace.strategies.quoting.quotes.fast_cancel import FastCancels
 from millrace.strategies.quoting.quotes.state import EmitState, SlotMemory
 from millrace.strategies.quoting.settings import EmitSettings
 from millrace.strategies.quoting.stages.emit import emit_stage
-from quote_inputs import FRESH, IN_PLACE, OPEN, book, done, features, width
+from quote_inputs import FRESH, IN_PLACE, OPEN, book, done, features, resting, width
 
 BUY, SELL = Side
 NOW = 10_000_000
@@ -175,3 +175,16 @@ def test_soft_never_stands_nearer_than_none(situation) -> None:
     soft = run(data, asked, (rest[0], rest[1], replace(OPEN, widen_bid_bps=1.0, widen_ask_bps=1.0), *rest[3:])).quotes
     for before, after in zip(calm, soft, strict=True):
         assert after.ask_ticks - after.bid_ticks >= before.ask_ticks - before.bid_ticks
+
+
+@given(situations())
+def test_the_short_way_says_what_the_long_way_says(situation) -> None:
+    """A tick on which everything stays is decided without the diff; the diff would say the same."""
+    data, asked, rest = situation
+    live = tuple(o._replace(pending=False) for o in asked["live"] if not o.cancelling)
+    result = run(data, asked | {"live": live}, rest)
+    asked = asked | {"live": done(live, result.intents, data, NOW)}
+    short = run(data, asked, (*rest[:6], result.state, rest[7]))
+    nobody = FastCancels(((resting(BUY, 1, generation=99), "adverse_move"),), rest[5].cooldown_until_ms)
+    long = run(data, asked, (*rest[:5], nobody, result.state, rest[7]))
+    assert (short.intents, short.kept, short.quotes) == (long.intents, long.kept, long.quotes)

@@ -67,11 +67,7 @@ def emit_stage(
     quotes = wanted_quotes(features, book, spread, guards, inventory, queue, room, cfg)
     middle = (book.best_bid + book.best_ask) / 2.0
     band = max(float(book.terms.tick), cfg.amend_price_threshold_bps * middle / BPS)
-    if (
-        not taken_back.orders
-        and guards.level is GuardLevel.NONE
-        and _all_stay(features, quotes, room, guards, band, cfg)
-    ):
+    if not taken_back.orders and _all_stay(features, quotes, room, guards, band, cfg.amend_size_threshold):
         return Emitted(quotes, (), len(features.live), cooled(state, taken_back))
     return _diffed(features, book, freshness, guards, queue, taken_back, state, cfg, quotes, room, band)
 
@@ -96,35 +92,38 @@ def cooled(state: EmitState, taken_back: FastCancels) -> EmitState:
 
 
 def _all_stay(
-    features: Features,
-    quotes: tuple[Quote, ...],
-    room: Room,
-    guards: GuardAssessment,
-    band: float,
-    cfg: EmitSettings,
+    features: Features, quotes: tuple[Quote, ...], room: Room, guards: GuardAssessment, band: float, size_share: float
 ) -> bool:
-    """Tell whether every wanted order rests near enough and nothing else does: the usual tick, decided without more."""
-    if guards.widen_bid_bps or guards.widen_ask_bps:
-        return False
-    wanted = bids = asks = 0
+    """Tell whether every wanted order rests near enough and nothing else does: the usual tick, decided without more.
+
+    On a side in danger an order that is a tick too near does not stay (`quotes.diff`).
+    """
+    wanted = 0
     for quote in quotes:
         wanted += (quote.bid_lots > 0) + (quote.ask_lots > 0)
     if wanted != len(features.live):
         return False
-    share = cfg.amend_size_threshold
-    seen = 0
+    is_soft = guards.level is not GuardLevel.NONE
+    bid_band = 1 if is_soft or guards.widen_bid_bps > 0.0 else band
+    ask_band = 1 if is_soft or guards.widen_ask_bps > 0.0 else band
+    bids = asks = seen = 0
     for order in features.live:
-        if order.level >= len(quotes) or order.pending:
+        level = order.level
+        if level >= len(quotes) or order.pending:
             return False
-        quote = quotes[order.level]
+        quote = quotes[level]
         rest = order.lots - order.filled
         if order.side is Side.BUY:
-            ticks, lots, bit = quote.bid_ticks, quote.bid_lots, 1 << order.level
+            away, lots, bit = order.ticks - quote.bid_ticks, quote.bid_lots, 1 << level
             bids += rest
+            if away >= bid_band:
+                return False
         else:
-            ticks, lots, bit = quote.ask_ticks, quote.ask_lots, 1 << order.level + len(quotes)
+            away, lots, bit = quote.ask_ticks - order.ticks, quote.ask_lots, 1 << level + len(quotes)
             asks += rest
-        if seen & bit or not lots or abs(ticks - order.ticks) >= band or abs(lots - rest) > rest * share:
+            if away >= ask_band:
+                return False
+        if seen & bit or not lots or -away >= band or abs(lots - rest) > rest * size_share:
             return False
         seen |= bit
     return bids <= room.bid and asks <= room.ask
