@@ -1,0 +1,67 @@
+"""The parts of a run's profit with their intervals, against what was put in."""
+
+from random import Random
+
+import pytest
+
+from millrace.core.commands import Side
+from millrace.research.quoting_profit import PARTS, ProfitRow, merged, profit_parts, profit_row
+from millrace.strategies.quoting.features.reducer import SymbolReducer
+from millrace.strategies.quoting.telemetry.attribution import PnlParts
+from quoting_books import LIVE, NS, TERMS, book, fill
+
+
+def drifting(periods: int, seed: int) -> list[ProfitRow]:
+    dice = Random(seed)
+    rows = [ProfitRow(0, PnlParts(0.0, 0.0, 0.0, 0.0), 0.0)]
+    for number in range(periods):
+        last = rows[-1].parts
+        parts = PnlParts(
+            last.spread + 1.0, last.adverse - dice.gauss(0.4, 0.3), last.fees - 0.5, last.inventory + dice.gauss(0, 5)
+        )
+        rows.append(ProfitRow((number + 1) * 60_000, parts, rows[-1].traded + 1_000.0))
+    return rows
+
+
+def test_totals_are_the_runs_and_intervals_hold_what_was_put_in() -> None:
+    rows = drifting(600, seed=3)
+    found = {each.part: each for each in profit_parts([rows], block=10, seed=1)}
+    assert tuple(found) == PARTS
+    last = rows[-1].parts
+    for name in PnlParts._fields:
+        assert found[name].total == pytest.approx(getattr(last, name))
+    assert sum(found[name].total for name in PnlParts._fields) == pytest.approx(found["total"].total)
+    spread, adverse = found["spread"], found["adverse"]
+    assert (spread.low, spread.high) == pytest.approx((600.0, 600.0))
+    assert spread.bps == pytest.approx(10.0)
+    assert adverse.low < -240.0 < adverse.high < 0.0
+    assert found["inventory"].low < 0.0 < found["inventory"].high
+    again = profit_parts([rows], block=10, seed=1)
+    assert again == list(found.values())
+
+
+def test_stretches_and_symbols_are_put_together() -> None:
+    one, other = drifting(60, seed=1), drifting(60, seed=2)
+    both = merged([one, other])
+    assert both[-1].parts.total == pytest.approx(one[-1].parts.total + other[-1].parts.total)
+    assert both[-1].traded == 120_000.0
+    stretches = {each.part: each.total for each in profit_parts([one, other], block=5, seed=1)}
+    assert stretches["total"] == pytest.approx(both[-1].parts.total)
+
+
+def test_a_run_that_traded_nothing_has_no_bps() -> None:
+    rows = [ProfitRow(number, PnlParts(0.0, 0.0, 0.0, 0.0), 0.0) for number in range(5)]
+    assert all((each.total, each.bps, each.bps_low) == (0.0, None, None) for each in profit_parts([rows], 2, 1))
+
+
+def test_a_row_of_a_symbols_account_by_hand() -> None:
+    """Bought 10 lots of 0.001 at 100.00 below a mid of 100.01, fee 0.0001; a second later the mid is 99.99."""
+    reducer = SymbolReducer(TERMS, LIVE)
+    reducer.on_book(book(10_000, 5, 10_002, 5), 1_000 * NS)
+    fill(reducer, 1_000, Side.BUY, 10, 10_000, fee=10_000)
+    reducer.on_book(book(9_998, 5, 10_000, 5), 2_000 * NS)
+    reducer.on_book(book(10_004, 5, 10_006, 5), 9_000 * NS)
+    row = profit_row(reducer, 9_000, 1_000)
+    assert row.parts == pytest.approx((0.0001, -0.0002, -0.0001, 0.0006), abs=1e-15)
+    assert row.traded == pytest.approx(1.0)
+    assert profit_row(reducer, 9_000, 30_000).parts == pytest.approx((0.0001, 0.0004, -0.0001, 0.0), abs=1e-15)
