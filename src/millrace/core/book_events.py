@@ -5,6 +5,7 @@ send them: a level of 0 lots is gone. Whether a book may be believed is decided 
 where the venue counts and by checksum where it sends one (runtime 2.4).
 """
 
+from enum import StrEnum
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -19,7 +20,8 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="bo
     `seq` is the venue's number of the last change in it, 0 where it does not count; `venue_ts_ns` is 0 where the venue
     does not say. `checksum` is the venue's CRC-32 of the book after this message, None where it sends none. One that
     was `polled` was asked for and not pushed: it is compared with the book, and becomes the book only if that is asked
-    for; `requested_ns` is when it was asked for.
+    for; `requested_ns` is when it was asked for. `depth` is how many levels of a side were subscribed, 0 for all:
+    what falls out below is never said to be gone.
     """
 
     instrument: InstrumentId
@@ -31,13 +33,15 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="bo
     checksum: int | None = None
     polled: bool = False
     requested_ns: int = 0
+    depth: int = 0
     is_market: ClassVar[bool] = True
 
 
 class BookDelta(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="book_delta"):
     """Levels that changed, each with what rests there now; `first_seq` to `seq` are the venue's changes in it.
 
-    Both are 0 where the venue does not count. A message whose `first_seq` is not one more than the last `seq` is a gap.
+    Both are 0 where the venue does not count. A message whose `first_seq` is not one more than the last `seq` is a gap;
+    where a venue names the message before instead, `first_seq` is one more than that.
     """
 
     instrument: InstrumentId
@@ -54,6 +58,46 @@ class BookDelta(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="book_
 BookEvent = BookSnapshot | BookDelta
 BOOK_EVENTS = (BookSnapshot, BookDelta)
 """The kinds of `BookEvent`."""
+
+
+class BookState(StrEnum):
+    """What is known of a market's book (runtime 2.4); only a live one is served."""
+
+    EMPTY = "empty"
+    SYNCING = "syncing"
+    LIVE = "live"
+    INVALID = "invalid"
+
+
+class BookCause(StrEnum):
+    """Why a book is not live, or is asked for anew; a closed set, because it is the label of a metric."""
+
+    NO_SNAPSHOT = "no_snapshot"
+    GAP = "gap"
+    OUT_OF_ORDER = "out_of_order"
+    CHECKSUM = "checksum"
+    CROSSED = "crossed"
+    MALFORMED = "malformed"
+    OVERFLOW = "overflow"
+    DIVERGED = "diverged"
+    RESET = "reset"
+    RESTART = "restart"
+    RECONNECT = "reconnect"
+    QUARANTINE_OVER = "quarantine_over"
+    CHECK = "check"
+
+
+class BookNews(msgspec.Struct, frozen=True, gc=False):
+    """A book became live, is no longer, or was compared with the venue's; guards are shown it, nobody journals it.
+
+    `cause` is why it is not live, or why it was not before. `agreed` is how a comparison ended, None without one.
+    """
+
+    instrument: InstrumentId
+    state: BookState
+    cause: BookCause | None
+    ts_ns: int
+    agreed: bool | None = None
 
 
 class Depth(Protocol):

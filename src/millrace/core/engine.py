@@ -37,6 +37,7 @@ from millrace.core.commands import (
     RecordClosing,
     Refuse,
     Refused,
+    ResyncBook,
     Severity,
     Submit,
 )
@@ -64,10 +65,11 @@ from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import ReasonCode, Restriction, Standing, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
-from millrace.core.strategy import Interest, Strategy
+from millrace.core.strategy import Interest, Strategy, hears
 
-_MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote, *BOOK_EVENTS)
+_MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote)
 _PRICES = (Print, Quote, *BOOK_EVENTS)
+_FEEDS_AND_START = (*FEED_NEWS, Started)
 _ENDINGS = (MarketResolved, PairsRedeemed)
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
@@ -101,7 +103,7 @@ class Engine:
         self._market = market
         self._quality = market.firewall
         for instrument in instruments:
-            self._quality.know(instrument)
+            market.know(instrument)
         self._readers: dict[type, tuple[Guard, ...]] = {
             kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
         }
@@ -237,11 +239,14 @@ class Engine:
                 self._guards_see(event, out)
             if not isinstance(event, MarketBlock):
                 self._show(event, out)
+        elif isinstance(event, BOOK_EVENTS):
+            self._tell(self._market.observe_book(event), out)
+            self._show(event, out)
         elif isinstance(event, ORDER_EVENTS):
             self._order_news(event, out)
         else:
-            if isinstance(event, FEED_NEWS):
-                self._quality.hear(event)
+            if isinstance(event, _FEEDS_AND_START):
+                self._tell(self._market.hear(event), out)
             self._market.advance(self.now_ns)
             if isinstance(event, _ENDINGS):
                 self._closed(self.orders.close(event, self._instruments), out)
@@ -292,6 +297,10 @@ class Engine:
             owner = self._by_name[update.place.position.strategy]
             self._route(owner, owner.decide(update, self), out)
 
+    def _tell(self, news: Sequence[Seen], out: list[Command]) -> None:
+        for one in news:
+            self._guards_see(one, out)
+
     def _guards_see(self, seen: Seen, out: list[Command]) -> None:
         """Show the guards that read its kind what happened, and do what they say."""
         for guard in self._readers.get(type(seen), ()):
@@ -310,15 +319,17 @@ class Engine:
         elif isinstance(verdict, CancelScope):
             self._cancel_scope(verdict, out)
         else:
+            if isinstance(verdict, ResyncBook):
+                self._market.resync(verdict)
             out.append(verdict)
 
     def _cancel_scope(self, wanted: CancelScope, out: list[Command]) -> None:
         for order in self.orders.unfinished():
             position = order.place.position
-            if wanted.scope in scopes_of(position):
-                found = self.orders.request_cancel(position.strategy, order.place.key)
-                if found is not None:
-                    out.append(CancelOrder(found[1], found[0], wanted.reason))
+            is_within = wanted.scope in scopes_of(position)
+            found = self.orders.request_cancel(position.strategy, order.place.key) if is_within else None
+            if found is not None:
+                out.append(CancelOrder(found[1], found[0], wanted.reason))
 
     def _objections(self, places: Sequence[Place], out: list[Command]) -> tuple[str, ...]:
         """Return why guards would not let what of these adds to positions leave; one that raises halts everything."""
@@ -331,12 +342,10 @@ class Engine:
                 self._failed(f"{GUARD_ID}{guard.name}", ReasonCode.GUARD_FAILURE, guard.name, error, out)
         return tuple(dict.fromkeys(found))
 
-    def _failed(
-        self, restriction_id: str, reason: ReasonCode, culprit: str, error: Exception, out: list[Command]
-    ) -> None:
+    def _failed(self, halt_id: str, reason: ReasonCode, culprit: str, error: Exception, out: list[Command]) -> None:
         """Halt everything after a bug, and tell a person once; the error is kept for the shell to write down."""
         self.fault = error
-        halt = bug_halt(restriction_id, reason, culprit, error, self.now_ns)
+        halt = bug_halt(halt_id, reason, culprit, error, self.now_ns)
         if self.board.post(halt.restriction):
             out.append(halt)
             out.append(Alert(Severity.PAGE, reason.value, halt.restriction.text, self.now_ns))
@@ -346,7 +355,7 @@ class Engine:
         venue = event.instrument.venue if isinstance(event, _PRICES) else ""
         audience = self._audiences.get((kind, venue))
         if audience is None:
-            audience = self._audiences[kind, venue] = tuple(one for one in self.strategies if _hears(one, kind, venue))
+            audience = self._audiences[kind, venue] = tuple(one for one in self.strategies if hears(one, kind, venue))
         for strategy in audience:
             intents = strategy.decide(event, self)
             if intents:
@@ -439,9 +448,8 @@ class Engine:
         client_id = self.orders.client_id(strategy, place.key)
         self.probe.mark(client_id, Stage.DETECT, self.now_ns)
         self.probe.mark(client_id, Stage.PLAN)
-        verdict = self.board.permit(
-            place, client_id, room(place, self.orders, self._instruments[place.instrument]), self.now_ns, objections
-        )
+        most = room(place, self.orders, self._instruments[place.instrument])
+        verdict = self.board.permit(place, client_id, most, self.now_ns, objections)
         if isinstance(verdict, Refused):
             self.probe.drop(client_id)
         return verdict
@@ -490,9 +498,3 @@ class Engine:
         for guard in self.guards:
             guard.restore(state["guards"][guard.name])
         self._guards_interest = None
-
-
-def _hears(strategy: Strategy, kind: type, venue: str) -> bool:
-    """Tell whether a strategy is shown events of a kind, where they are prices those of a venue."""
-    venues = getattr(strategy, "venues", None)
-    return kind not in getattr(strategy, "ignores", ()) and (not venue or venues is None or venue in venues)

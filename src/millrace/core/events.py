@@ -439,7 +439,7 @@ class MarketStatus(_Event, frozen=True, gc=False, tag="market_status"):
     ts_ns: int
 
 
-MarketEvent = Print | Quote | MarketBlock | BinaryQuote | BookEvent
+MarketEvent = Print | Quote | MarketBlock | BinaryQuote
 OrderEvent = (
     OrderAccepted
     | OrderRejected

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Reply
+from millrace.core.book_events import BookNews
+from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Reply, ResyncBook
 from millrace.core.data_quality import Judged
 from millrace.core.events import Event
 from millrace.core.ids import SubPosition
@@ -29,8 +30,8 @@ class CancelScope(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Verdict = Post | Lift | Alert | Reply | Book | CancelScope | CancelOrder
-Seen = Event | OrderUpdate | Judged
+Verdict = Post | Lift | Alert | Reply | Book | CancelScope | CancelOrder | ResyncBook
+Seen = Event | OrderUpdate | Judged | BookNews
 
 
 class GuardView(View, Protocol):
@@ -52,8 +53,8 @@ class GuardView(View, Protocol):
 class Guard(Restorable, Protocol):
     """One guard; its state is part of the engine's snapshot under its name.
 
-    `reads` names the kinds of Event, and OrderUpdate and Judged, that it is shown. An event reaches it after market,
-    board and account took it and before the strategies see it; an order update after table and account took it.
+    `reads` names the kinds of Event, and OrderUpdate, Judged and BookNews, that it is shown. An event reaches it after
+    market, board and account took it and before the strategies see it; an order update after table and account took it.
     Market data that lie within its bounds may come as a MarketBlock, which it need not read; those that are not plainly
     accepted come as `Judged`, and as themselves only when they are accepted after all.
     """

@@ -88,6 +88,7 @@ class ReasonCode(StrEnum):
     MARKET_ANOMALY = "market_anomaly"
     DIRTY_FEED = "dirty_feed"
     QUOTE_STATE = "quote_state"
+    BOOK_UNVERIFIED = "book_unverified"
     RECOVERY_INCOMPLETE = "recovery_incomplete"
     STRANGE_ORDER = "strange_order"
     BALANCE_DRIFT = "balance_drift"

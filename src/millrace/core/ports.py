@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from millrace.core.binary_events import BinaryQuote, MarketResolved, PairsRedeemed, StreamBeat, StreamReset
-from millrace.core.book_events import Depth
+from millrace.core.book_events import BookDelta, BookNews, BookSnapshot, Depth
 from millrace.core.commands import (
     Approved,
     ApprovedAmend,
@@ -21,10 +21,11 @@ from millrace.core.commands import (
     Plan,
     RecordClosing,
     Refused,
+    ResyncBook,
     Side,
 )
 from millrace.core.data_quality import Judged, LegNeeds, LegVerdict, QuoteReason
-from millrace.core.events import AdoptedOrder, BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent
+from millrace.core.events import AdoptedOrder, BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent, Started
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
 from millrace.core.order_truth import OpenOrder
@@ -296,12 +297,28 @@ class Market(Restorable, Protocol):
         """What judges the data before they change anything here."""
         ...
 
+    def know(self, instrument: Instrument) -> None:
+        """Learn the facts of an instrument by which its data are judged."""
+        ...
+
     def keep(self, spec: SeriesSpec) -> None:
         """Keep a history from now on."""
         ...
 
     def observe(self, event: MarketEvent) -> Judged | None:
         """Take market data; returns what is wrong with them, None where nothing is."""
+        ...
+
+    def observe_book(self, event: BookSnapshot | BookDelta) -> list[BookNews | Judged]:
+        """Take what a venue says of a book; returns what became of it and what is wrong with its top."""
+        ...
+
+    def resync(self, command: ResyncBook) -> None:
+        """Learn that a book is asked for."""
+        ...
+
+    def hear(self, event: StreamBeat | StreamReset | MarketResolved | Started) -> list[BookNews]:
+        """Take what feeds say beside their data; returns the books that are not believed over a new connection."""
         ...
 
     def depth(self, instrument: InstrumentId) -> Depth | None:

@@ -153,3 +153,9 @@ class Strategy(Protocol):
     def status(self, view: View) -> dict[str, Any]:
         """Return what a person or a dashboard wants to see; strict JSON."""
         ...
+
+
+def hears(strategy: Strategy, kind: type, venue: str) -> bool:
+    """Tell whether a strategy is shown events of a kind, where they are prices those of a venue."""
+    venues = getattr(strategy, "venues", None)
+    return kind not in getattr(strategy, "ignores", ()) and (not venue or venues is None or venue in venues)

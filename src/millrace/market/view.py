@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace.core.binary_events import BinaryQuote
-from millrace.core.book_events import BOOK_EVENTS, Depth
+from millrace.core.binary_events import BinaryQuote, StreamReset
+from millrace.core.book_events import BookCause, BookDelta, BookNews, BookSnapshot, BookState, Depth
+from millrace.core.commands import ResyncBook
 from millrace.core.data_quality import Judged
-from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print, Quote
-from millrace.core.instrument import InstrumentId, Ticks, whole_account
+from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print, Quote, Started
+from millrace.core.instrument import Instrument, InstrumentId, Ticks, whole_account
 from millrace.core.strategy import SeriesSpec
 from millrace.market.books.books import Books
 from millrace.market.candles import BarBuilder
-from millrace.market.firewall import Firewall
+from millrace.market.firewall import FeedNews, Firewall
 from millrace.market.firewall_settings import FirewallSettings
 from millrace.market.samples import SampleGrid
 from millrace.market.waiting_rows import last_of
@@ -88,6 +89,39 @@ class MarketView:
         """Return an instrument's book while it is known to be the venue's, None otherwise."""
         return self.books.live(instrument)
 
+    def know(self, instrument: Instrument) -> None:
+        """Learn an instrument's tick, and of an outcome the fees."""
+        self.firewall.know(instrument)
+        self.books.know(instrument.id, instrument.tick)
+
+    def observe_book(self, event: BookSnapshot | BookDelta) -> list[BookNews | Judged]:
+        """Take what a venue says of a book; its top passes the firewall as a quote does, or the book is not served."""
+        kept = self.books.kept(event.instrument)
+        news = kept.changed(event) if isinstance(event, BookDelta) else kept.came(event)
+        said: list[BookNews | Judged] = [] if news is None else [news]
+        if kept.state is BookState.LIVE and kept.book.ts_ns == event.ts_ns:
+            bid, bid_lots, ask, ask_lots = kept.book.top()
+            if bid and ask:
+                judged = self.firewall.judge(Quote(event.instrument, event.ts_ns, bid, ask, bid_lots, ask_lots))
+                kept.doubted = judged is not None and not judged.is_accepted
+                if judged is not None:
+                    said.append(judged)
+        return said
+
+    def resync(self, command: ResyncBook) -> None:
+        """Learn that a book is asked for."""
+        self.books.resync(command)
+
+    def hear(self, event: FeedNews | Started) -> list[BookNews]:
+        """Take what feeds say beside their data; no book of a connection that is a new one is believed.
+
+        When the program was started anew all of them are.
+        """
+        if isinstance(event, Started):
+            return self.books.cut_off(None, BookCause.RESTART, event.ts_ns) if event.restart else []
+        self.firewall.hear(event)
+        return self.books.cut_off(event.venue, BookCause.RESET, event.ts_ns) if isinstance(event, StreamReset) else []
+
     def keep(self, spec: SeriesSpec) -> None:
         """Keep the declared histories from now on; one declaration per instrument and kind."""
         market = self.state(spec.instrument)
@@ -98,9 +132,6 @@ class MarketView:
 
     def observe(self, event: MarketEvent) -> Judged | None:
         """Take market data and say what is wrong with them; None: nothing. What is not accepted changes no market."""
-        if isinstance(event, BOOK_EVENTS):
-            self.books.observe(event)
-            return None
         judged = self.firewall.judge(event)
         if not isinstance(event, BinaryQuote) and (judged is None or judged.is_accepted):
             self._take(self.state(event.instrument), event)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from millrace.core.book_events import BookNews
 from millrace.core.commands import Alert, Book, Lift, OrderUpdate, Place, Post, Severity
 from millrace.core.data_quality import Judged
 from millrace.core.events import MarketPhase, MarketStatus, Operator, RecoveryBegan, Timer
@@ -100,7 +101,7 @@ class Playbooks:
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Judge every book by what is known now; time alone, or an operator's word, ends none that can measure."""
-        if isinstance(seen, OrderUpdate | Judged) or (not self._runs and isinstance(seen, Timer | Operator)):
+        if isinstance(seen, OrderUpdate | Judged | BookNews) or (not self._runs and isinstance(seen, Timer | Operator)):
             return []
         if isinstance(seen, RecoveryBegan):
             self._begin_anew(seen.venue)

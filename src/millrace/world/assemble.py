@@ -26,6 +26,7 @@ from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
+from millrace.risk.book_guard import BookGuard
 from millrace.risk.breaker_stop import BreakerStop, breaker_id
 from millrace.risk.breakers import Endpoint
 from millrace.risk.drawdown import Drawdown
@@ -165,6 +166,7 @@ def build_program(
             KillSwitch(_known_scopes(spot, outcomes, symbols)),  # first: the others see what an operator cleared
             BreakerStop(),
             FeedGuard(market.firewall, settings.firewall),
+            BookGuard(market.books, tuple(one.id for one in symbols)),
             ReconciliationGuard(instruments),
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),

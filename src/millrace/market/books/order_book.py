@@ -1,13 +1,16 @@
 """One instrument's book: lots by price on each side, and its best prices first when somebody looks.
 
 Prices are kept in two sorted lists with the best one at the end, so that a change near the top, where most changes are,
-moves little. It says nothing of whether the book is right; that is `books` and `verify` (runtime 2.4).
+moves little. It says nothing of whether the book is right; that is `upkeep` (runtime 2.4).
 """
 
 from bisect import bisect_left, insort
 
 from millrace.core.binary_events import BookLevel, Levels
 from millrace.core.instrument import Lots, Ticks
+
+Top = tuple[Ticks, Lots, Ticks, Lots]
+"""Best bid and its lots, best ask and its lots; zeros of an empty side."""
 
 
 class BookSide:
@@ -24,14 +27,29 @@ class BookSide:
         return len(self._keys)
 
     def set(self, ticks: Ticks, lots: Lots) -> None:
-        """Let `lots` rest at a price; 0 takes the level away."""
-        if lots == 0:
-            if self._lots.pop(ticks, None) is not None:
-                del self._keys[bisect_left(self._keys, self._sign * ticks)]
-            return
-        if ticks not in self._lots:
-            insort(self._keys, self._sign * ticks)
-        self._lots[ticks] = lots
+        """Let lots rest at one price; 0 takes the level away."""
+        self.change((BookLevel(ticks, lots),))
+
+    def change(self, levels: Levels) -> bool:
+        """Let lots rest at prices, 0 takes a level away; False when one was negative, which changes nothing."""
+        sign, keys, held = self._sign, self._keys, self._lots
+        sound = True
+        for ticks, lots in levels:
+            if lots > 0:
+                if ticks not in held:
+                    insort(keys, sign * ticks)
+                held[ticks] = lots
+            elif lots < 0:
+                sound = False
+            elif held.pop(ticks, None) is not None:
+                del keys[bisect_left(keys, sign * ticks)]
+        return sound
+
+    def replace(self, levels: Levels) -> bool:
+        """Become these levels, in whatever order they come; False when one was negative."""
+        self._lots = {ticks: lots for ticks, lots in levels if lots > 0}
+        self._keys = sorted([self._sign * ticks for ticks in self._lots])
+        return all(lots >= 0 for _, lots in levels)
 
     def cut(self, depth: int) -> None:
         """Drop what lies below the first `depth` levels."""
@@ -40,6 +58,10 @@ class BookSide:
             for key in self._keys[:surplus]:
                 del self._lots[self._sign * key]
             del self._keys[:surplus]
+
+    def best_ticks(self) -> Ticks:
+        """Return the best price, 0 of an empty side."""
+        return self._sign * self._keys[-1] if self._keys else 0
 
     def best(self) -> BookLevel | None:
         """Return the best level, None of an empty side."""
@@ -57,6 +79,11 @@ class BookSide:
         keys = self._keys if depth is None else self._keys[-depth:]
         sign, lots = self._sign, self._lots
         return tuple([BookLevel(sign * key, lots[sign * key]) for key in reversed(keys)])
+
+    def digits(self, depth: int) -> str:
+        """Return the digits of the first levels, price and lots of each, best first."""
+        sign, lots = self._sign, self._lots
+        return "".join([f"{sign * key}{lots[sign * key]}" for key in self._keys[: -depth - 1 : -1]])
 
 
 class OrderBook:
@@ -87,14 +114,29 @@ class OrderBook:
         """Return asks, best first."""
         return self.ask_side.levels(depth)
 
-    def replace(self, bids: Levels, asks: Levels) -> None:
-        """Become this book."""
-        self.bid_side, self.ask_side = BookSide(1), BookSide(-1)
-        self.change(bids, asks)
+    def top(self) -> Top:
+        """Return the best prices and what rests there."""
+        bids, asks = self.bid_side, self.ask_side
+        bid, ask = bids.best_ticks(), asks.best_ticks()
+        return bid, bids.lots_at(bid), ask, asks.lots_at(ask)
 
-    def change(self, bids: Levels, asks: Levels) -> None:
-        """Apply levels with what rests there now."""
-        for ticks, lots in bids:
-            self.bid_side.set(ticks, lots)
-        for ticks, lots in asks:
-            self.ask_side.set(ticks, lots)
+    @property
+    def is_crossed(self) -> bool:
+        """Tell whether the best bid is not below the best ask; a side that is empty crosses nothing."""
+        bid, ask = self.bid_side.best_ticks(), self.ask_side.best_ticks()
+        return bid >= ask > 0
+
+    def replace(self, bids: Levels, asks: Levels) -> bool:
+        """Become this book; False when something in it cannot be."""
+        sound = self.bid_side.replace(bids)
+        return self.ask_side.replace(asks) and sound
+
+    def change(self, bids: Levels, asks: Levels) -> bool:
+        """Apply levels with what rests there now; False when one cannot be."""
+        sound = self.bid_side.change(bids)
+        return self.ask_side.change(asks) and sound
+
+    def cut(self, depth: int) -> None:
+        """Drop what lies below the first `depth` levels of each side."""
+        self.bid_side.cut(depth)
+        self.ask_side.cut(depth)
