@@ -5,13 +5,13 @@ from zlib import crc32
 
 import msgspec
 import pytest
-from millrace.market.books.checksum import checksum
 
 from millrace.core.binary_events import BookLevel, StreamBeat
 from millrace.core.book_events import BookDelta, BookSnapshot, BookState
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.market.books.books import Books
+from millrace.market.books.checksum import checksum
 from millrace.market.books.order_book import OrderBook
 from millrace.venues.kraken.book_codec import BookCodec
 from millrace.venues.kraken.facts import instrument_facts

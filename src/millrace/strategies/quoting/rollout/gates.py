@@ -87,17 +87,13 @@ def judge(metrics: RampMetrics, step: Step, settings: RolloutSettings) -> tuple[
 
 
 def _below(gate: str, value: float | None, most: float, rollback: float | None = None, *, strict: bool) -> GateVerdict:
-    """Hold a figure to a bound; strict: reaching it fails. Beyond `rollback`, or where both are one, go back at once."""
+    """Hold a figure to a bound; strict: reaching it fails. Beyond `rollback`, or if both are one, go back at once."""
     sign = "<" if strict else "<="
     bounds = f"{sign} {most:g}" if rollback is None else f"{sign} {most:g}, back beyond {rollback:g}"
     if value is None:
         return GateVerdict(gate, GateState.MISSING, None, bounds)
     state = GateState.PASS if (value < most if strict else value <= most) else GateState.FAIL
-    if (
-        rollback is not None
-        and state is GateState.FAIL
-        and (value > rollback or (strict and value >= rollback == most))
-    ):
+    if rollback is not None and state is GateState.FAIL and (value > rollback or rollback == most):
         state = GateState.ROLLBACK
     return GateVerdict(gate, state, value, bounds)
 
