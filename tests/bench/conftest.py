@@ -3,7 +3,8 @@
 The kernel is a fixed loop of integer arithmetic in Python, measured before the first benchmark and after the last; the
 ratio is a benchmark's median over the kernel's. A benchmark may say more through `benchmark.extra_info`: `units` (how
 many of `unit`, e.g. "price ticks", one round handles) prints a rate, `limit_sec` prints whether the median keeps it. What times many steps of one round says `p99_sec`, its `p99_limit_sec`,
-`p99_wall_sec`, the `slowest` kind of step with its own 99th percentile, and `steps`.
+`p99_wall_sec`, the `slowest` kind of step with its own 99th percentile, and `steps`; what times ticks of symbols says
+`p50_us`, `p95_us` and `p99_us` with the limit of each.
 """
 
 import platform
@@ -98,4 +99,9 @@ def remarks(row: dict[str, Any]) -> str:
         (kind, slowest), p99, limit = info["slowest"], info["p99_sec"], info["p99_limit_sec"]
         text += f"  p99 of {info['steps']} steps {duration(p99)}, limit {duration(limit)}: "
         text += f"{'kept' if p99 <= limit else 'MISSED'}; wall {duration(info['p99_wall_sec'])}; {kind} alone {duration(slowest)}"
+    if "p50_us" in info:
+        text += "  " + ", ".join(
+            f"{name} {info[f'{name}_us']:.1f} of {info[f'{name}_limit_us']:.0f}" for name in ("p50", "p95", "p99")
+        )
+        text += " us"
     return text

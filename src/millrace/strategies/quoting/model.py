@@ -130,11 +130,17 @@ class SymbolTerms(msgspec.Struct, frozen=True, gc=False):
     can_amend: bool = True
     amend_down_keeps_priority: bool = True
 
+    def __post_init__(self) -> None:
+        refuse_not_finite(self)
+        if self.tick <= 0 or self.lot <= 0 or self.price_unit <= 0.0 or self.lot_unit <= 0.0:
+            raise ValueError(f"{self.symbol}: tick, lot and their units must be positive")
+
 
 class MarketData(msgspec.Struct, frozen=True, gc=False):
     """A symbol's book as one tick sees it; raises ValueError when it is crossed, locked, unsorted or not finite.
 
-    `bids` and `asks` are the first levels, best first, none of them empty. `mid_price` is in quote currency,
+    `bids` and `asks` are the first levels, best first, none of them empty, or nothing where no levels are known.
+    `mid_price` is in quote currency,
     `timestamp_ms` the venue's time, `recv_ns` ours.
     """
 
@@ -155,6 +161,19 @@ class MarketData(msgspec.Struct, frozen=True, gc=False):
             raise ValueError(f"{self.terms.symbol}: bid {self.best_bid} and ask {self.best_ask} are crossed or locked")
         if self.bid_size < 0 or self.ask_size < 0 or not 0.0 < self.mid_price < float("inf"):
             raise ValueError(f"{self.terms.symbol}: sizes must not be negative and the middle must be finite")
+        unit = self.terms.price_unit
+        if abs(self.mid_price - (self.best_bid + self.best_ask) / 2.0 * unit) > self.terms.tick * unit / 2.0:
+            raise ValueError(f"{self.terms.symbol}: {self.mid_price} is not the middle of bid and ask")
+        last = self.best_bid + 1
+        for ticks, lots in self.bids:
+            if ticks >= last or lots <= 0:
+                raise ValueError(f"{self.terms.symbol}: the bids are not sorted, or one is empty")
+            last = ticks
+        last = self.best_ask - 1
+        for ticks, lots in self.asks:
+            if ticks <= last or lots <= 0:
+                raise ValueError(f"{self.terms.symbol}: the asks are not sorted, or one is empty")
+            last = ticks
 
     @property
     def symbol(self) -> str:
@@ -213,6 +232,9 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, gc=False):
     market_bits: int = 0
     stress_level: int = 0
 
+    def __post_init__(self) -> None:
+        refuse_not_finite(self)
+
 
 class Allocation(msgspec.Struct, frozen=True, gc=False):
     """How much a symbol may do (quoting 7); `active` False drains it: no new quotes but those that reduce."""
@@ -222,6 +244,9 @@ class Allocation(msgspec.Struct, frozen=True, gc=False):
     refresh_multiplier: float = 1.0
     max_quotes: int = 10
     active: bool = True
+
+    def __post_init__(self) -> None:
+        refuse_not_finite(self)
 
 
 NO_PORTFOLIO = PortfolioSnapshot()
@@ -345,6 +370,12 @@ class GuardAssessment(msgspec.Struct, frozen=True, gc=False):
     halt_until_ms: int
     reduce_only_sides: BlockedSides = BlockedSides.NONE
     probe_wanted: bool = False
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.scale_factor + self.widen_bid_bps + self.widen_ask_bps):
+            refuse_not_finite(self)
+        if not 0.0 <= self.scale_factor <= 1.0 or self.should_halt is not (self.level is GuardLevel.HARD):
+            raise ValueError("a guard scales sizes by 0 to 1, and halts if and only if its level is HARD")
 
 
 class InventoryAdjustment(msgspec.Struct, frozen=True, gc=False):

@@ -53,7 +53,7 @@ def tick(features: Features, state: SymbolState, config: SymbolConfig, probe: Ti
         reference = reference_price(features, book, config.emit.reference)
         bid, ask = wanted_ticks(reference, features.terms.tick, spread, guards, inventory)
         queue, queue_state = queue_stage(
-            features, book, bid, ask, state.queue, config.queue_aware, taken_back.cooldown_until_ms
+            features, book, bid, ask, state.queue, config.queue_aware, taken_back.cooldown_until_ms, guards
         )
         probe.lap(_QUEUE)
         at = _EMIT

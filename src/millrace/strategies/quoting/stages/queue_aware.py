@@ -13,7 +13,15 @@ import msgspec
 from millrace.core.binary_events import Levels
 from millrace.core.commands import Side
 from millrace.core.instrument import Lots, Ticks
-from millrace.strategies.quoting.model import BPS, Features, LiveOrder, MarketData, NudgeReason, QueueAwareAdjustment
+from millrace.strategies.quoting.model import (
+    BPS,
+    Features,
+    GuardAssessment,
+    LiveOrder,
+    MarketData,
+    NudgeReason,
+    QueueAwareAdjustment,
+)
 from millrace.strategies.quoting.queue_value import place_value_bps
 from millrace.strategies.quoting.settings import QueueSettings
 
@@ -41,27 +49,11 @@ class QueuePlace(NamedTuple):
 
     ahead: Lots
     percentile: float
-    visible: Lots
     is_best: bool
 
 
-class _Side(NamedTuple):
-    """What is the same for every question about one side: fair price in units of the instrument, trades against it.
-
-    `own` are our orders of the side, `counted` those of them that the levels count in.
-    """
-
-    levels: Levels
-    side: Side
-    best: Ticks
-    fair: float
-    tick: Ticks
-    fee_bps: float
-    own: Sequence[LiveOrder]
-    counted: Sequence[LiveOrder]
-    lots_per_sec: float | None
-
-
+_Look = tuple[Lots, float, bool]
+"""Lots ahead, their percentile, and whether no price is better: a `QueuePlace` as plain values, for speed."""
 _Judged = tuple[Ticks, Lots, float, NudgeReason, bool]
 """Ticks towards the middle, lots ahead and percentile at the wanted price, why, whether the order may advance."""
 
@@ -74,10 +66,13 @@ def place_at(
     `own` are orders of ours that the levels count in; they do not stand before us. A price worse than all that is
     visible has all of it ahead; an empty side has nothing.
     """
-    buys = side is _BUY
+    return QueuePlace(*_look(levels[:depth], ticks, own, own_ahead, buys=side is _BUY))
+
+
+def _look(levels: Levels, ticks: Ticks, own: Sequence[LiveOrder], own_ahead: Lots | None, *, buys: bool) -> _Look:
     ahead = visible = 0
     best = True
-    for at, lots in levels[:depth]:
+    for at, lots in levels:
         if own:
             lots = _without(lots, at, own)  # noqa: PLW2901 - what stands there besides us
         visible += lots
@@ -86,12 +81,12 @@ def place_at(
         elif (at > ticks) is buys:
             ahead += lots
             best = False
-    return QueuePlace(ahead, round(_FULL_PCT * ahead / visible, 1) if visible else 0.0, visible, best)
+    return ahead, round(_FULL_PCT * ahead / visible, 1) if ahead else 0.0, best
 
 
 def _without(lots: Lots, at: Ticks, own: Sequence[LiveOrder]) -> Lots:
     for order in own:
-        if order.ticks == at:
+        if order.ticks == at and not order.pending:
             lots -= order.lots - order.filled
     return max(lots, 0)
 
@@ -123,15 +118,30 @@ def queue_stage(
     state: QueueState,
     cfg: QueueSettings,
     cooldown_until_ms: int = 0,
+    guards: GuardAssessment | None = None,
 ) -> tuple[QueueAwareAdjustment, QueueState]:
-    """Return the nudges of both prices, given on their ticks, and when each side was last nudged."""
+    """Return the nudges of both prices, given on their ticks, and when each side was last nudged.
+
+    A side that the guards have moved away is not nudged back: that would undo what they did (quoting 11, SOFT never
+    narrows).
+    """
     if not cfg.enabled:
         return DISABLED, state
     now = features.now_ms
-    cooling = now < cooldown_until_ms
-    below, above = _sides(features, book, cfg)
-    down, bid_ahead, bid_pct, bid_reason, bid_may = _judged(below, bid, now, state.bid_nudged_ms, cfg, cooling)
-    up, ask_ahead, ask_pct, ask_reason, ask_may = _judged(above, ask, now, state.ask_nudged_ms, cfg, cooling)
+    rule = _Rule(features, book, cfg, now, now < cooldown_until_ms)
+    depth = cfg.book_depth_levels
+    bids: list[LiveOrder] = []
+    asks: list[LiveOrder] = []
+    for order in features.live:
+        (bids if order.side is _BUY else asks).append(order)
+    bid_held = guards is not None and guards.widen_bid_bps > 0.0
+    ask_held = guards is not None and guards.widen_ask_bps > 0.0
+    down, bid_ahead, bid_pct, bid_reason, bid_may = _judged(
+        rule, book.bids[:depth], bid, bids, state.bid_nudged_ms, buys=True, held=bid_held
+    )
+    up, ask_ahead, ask_pct, ask_reason, ask_may = _judged(
+        rule, book.asks[:depth], ask, asks, state.ask_nudged_ms, buys=False, held=ask_held
+    )
     bid_bps = ask_bps = 0.0
     if down or up:
         reason = _NUDGED
@@ -145,83 +155,72 @@ def queue_stage(
     return adjustment, state
 
 
-def _sides(features: Features, book: MarketData, cfg: QueueSettings) -> tuple[_Side, _Side]:
-    """Put together what both sides are judged by; the rates are None where percentiles are to decide."""
-    terms = features.terms
-    fair = features.microprice / terms.price_unit
-    bids: list[LiveOrder] = []
-    asks: list[LiveOrder] = []
-    for order in features.live:
-        (bids if order.side is _BUY else asks).append(order)
-    sold = bought = None
-    if cfg.moves_per_sec and cfg.rule == "value":
-        sold, bought = features.taker_sell_lots_per_sec or None, features.taker_buy_lots_per_sec or None
-    tick, fee = terms.tick, terms.maker_fee_bps
-    bids_in = _resting(bids) if cfg.own_in_book else ()
-    asks_in = _resting(asks) if cfg.own_in_book else ()
-    return (
-        _Side(book.bids, _BUY, book.best_bid, fair, tick, fee, bids, bids_in, sold),
-        _Side(book.asks, _SELL, book.best_ask, fair, tick, fee, asks, asks_in, bought),
-    )
+class _Rule(NamedTuple):
+    """What is the same for both sides of a tick; while it cools nothing is nudged."""
 
-
-def _resting(orders: list[LiveOrder]) -> Sequence[LiveOrder]:
-    for order in orders:
-        if order.pending:
-            return [one for one in orders if not one.pending]
-    return orders
+    features: Features
+    book: MarketData
+    cfg: QueueSettings
+    now_ms: int
+    cools: bool
 
 
 def _judged(
-    side: _Side, ticks: Ticks, now_ms: int, nudged_ms: int | None, cfg: QueueSettings, cooling: bool
+    rule: _Rule,
+    levels: Levels,
+    ticks: Ticks,
+    own: Sequence[LiveOrder],
+    nudged_ms: int | None,
+    *,
+    buys: bool,
+    held: bool,
 ) -> _Judged:
     """Judge one side: the place of its wanted price, a step nearer, and whether its order may give its own up."""
-    levels, word, best, fair, tick, _, own, counted, _ = side
-    depth = cfg.book_depth_levels
+    features, book, cfg, now_ms, cools = rule
     first = ahead_of_first = None
     for order in own:
         if order.level == 0 and not order.cancelling:
             first = order
             if order.ticks == ticks:
                 ahead_of_first = order.queue_ahead
-    place = place_at(levels, word, ticks, depth, counted, ahead_of_first)
+    counted = own if cfg.own_in_book else ()
+    place = _look(levels, ticks, counted, ahead_of_first, buys=buys)
     may_advance = True
-    if first is not None and (first.ticks < ticks if word is _BUY else first.ticks > ticks):
-        kept = place_at(levels, word, first.ticks, depth, counted, first.queue_ahead)
-        may_advance = _is_better(side, (first.ticks, kept), (ticks, place), cfg)
-    ahead, percentile, _, is_best = place
-    if cooling:
+    if first is not None and (first.ticks < ticks if buys else first.ticks > ticks):
+        kept = _look(levels, first.ticks, counted, first.queue_ahead, buys=buys)
+        may_advance = _is_better(rule, (first.ticks, kept), (ticks, place), buys=buys)
+    ahead, percentile, is_best = place
+    if cools:
         return 0, ahead, percentile, _COOLDOWN, may_advance
-    if is_best or (side.lots_per_sec is None and percentile <= cfg.join_threshold_pct):
+    if held or is_best or (percentile <= cfg.join_threshold_pct and not cfg.moves_per_sec):
         return 0, ahead, percentile, _NONE, may_advance
-    step = step_towards_best(ticks, best, fair, word, tick, cfg.max_reprice_bps)
+    terms = features.terms
+    best, side = (book.best_bid, _BUY) if buys else (book.best_ask, _SELL)
+    step = step_towards_best(ticks, best, features.microprice / terms.price_unit, side, terms.tick, cfg.max_reprice_bps)
     if not step:
         return 0, ahead, percentile, _NONE, may_advance
-    nearer = ticks + step if word is _BUY else ticks - step
-    if not _is_better(side, (ticks, place), (nearer, None), cfg):
+    nearer = ticks + step if buys else ticks - step
+    there = _look(levels, nearer, counted, None, buys=buys) if cfg.moves_per_sec else place
+    if not _is_better(rule, (ticks, place), (nearer, there), buys=buys):
         return 0, ahead, percentile, _NONE, may_advance
     if nudged_ms is not None and now_ms - nudged_ms < cfg.headroom_ms:
         return 0, ahead, percentile, _HEADROOM, may_advance
     return step, ahead, percentile, _NUDGED, may_advance
 
 
-def _is_better(
-    side: _Side, old: tuple[Ticks, QueuePlace], new: tuple[Ticks, QueuePlace | None], cfg: QueueSettings
-) -> bool:
+def _is_better(rule: _Rule, old: tuple[Ticks, _Look], new: tuple[Ticks, _Look], *, buys: bool) -> bool:
     """Tell whether the back of the queue at a better price is worth more than the place at the old one (4.5).
 
     Without measured rates a place is given up when too much of the visible queue is ahead of it.
     """
-    rate = side.lots_per_sec
-    if rate is None:
-        return old[1].percentile > cfg.join_threshold_pct
-    there = new[1] or place_at(side.levels, side.side, new[0], cfg.book_depth_levels, side.counted)
-    kept = place_value_bps(old[1].ahead, _edge_bps(side, old[0]), rate, cfg)
-    moved = place_value_bps(there.ahead, _edge_bps(side, new[0]), rate, cfg)
-    return moved - kept - cfg.move_fee_bps > cfg.min_gain_bps
-
-
-def _edge_bps(side: _Side, ticks: Ticks) -> float:
-    """Return what a fill at a price earns against the fair one, after the maker's fee."""
-    away = side.fair - ticks if side.side is _BUY else ticks - side.fair
-    return away / side.fair * BPS - side.fee_bps
+    features, cfg = rule.features, rule.cfg
+    rate = features.taker_sell_lots_per_sec if buys else features.taker_buy_lots_per_sec
+    if not rate or not cfg.moves_per_sec or cfg.rule != "value":
+        return old[1][1] > cfg.join_threshold_pct
+    terms = features.terms
+    fair = features.microprice / terms.price_unit
+    values = []
+    for ticks, place in (old, new):
+        edge = (fair - ticks if buys else ticks - fair) / fair * BPS - terms.maker_fee_bps
+        values.append(place_value_bps(place[0], edge, rate, cfg))
+    return values[1] - values[0] - cfg.move_fee_bps > cfg.min_gain_bps
