@@ -1,6 +1,4 @@
-"""How fast the desk may act: tokens with a part for what defends, back-off, steps under stress, names (quoting 4.6)."""
-
-from hashlib import sha256
+"""How fast the desk may act: tokens with a part for what defends, back-off, steps under stress (quoting 4.6)."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +9,6 @@ from millrace.core.commands import Side
 from millrace.strategies.quoting.model import IntentKind, OrderIntent
 from millrace.strategies.quoting.quotes.auto_policy import PolicyState, checked
 from millrace.strategies.quoting.quotes.back_off import BackOffState, observed
-from millrace.strategies.quoting.quotes.client_key import client_key
 from millrace.strategies.quoting.quotes.pace import PaceState, let_out, watched
 from millrace.strategies.quoting.quotes.throttle import ThrottleState, admitted
 from millrace.strategies.quoting.settings import ThrottleSettings
@@ -119,15 +116,6 @@ def test_the_policy_steps_up_after_two_bad_checks_every_two_minutes_and_down_aft
     many = BackOffState(base_ms=200, begun_ms=tuple(range(40)))
     assert checked(PolicyState(bad_row=1), many, 0).level == 1
     assert checked(PolicyState(bad_row=1), BackOffState(base_ms=200, begun_ms=tuple(range(39))), 0).level == 0
-
-
-def test_a_key_is_the_hash_of_what_the_order_is() -> None:
-    """Quoting 4.6: the first 20 hex digits of a SHA-256; every part of the name counts."""
-    name = ("s", "AAA/USDT", Side.BUY, 0, 1)
-    assert client_key(*name) == sha256(b"s|AAA/USDT|buy|0|1").hexdigest()[:20]
-    others = [("t", *name[1:]), ("s", "AAB/USDT", *name[2:]), ("s", "AAA/USDT", Side.SELL, 0, 1)]
-    others += [("s", "AAA/USDT", Side.BUY, 1, 1), ("s", "AAA/USDT", Side.BUY, 0, 2)]
-    assert len({client_key(*other) for other in [*others, name]}) == 6
 
 
 def test_the_state_survives_as_builtins() -> None:

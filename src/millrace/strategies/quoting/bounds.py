@@ -158,7 +158,7 @@ _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
         ("enabled", "", "figures of all symbols together may stop each", "4.3", None, None),
         ("cancel_rate_share", "", "share of the venue's cancel limit that is used", "4.3", 0, 1),
         ("error_rate", "", "share of calls that fail", "4.3", 0, 1),
-        ("pnl_slope_per_min", "quote currency/min", "trend of profit", "4.3", None, 0),
+        ("pnl_slope_per_min", "% of the largest exposure/min", "trend of profit", "4.3", None, 0),
         ("rejected_share", "", "share of orders that are refused", "4.3", 0, 1),
         ("gross_exposure_share", "", "share of the largest exposure", "4.3", 0, 10),
         ("daily_loss", "quote currency", "loss of a day of all symbols; 0: off", "4.3", 0, None),
