@@ -12,12 +12,17 @@ import msgspec
 
 from millrace.core.commands import OrderState, OrderUpdate
 from millrace.core.events import RejectReason
+from millrace.core.instrument import Instrument
 from millrace.strategies.quoting.features.windows import GridWindow
+from millrace.strategies.quoting.guards.market_wide import MarketState, check
 from millrace.strategies.quoting.model import NO_PORTFOLIO, IntentKind, OrderIntent, PortfolioSnapshot
 from millrace.strategies.quoting.quoted import QuotedSymbol
+from millrace.strategies.quoting.quotes.pace import PaceState, let_out, watched
+from millrace.strategies.quoting.quotes.taker_ceiling import AccountFill, Fills, recorded, verdict
 from millrace.strategies.quoting.settings import QuotingSettings
 
 _GRID_MS = 1_000
+_LOOK_MS = 1_000
 _LEAST_CALLS = 20
 """Calls in the window before a share of them says anything."""
 _CROSSED = RejectReason.POST_ONLY_WOULD_CROSS
@@ -26,42 +31,57 @@ _CROSSED = RejectReason.POST_ONLY_WOULD_CROSS
 class _Saved(msgspec.Struct):
     answers: list[list[int]]
     cancels: list[list[int]]
-    next_ms: int
+    market: MarketState
+    pace: PaceState
+    fills: Fills
     portfolio: PortfolioSnapshot
+    looked_ms: int
 
 
 class DeskFigures:
-    """The account's figures over the last minutes; times are ms."""
+    """The account's figures over the last minutes; times are ms. `session` tells this run's jitter from another's."""
 
-    def __init__(self, settings: QuotingSettings, symbols: int) -> None:
+    def __init__(self, settings: QuotingSettings, symbols: int, session: str) -> None:
         self._settings = settings
+        self._session = session
         self._guard = settings.market_guard
         window_ms = self._guard.window_sec * 1_000
         self._answers = GridWindow(_GRID_MS, window_ms)
         self._cancels = GridWindow(_GRID_MS, window_ms)
         self._most_cancels = settings.throttle.cancels_per_sec * self._guard.window_sec
         self._most_usd = settings.emit.max_position_usd * symbols
-        self._next_ms = 0
+        self._market = MarketState()
+        self._pace = PaceState()
+        self._fills: Fills = ()
         self._portfolio = NO_PORTFOLIO
+        self._looked_ms = 0
 
-    def heard(self, update: OrderUpdate, now_ms: int) -> None:
+    def heard(self, update: OrderUpdate, instrument: Instrument, now_ms: int) -> None:
         """Count an answer of the venue: an error where it had none, a reject where it did not want the order.
 
         A post-only order that would have crossed is the price's doing and neither (runtime 2.17 rule 4).
         """
+        if update.d_lots:
+            taker = update.d_fee > instrument.fee(update.d_cost, maker=True) + 1
+            self._fills = recorded(self._fills, AccountFill(now_ms, taker), self._settings.taker_cap)
         if update.state is update.previous and update.amend is None:
             return
         rejected = update.state is OrderState.REJECTED and update.reject is not _CROSSED
         self._answers.add(now_ms, update.state is OrderState.UNKNOWN, rejected)
 
-    def now(self, symbols: Sequence[QuotedSymbol], now_ms: int) -> PortfolioSnapshot:
-        """Return the figures in force, taken anew where a check is due."""
-        if now_ms >= self._next_ms:
-            self._portfolio = self._taken(symbols, now_ms)
-            self._next_ms = now_ms + _GRID_MS
+    def now(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed_lag_ms: int) -> PortfolioSnapshot:
+        """Return the figures in force, taken anew once a second: guard and pace look at them then."""
+        if now_ms - self._looked_ms >= _LOOK_MS:
+            self._looked_ms = now_ms
+            figures = self._taken(symbols, now_ms, feed_lag_ms)
+            throttle, latency_ms = self._settings.throttle, self._settings.risk_guards.latency_hard_ms
+            self._pace = watched(self._pace, now_ms, figures.error_rate, figures.feed_gap_ms, self._session, throttle)
+            self._market, bits = check(self._market, figures, now_ms, self._guard, latency_ms)
+            level = self._pace.policy.level
+            self._portfolio = msgspec.structs.replace(figures, market_bits=bits, stress_level=level)
         return self._portfolio
 
-    def _taken(self, symbols: Sequence[QuotedSymbol], now_ms: int) -> PortfolioSnapshot:
+    def _taken(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed_lag_ms: int) -> PortfolioSnapshot:
         answers, cancels = self._answers, self._cancels
         answers.expire(now_ms)
         cancels.expire(now_ms)
@@ -74,26 +94,32 @@ class DeskFigures:
             error_rate=answers.a / answers.n if known else None,
             rejected_share=answers.b / answers.n if known else None,
             cancel_rate_share=cancels.n / self._most_cancels if self._most_cancels else None,
+            feed_gap_ms=feed_lag_ms,
         )
 
     def paced(self, symbol: QuotedSymbol, intents: tuple[OrderIntent, ...], now_ms: int) -> tuple[OrderIntent, ...]:
         """Return those of a tick's actions that may leave now; the others are decided anew at the next tick."""
-        del symbol
-        for intent in intents:
+        self._pace, leaves, waits = let_out(self._pace, intents, now_ms, self._settings.throttle)
+        symbol.tally.throttled += len(waits)
+        for intent in leaves:
             if intent.kind is IntentKind.CANCEL:
                 self._cancels.add(now_ms, 0)
-        return intents
+        return leaves
 
     def shown(self, now_ms: int) -> dict[str, Any]:
         """Return the figures for people; strict JSON."""
         self._answers.expire(now_ms)
         found: dict[str, Any] = msgspec.to_builtins(self._portfolio)
-        return found | {"answers": self._answers.n}
+        takers = verdict(self._fills, now_ms, self._settings.taker_cap)
+        more = {"answers": self._answers.n, "fills_window": takers.fills, "taker_fills_window": takers.takers}
+        share = 100.0 * takers.takers / takers.fills if takers.fills else 0.0
+        return found | more | {"taker_share_pct": share, "taker_blocked": takers.reason}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
         windows = (self._answers.snapshot(), self._cancels.snapshot())
-        builtins: dict[str, Any] = msgspec.to_builtins(_Saved(*windows, self._next_ms, self._portfolio))
+        saved = _Saved(*windows, self._market, self._pace, self._fills, self._portfolio, self._looked_ms)
+        builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -101,4 +127,5 @@ class DeskFigures:
         saved = msgspec.convert(state, _Saved)
         self._answers.restore(saved.answers)
         self._cancels.restore(saved.cancels)
-        self._next_ms, self._portfolio = saved.next_ms, saved.portfolio
+        self._market, self._pace, self._fills = saved.market, saved.pace, saved.fills
+        self._portfolio, self._looked_ms = saved.portfolio, saved.looked_ms

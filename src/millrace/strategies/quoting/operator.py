@@ -93,6 +93,16 @@ def _resume(desk: "QuoteDesk", asked: Operator, wanted: OneSymbol, view: View) -
     return [lift, accepted(asked, f"{one.symbol} is quoted again")]
 
 
+def _clear_ban(desk: "QuoteDesk", asked: Operator, wanted: OneSymbol, view: View) -> list[Intent]:
+    one = _found(desk, wanted.symbol)
+    if one is None:
+        return _not_quoted(desk, asked, wanted.symbol)
+    if not desk.growth.clear(one.symbol, view.now_ns // 1_000_000):
+        return [refused(asked, f"{one.symbol} is not banned; quoting_status shows who is")]
+    desk.look_at(one)
+    return [accepted(asked, f"{one.symbol} has its ban ended: {wanted.reason}")]
+
+
 def _pause_id(desk: "QuoteDesk", symbol: "QuotedSymbol") -> str:
     return f"{desk.name}/pause/{symbol.symbol}"
 
@@ -102,5 +112,6 @@ ACTIONS: dict[str, QuoteAction] = {
     "quoting_positions": QuoteAction(NoArguments, _positions, "show what the quote desk holds of each symbol"),
     "pause_symbol": QuoteAction(OneSymbol, _pause, "let a symbol only close its position: symbol= reason="),
     "resume_symbol": QuoteAction(OneSymbol, _resume, "quote a paused symbol again: symbol="),
+    "clear_ban": QuoteAction(OneSymbol, _clear_ban, "end the ban of a symbol that lost too long: symbol= reason="),
 }
 """Everything that may be asked of the quote desk, by name."""

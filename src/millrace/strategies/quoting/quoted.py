@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from millrace.core.commands import Intent, OrderState, OrderUpdate, Refused
+from millrace.core.events import Print
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots
 from millrace.core.probe import TickProbe
+from millrace.strategies.quoting.features.queue_tracker import QueueTracker, model_of
 from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.model import Allocation, Features, OrderIntent, PortfolioSnapshot
 from millrace.strategies.quoting.pipeline import tick
@@ -20,7 +22,7 @@ from millrace.strategies.quoting.settings import QuotingSettings
 from millrace.strategies.quoting.tally import SymbolTally
 from millrace.strategies.quoting.terms import terms_of
 from millrace.strategies.quoting.tick_result import SymbolState, TickResult
-from millrace.strategies.quoting.working import Order, Working
+from millrace.strategies.quoting.working import Heard, Order, Working
 
 GROUP, LEG = "quotes", "net"
 NEVER_NS = 2**63 - 1
@@ -36,6 +38,7 @@ class _Saved(msgspec.Struct):
     exposure_usd: float
     day_pnl: float
     reducer: dict[str, Any]
+    queues: list[list[Any]]
     tally: dict[str, Any]
 
 
@@ -49,9 +52,14 @@ class QuotedSymbol:
         self.terms = terms_of(instrument)
         self.config = settings.for_symbol(self.symbol)
         self.reducer = SymbolReducer(self.terms, settings)
+        queue = self.config.queue_aware
+        self.queues = QueueTracker(model_of(self.terms, queue), own_in_book=queue.own_in_book)
         self.working = Working(self.position)
         self.tally = SymbolTally()
         self.state = SymbolState()
+        surplus = instrument.price_decimals + instrument.lot_decimals - instrument.quote_decimals
+        self.cost_of_tick_lot = 10.0**-surplus
+        """Quote money that one lot costs at one tick."""
         self.number = 0
         self.ticked_ns = 0
         self.due_ns = NEVER_NS
@@ -74,6 +82,20 @@ class QuotedSymbol:
         worth = self.mid_usd * self.terms.lot_unit
         return int(self.config.emit.max_position_usd / worth) if worth > 0.0 else 0
 
+    def on_trade(self, trade: Print) -> None:
+        """Take a trade of others."""
+        self.reducer.on_trade(trade)
+        if self.working.orders:
+            self.queues.on_trade(trade)
+
+    def _follow_queues(self) -> None:
+        """Say of each resting order how much is believed to stand before it."""
+        book = self.reducer.book() if self.working.orders else None
+        if book is not None:
+            self.queues.follow(self.working.resting(), book)
+            for order in self.working.orders.values():
+                order.queue_ahead = self.queues.ahead(order.key)
+
     def tick(
         self,
         now_ns: int,
@@ -86,6 +108,7 @@ class QuotedSymbol:
         self.number += 1
         self.ticked_ns = now_ns
         self.exposure_usd = abs(held) * self.terms.lot_unit * self.mid_usd
+        self._follow_queues()
         features: Features = self.reducer.features(
             now_ns // _MS, self.number, self.working.live(), held, self.max_position(), portfolio, allocation
         )
@@ -101,8 +124,8 @@ class QuotedSymbol:
         found = [self.working.wanted(intent, now_ns, held, reference_ticks2) for intent in intents]
         return [one for one in found if one is not None]
 
-    def heard(self, update: OrderUpdate, now_ns: int) -> Order | None:
-        """Take the venue's news of an order: what was filled and how long the answer took; returns the order."""
+    def heard(self, update: OrderUpdate, now_ns: int) -> Heard | None:
+        """Take the venue's news of an order: what was filled and how long the answer took; None: not ours any more."""
         heard = self.working.heard(update, now_ns)
         if update.d_lots:
             taker = update.d_fee > self.instrument.fee(update.d_cost, maker=True) + 1
@@ -112,11 +135,9 @@ class QuotedSymbol:
             self.tally.measured(self.reducer.on_fill(*args, taker=taker))
         if update.state is OrderState.REJECTED and not update.previous.is_terminal:
             self.tally.rejects += 1
-        if heard is None:
-            return None
-        if heard.latency_ms is not None:
+        if heard is not None and heard.latency_ms is not None:
             self.reducer.on_latency(now_ns, heard.latency_ms)
-        return heard.order
+        return heard
 
     def refused(self, refused: Refused) -> None:
         """Take that the board let an order not leave."""
@@ -134,6 +155,7 @@ class QuotedSymbol:
             self.exposure_usd,
             self.day_pnl,
             self.reducer.snapshot(),
+            self.queues.snapshot(),
             self.tally.snapshot(),
         )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
@@ -147,5 +169,6 @@ class QuotedSymbol:
         self.exposure_usd, self.day_pnl = saved.exposure_usd, saved.day_pnl
         self.working.restore(saved.orders)
         self.reducer.restore(saved.reducer)
+        self.queues.restore(saved.queues)
         self.tally.restore(saved.tally)
         self.last = None

@@ -50,7 +50,7 @@ class QuoteDesk:
         self.settings = settings
         self.venues = frozenset(instrument.id.venue for instrument in instruments)
         self.symbols = {one.id: QuotedSymbol(name, one, settings) for one in instruments}
-        self.figures = DeskFigures(settings, len(instruments))
+        self.figures = DeskFigures(settings, len(instruments), name)
         self.growth = Growth(settings, tuple(one.symbol for one in self.symbols.values()))
         self.probe: TickProbe = NO_TICK_PROBE
         self._by_number = tuple(self.symbols.values())
@@ -79,7 +79,7 @@ class QuoteDesk:
         if isinstance(event, Print):
             symbol = self.symbols.get(event.instrument)
             if symbol is not None:
-                symbol.reducer.on_trade(event)
+                symbol.on_trade(event)
             return []
         if isinstance(event, OrderUpdate):
             return self._heard(event, view)
@@ -113,10 +113,10 @@ class QuoteDesk:
 
     def _heard(self, update: OrderUpdate, view: View) -> list[Intent]:
         symbol = self.symbols[update.place.instrument]
-        order = symbol.heard(update, self._now_ns)
-        self.figures.heard(update, self._now_ns // _MS)
-        if order is not None:
-            self.growth.heard(symbol, order, update, self._now_ns // _MS)
+        heard = symbol.heard(update, self._now_ns)
+        self.figures.heard(update, symbol.instrument, self._now_ns // _MS)
+        if heard is not None:
+            self.growth.heard(symbol, heard, update)
         return self._news(symbol, view)
 
     def _refused(self, refused: Refused) -> list[Intent]:
@@ -139,7 +139,7 @@ class QuoteDesk:
             if symbol.due_ns == due_ns:
                 out += self.tick(symbol, view)
         if self.growth.next_ns <= now_ns:
-            self.growth.rebalance(self._by_number, now_ns // _MS)
+            self.growth.rebalance(now_ns // _MS)
         return out
 
     # Ticks
@@ -150,7 +150,7 @@ class QuoteDesk:
         now_ms = now_ns // _MS
         symbol.reducer.on_alive(self._stream_ns)
         held = view.position(symbol.position)
-        figures = self.figures.now(self._by_number, now_ms)
+        figures = self.figures.now(self._by_number, now_ms, max(0, now_ns - self._stream_ns) // _MS)
         standing = view.standing_of(symbol.position)
         if standing.level is not Level.OPEN:
             figures = msgspec.structs.replace(

@@ -13,6 +13,7 @@ import msgspec
 from millrace.core.commands import Amend, Cancel, Intent, OrderState, OrderUpdate, Place, Refused, Side, Style
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots, Ticks
+from millrace.strategies.quoting.features.queue_tracker import Resting
 from millrace.strategies.quoting.model import IntentKind, LiveOrder, OrderIntent
 
 PURPOSE = "quote"
@@ -74,11 +75,14 @@ class Order(msgspec.Struct, gc=False):
 
 
 class Heard(NamedTuple):
-    """What news of an order says to the desk: a latency sample in ms, and the order if it has ended."""
+    """What news of an order says to the desk: a latency sample, and how long a quote had rested that is gone, in ms.
+
+    A quote is gone when its order has ended, or was moved to another price.
+    """
 
     order: Order
     latency_ms: float | None
-    ended: bool
+    rested_ms: int | None
 
 
 class Working:
@@ -87,6 +91,11 @@ class Working:
     def __init__(self, position: SubPosition) -> None:
         self.position = position
         self.orders: dict[str, Order] = {}
+
+    def resting(self) -> list[Resting]:
+        """Return the orders that rest at the venue."""
+        found = self.orders.values()
+        return [Resting(one.key, one.side, one.ticks, one.lots - one.filled) for one in found if one.seen]
 
     def live(self) -> tuple[LiveOrder, ...]:
         """Return the orders as the stages read them, by side and level."""
@@ -143,10 +152,11 @@ class Working:
         if order.unknown:
             # What was asked is not known to have arrived; the questions that follow tell.
             order.cancelling, order.asked_ns = False, 0
-            return Heard(order, None, ended=False)
+            return Heard(order, None, None)
         answered = not order.seen or update.amend is not None or update.state.is_terminal
         if update.state not in _NOT_SEEN:
             order.seen = True
+        placed_ms, ticks = order.placed_ms, order.ticks
         if update.amend is not None:
             self._amended(order, update, now_ns)
         elif order.cancelling and update.state is update.previous and not update.d_lots:
@@ -155,7 +165,8 @@ class Working:
             order.asked_ns = 0
         if update.state.is_terminal:
             del self.orders[order.key]
-        return Heard(order, latency_ms if answered else None, update.state.is_terminal)
+        gone = update.state.is_terminal or order.ticks != ticks
+        return Heard(order, latency_ms if answered else None, now_ns // _MS - placed_ms if gone else None)
 
     def _amended(self, order: Order, update: OrderUpdate, now_ns: int) -> None:
         moved = update.place.limit_ticks != order.ticks or update.place.lots > order.lots

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import QuoteDeskSettings, Settings
 from millrace.core.instrument import Instrument, Ticks
@@ -81,7 +83,10 @@ def build_quotes(
         return None, ()
     chosen = settings.quote_desk
     pace = DeskPace(chosen.min_tick_ms, chosen.look_ms)
-    return QuoteDesk(QUOTES, markets.instruments, settings.quoting, pace), markets.instruments
+    # A simulated or recorded market does not show our orders, so none of its sizes is ours.
+    queues = replace(settings.quoting.queue_aware, own_in_book=False)
+    told = replace(settings.quoting, queue_aware=queues)
+    return QuoteDesk(QUOTES, markets.instruments, told, pace), markets.instruments
 
 
 def depth_venue(settings: Settings, markets: QuoteMarkets | None = None) -> DepthVenueSettings | None:

@@ -163,7 +163,7 @@ class SymbolReducer:
         allocation: Allocation,
     ) -> Features:
         """Return what is known at this moment; `tick` numbers the symbol's snapshots."""
-        book = self._book()
+        book = self.book()
         terms, flow, quote = self._terms, self._flow, self.account.scale.quote
         microprice = depth_bid = depth_ask = imbalance = 0.0
         if book is not None:
@@ -208,7 +208,8 @@ class SymbolReducer:
             taker_sell_lots_per_sec=sells,
         )
 
-    def _book(self) -> MarketData | None:
+    def book(self) -> MarketData | None:
+        """Return the book as a tick would see it; None without one to quote from."""
         depth = self._depth
         if depth is None:
             return None
