@@ -4,9 +4,10 @@ Figures are taken at the checks of the market-wide guard and stand until the nex
 symbol alone; what the board says is asked at every tick (quoting 4.3 addition 5, 4.6).
 """
 
+from collections import deque
 from collections.abc import Sequence
 from math import fsum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,7 +15,7 @@ from millrace.core.commands import OrderState, OrderUpdate
 from millrace.core.events import RejectReason
 from millrace.core.instrument import Instrument
 from millrace.strategies.quoting.features.windows import GridWindow
-from millrace.strategies.quoting.guards.market_wide import MarketState, check
+from millrace.strategies.quoting.guards.market_wide import MarketBit, MarketState, check
 from millrace.strategies.quoting.model import NO_PORTFOLIO, IntentKind, OrderIntent, PortfolioSnapshot
 from millrace.strategies.quoting.quoted import QuotedSymbol
 from millrace.strategies.quoting.quotes.pace import PaceState, let_out, watched
@@ -25,7 +26,18 @@ _GRID_MS = 1_000
 _LOOK_MS = 1_000
 _LEAST_CALLS = 20
 """Calls in the window before a share of them says anything."""
+_PROFIT_MS = 10_000
+"""Time between two of the profits that their trend is taken from."""
+_MINUTE_MS = 60_000
+_PCT = 100.0
 _CROSSED = RejectReason.POST_ONLY_WOULD_CROSS
+
+
+class Feed(NamedTuple):
+    """How long the venue's feed has been silent, and how late its newest message came."""
+
+    gap_ms: int
+    lag_ms: int
 
 
 class _Saved(msgspec.Struct):
@@ -36,6 +48,8 @@ class _Saved(msgspec.Struct):
     fills: Fills
     portfolio: PortfolioSnapshot
     looked_ms: int
+    profits: list[tuple[int, float]]
+    lag_ms: int
 
 
 class DeskFigures:
@@ -55,6 +69,8 @@ class DeskFigures:
         self._fills: Fills = ()
         self._portfolio = NO_PORTFOLIO
         self._looked_ms = 0
+        self._profits: deque[tuple[int, float]] = deque(maxlen=max(window_ms // _PROFIT_MS, 1) + 1)
+        self._lag_ms = 0
 
     def heard(self, update: OrderUpdate, instrument: Instrument, now_ms: int) -> None:
         """Count an answer of the venue: an error where it had none, a reject where it did not want the order.
@@ -69,19 +85,24 @@ class DeskFigures:
         rejected = update.state is OrderState.REJECTED and update.reject is not _CROSSED
         self._answers.add(now_ms, update.state is OrderState.UNKNOWN, rejected)
 
-    def now(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed_lag_ms: int) -> PortfolioSnapshot:
+    def now(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed: Feed) -> PortfolioSnapshot:
         """Return the figures in force, taken anew once a second: guard and pace look at them then."""
+        self._lag_ms = feed.lag_ms
         if now_ms - self._looked_ms >= _LOOK_MS:
             self._looked_ms = now_ms
-            figures = self._taken(symbols, now_ms, feed_lag_ms)
-            throttle, latency_ms = self._settings.throttle, self._settings.risk_guards.latency_hard_ms
-            self._pace = watched(self._pace, now_ms, figures.error_rate, figures.feed_gap_ms, self._session, throttle)
+            figures = self._taken(symbols, now_ms, feed)
+            self._watch(now_ms, figures.error_rate)
+            latency_ms = self._settings.risk_guards.latency_hard_ms
             self._market, bits = check(self._market, figures, now_ms, self._guard, latency_ms)
             level = self._pace.policy.level
             self._portfolio = msgspec.structs.replace(figures, market_bits=bits, stress_level=level)
         return self._portfolio
 
-    def _taken(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed_lag_ms: int) -> PortfolioSnapshot:
+    def _watch(self, now_ms: int, error_rate: float | None) -> None:
+        throttle = self._settings.throttle
+        self._pace = watched(self._pace, now_ms, error_rate, self._lag_ms, self._session, throttle)
+
+    def _taken(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed: Feed) -> PortfolioSnapshot:
         answers, cancels = self._answers, self._cancels
         answers.expire(now_ms)
         cancels.expire(now_ms)
@@ -94,12 +115,29 @@ class DeskFigures:
             error_rate=answers.a / answers.n if known else None,
             rejected_share=answers.b / answers.n if known else None,
             cancel_rate_share=cancels.n / self._most_cancels if self._most_cancels else None,
-            feed_gap_ms=feed_lag_ms,
+            feed_gap_ms=feed.gap_ms,
+            latency_p95_ms=_middle([one.latency_p95_ms for one in symbols if one.latency_p95_ms is not None]),
+            pnl_slope_per_min=self._slope(symbols, now_ms),
         )
+
+    def _slope(self, symbols: Sequence[QuotedSymbol], now_ms: int) -> float | None:
+        """Return the trend of all profit, in % of the largest exposure per minute; None in the first minute."""
+        profit = fsum([one.profit_usd for one in symbols])
+        if not self._profits or now_ms - self._profits[-1][0] >= _PROFIT_MS:
+            self._profits.append((now_ms, profit))
+        since_ms, before = self._profits[0]
+        if now_ms - since_ms < _MINUTE_MS or not self._most_usd:
+            return None
+        return (profit - before) / self._most_usd * _PCT / ((now_ms - since_ms) / _MINUTE_MS)
 
     def paced(self, symbol: QuotedSymbol, intents: tuple[OrderIntent, ...], now_ms: int) -> tuple[OrderIntent, ...]:
         """Return those of a tick's actions that may leave now; the others are decided anew at the next tick."""
+        if not intents:
+            symbol.waits = False
+            return ()
+        self._watch(now_ms, self._portfolio.error_rate)
         self._pace, leaves, waits = let_out(self._pace, intents, now_ms, self._settings.throttle)
+        symbol.waits = bool(waits)
         symbol.tally.throttled += len(waits)
         for intent in leaves:
             if intent.kind is IntentKind.CANCEL:
@@ -113,12 +151,24 @@ class DeskFigures:
         takers = verdict(self._fills, now_ms, self._settings.taker_cap)
         more = {"answers": self._answers.n, "fills_window": takers.fills, "taker_fills_window": takers.takers}
         share = 100.0 * takers.takers / takers.fills if takers.fills else 0.0
-        return found | more | {"taker_share_pct": share, "taker_blocked": takers.reason}
+        back_off = self._pace.back_off
+        pace = {"backs_off": back_off.lasts(now_ms), "back_offs": back_off.total}
+        market = [bit.label for bit in MarketBit if self._portfolio.market_bits & bit]
+        return found | more | pace | {"taker_share_pct": share, "taker_blocked": takers.reason, "market": market}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
         windows = (self._answers.snapshot(), self._cancels.snapshot())
-        saved = _Saved(*windows, self._market, self._pace, self._fills, self._portfolio, self._looked_ms)
+        saved = _Saved(
+            *windows,
+            self._market,
+            self._pace,
+            self._fills,
+            self._portfolio,
+            self._looked_ms,
+            list(self._profits),
+            self._lag_ms,
+        )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
@@ -129,3 +179,11 @@ class DeskFigures:
         self._cancels.restore(saved.cancels)
         self._market, self._pace, self._fills = saved.market, saved.pace, saved.fills
         self._portfolio, self._looked_ms = saved.portfolio, saved.looked_ms
+        self._profits.clear()
+        self._profits.extend(saved.profits)
+        self._lag_ms = saved.lag_ms
+
+
+def _middle(values: list[float]) -> float | None:
+    """Return the lower median: half of the symbols are no better."""
+    return sorted(values)[(len(values) - 1) // 2] if values else None

@@ -37,6 +37,8 @@ class _Saved(msgspec.Struct):
     due_ns: int
     exposure_usd: float
     day_pnl: float
+    latency_p95_ms: float | None
+    waits: bool
     reducer: dict[str, Any]
     queues: list[list[Any]]
     tally: dict[str, Any]
@@ -65,12 +67,20 @@ class QuotedSymbol:
         self.due_ns = NEVER_NS
         self.exposure_usd = 0.0
         self.day_pnl = 0.0
+        self.latency_p95_ms: float | None = None
+        self.waits = False
         self.last: TickResult | None = None
 
     @property
     def restless(self) -> bool:
         """Whether it must be looked at although nothing happens: it has orders out, or something keeps it from them."""
-        return bool(self.working.orders or self.state.halted)
+        return bool(self.working.orders or self.state.halted or self.waits)
+
+    @property
+    def profit_usd(self) -> float:
+        """What it has earned since it began, at the last middle."""
+        account = self.reducer.account
+        return account.total(self.reducer.mid2) * account.scale.quote
 
     @property
     def mid_usd(self) -> float:
@@ -113,6 +123,7 @@ class QuotedSymbol:
             now_ns // _MS, self.number, self.working.live(), held, self.max_position(), portfolio, allocation
         )
         self.day_pnl = features.day_pnl or 0.0
+        self.latency_p95_ms = features.latency_p95_ms
         result = self.last = tick(features, self.state, self.config, probe)
         self.state = result.state
         self.tally.ticked(result, now_ns // _MS)
@@ -154,6 +165,8 @@ class QuotedSymbol:
             self.due_ns,
             self.exposure_usd,
             self.day_pnl,
+            self.latency_p95_ms,
+            self.waits,
             self.reducer.snapshot(),
             self.queues.snapshot(),
             self.tally.snapshot(),
@@ -167,6 +180,7 @@ class QuotedSymbol:
         self.state, self.number = saved.state, saved.number
         self.ticked_ns, self.due_ns = saved.ticked_ns, saved.due_ns
         self.exposure_usd, self.day_pnl = saved.exposure_usd, saved.day_pnl
+        self.latency_p95_ms, self.waits = saved.latency_p95_ms, saved.waits
         self.working.restore(saved.orders)
         self.reducer.restore(saved.reducer)
         self.queues.restore(saved.queues)

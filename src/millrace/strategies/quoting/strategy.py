@@ -19,7 +19,7 @@ from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
 from millrace.core.probe import NO_TICK_PROBE, TickProbe
 from millrace.core.strategy import Interest, SeriesSpec, View
-from millrace.strategies.quoting.desk_figures import DeskFigures
+from millrace.strategies.quoting.desk_figures import DeskFigures, Feed
 from millrace.strategies.quoting.growth import Growth
 from millrace.strategies.quoting.operator import operate
 from millrace.strategies.quoting.quoted import NEVER_NS, QuotedSymbol
@@ -59,6 +59,7 @@ class QuoteDesk:
         self._stale_ns = (settings.md_cache.invalidate_on_ws_gap_ms + 1) * _MS
         self._due: list[tuple[int, int]] = []
         self._stream_ns = 0
+        self._lag_ms = 0
         self._stale_at_ns = NEVER_NS
         self._now_ns = 0
         self._unattached = False
@@ -94,6 +95,8 @@ class QuoteDesk:
         if symbol is None:
             return []
         self._stream_ns = max(self._stream_ns, event.ts_ns)
+        if event.venue_ts_ns:
+            self._lag_ms = max(event.ts_ns - event.venue_ts_ns, 0) // _MS
         if self._stale_at_ns != NEVER_NS:
             self._stale_at_ns = self._stream_ns + self._stale_ns
         markouts = symbol.reducer.on_book(view.depth(event.instrument), event.ts_ns)
@@ -150,7 +153,8 @@ class QuoteDesk:
         now_ms = now_ns // _MS
         symbol.reducer.on_alive(self._stream_ns)
         held = view.position(symbol.position)
-        figures = self.figures.now(self._by_number, now_ms, max(0, now_ns - self._stream_ns) // _MS)
+        gap_ms = max(now_ns - self._stream_ns, 0) // _MS if self._stream_ns else 0
+        figures = self.figures.now(self._by_number, now_ms, Feed(gap_ms, self._lag_ms))
         standing = view.standing_of(symbol.position)
         if standing.level is not Level.OPEN:
             figures = msgspec.structs.replace(
@@ -205,6 +209,7 @@ class QuoteDesk:
             "now_ns": self._now_ns,
             "stream_ns": self._stream_ns,
             "stale_at_ns": self._stale_at_ns,
+            "lag_ms": self._lag_ms,
             "figures": self.figures.snapshot(),
             "growth": self.growth.snapshot(),
             "symbols": {str(instrument): one.snapshot() for instrument, one in self.symbols.items()},
@@ -213,7 +218,7 @@ class QuoteDesk:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         self._now_ns, self._stream_ns = state["now_ns"], state["stream_ns"]
-        self._stale_at_ns = state["stale_at_ns"]
+        self._stale_at_ns, self._lag_ms = state["stale_at_ns"], state["lag_ms"]
         self.figures.restore(state["figures"])
         self.growth.restore(state["growth"])
         self._due = []
@@ -249,7 +254,6 @@ class QuoteDesk:
 
     def _row(self, symbol: QuotedSymbol, view: View) -> dict[str, Any]:
         held = view.position(symbol.position)
-        account = symbol.reducer.account
         standing = view.standing_of(symbol.position)
         stopped = ", ".join(standing.reasons) if standing.level is not Level.OPEN else ""
         allocation = self.growth.allocation(symbol.symbol)
@@ -264,7 +268,7 @@ class QuoteDesk:
             "score": self.growth.score(symbol.symbol, self._now_ns // _MS),
             "weight": allocation.weight,
             "active": allocation.active,
-            "pnl_usd": account.total(symbol.reducer.mid2) * account.scale.quote,
+            "pnl_usd": symbol.profit_usd,
             "why": stopped or symbol.tally.why,
             "ticks": dict(symbol.tally.ticks),
         }
