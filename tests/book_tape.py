@@ -19,14 +19,21 @@ MIDDLE = 100_000
 class TruthMarket:
     """The venue's own book. `depth` is what it tells, 0 for all; `numbered` and `summed` how it can be verified."""
 
-    def __init__(self, seed=0, *, at=COIN, depth=0, numbered=True, summed=False, step_ns=100 * MS, first_ns=NOON):
-        self.dice, self.at, self.depth = Random(seed), at, depth
+    def __init__(
+        self, seed=0, *, at=COIN, depth=0, numbered=True, summed=False, step_ns=100 * MS, first_ns=NOON, calm=False
+    ):
+        self.dice, self.at, self.depth, self.calm = Random(seed), at, depth, calm
         self.numbered, self.summed, self.step_ns = numbered, summed, step_ns
         self.now_ns, self.seq, self.middle = first_ns, 1_000, MIDDLE
         self.bids = {MIDDLE - 1 - step: 100 + step for step in range(30)}
         self.asks = {MIDDLE + 1 + step: 100 + step for step in range(30)}
 
+        self.told = self._sides()
+
     def sides(self) -> tuple[Levels, Levels]:
+        return self.told
+
+    def _sides(self) -> tuple[Levels, Levels]:
         depth = self.depth or None
         bids = [BookLevel(ticks, self.bids[ticks]) for ticks in sorted(self.bids, reverse=True)][:depth]
         asks = [BookLevel(ticks, self.asks[ticks]) for ticks in sorted(self.asks)][:depth]
@@ -50,7 +57,7 @@ class TruthMarket:
         before = [dict(side) for side in self.sides()]
         self.now_ns += self.step_ns
         dice = self.dice
-        if dice.random() < 0.2:
+        if dice.random() < 0.2 and not self.calm:
             self._move(dice.choice((-2, -1, 1, 2)))
         for side, sign in ((self.bids, -1), (self.asks, 1)):
             for _ in range(dice.randrange(3)):
@@ -58,8 +65,9 @@ class TruthMarket:
                 side[ticks] = 0 if side.get(ticks) and dice.random() < 0.4 else dice.randrange(1, 10_000)
         self.bids = {ticks: lots for ticks, lots in self.bids.items() if lots} or {self.middle - 1: 5}
         self.asks = {ticks: lots for ticks, lots in self.asks.items() if lots} or {self.middle + 1: 5}
+        self.told = self._sides()
         changed = []
-        for old, new, whole in zip(before, map(dict, self.sides()), (self.bids, self.asks), strict=True):
+        for old, new, whole in zip(before, map(dict, self.told), (self.bids, self.asks), strict=True):
             # Levels that fall out of what is told are not said to be gone.
             gone = [BookLevel(ticks, 0) for ticks in old if ticks not in new and ticks not in whole]
             changed.append((*gone, *(BookLevel(ticks, lots) for ticks, lots in new.items() if old.get(ticks) != lots)))

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from millrace.core.binary_events import StreamReset
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.commands import Command, ResyncBook
 from millrace.core.events import Event, Print
@@ -21,8 +22,10 @@ from millrace.world.line import NEVER_NS
 
 Row = BookSnapshot | BookDelta | Print
 """What happens at the venue, at its time."""
-Fate = Callable[[Row], tuple[Row, ...]]
-"""What reaches the program of a row: itself, nothing, more than one, or another one (the fault worlds)."""
+Told = Row | StreamReset
+"""What the program is told: a row, or that the stream was connected anew."""
+Fate = Callable[[Row], tuple[Told, ...]]
+"""What reaches the program of a row or an answer: itself, nothing, more than one, or another one (fault worlds)."""
 _ASKED: Final = 0
 _TOLD: Final = 1
 
@@ -51,7 +54,7 @@ class Answering(Protocol):
         ...
 
 
-def _whole(row: Row) -> tuple[Row, ...]:
+def _whole(row: Row) -> tuple[Told, ...]:
     return (row,)
 
 
@@ -72,7 +75,8 @@ class BookFeed:
         self._line = line
         self._delay_ns = delay_ns
         self._fate = fate
-        self._under_way: list[tuple[int, int, int, Row | ResyncBook]] = []
+        self._under_way: list[tuple[int, int, int, Told | ResyncBook]] = []
+        self._shown: dict[InstrumentId, None] = {}
         self._count = 0
         self._next = next(rows, None)
 
@@ -90,7 +94,7 @@ class BookFeed:
                 self.resyncs += 1
                 self._push(command.ts_ns + self._delay_ns, _ASKED, command)
 
-    def take(self) -> Row | None:
+    def take(self) -> Told | None:
         """Let the next thing happen; returns what the program is shown, None where it happened at the venue alone.
 
         At equal times what is on its way comes before what happens, so that nobody hears of a change at its own moment.
@@ -101,7 +105,7 @@ class BookFeed:
             if kind == _ASKED:
                 assert isinstance(found, ResyncBook)  # noqa: S101  pushed as such
                 answer = self._venue.book_now(found.instrument, ts_ns, polled=found.only_check)
-                self._tell(replace(answer, requested_ns=found.ts_ns))
+                self._meets_fate(replace(answer, requested_ns=found.ts_ns))
                 return None
             assert not isinstance(found, ResyncBook)  # noqa: S101  pushed as such
             self.rows += 1
@@ -110,14 +114,22 @@ class BookFeed:
         self._next = next(self._rows, None)
         filled = self._venue.on_trade(row) if isinstance(row, Print) else self._venue.on_book(row)
         self._line.answer(filled)
-        for told in self._fate(row):
-            self._tell(told)
+        self._shown[row.instrument] = None
+        self._meets_fate(row)
         return None
 
-    def _tell(self, row: Row) -> None:
+    def _meets_fate(self, row: Row) -> None:
+        """Tell what becomes of a row on its way; a stream that is connected anew begins with every book."""
+        for told in self._fate(row):
+            self._tell(told)
+            if isinstance(told, StreamReset):
+                for instrument in self._shown:
+                    self._tell(self._venue.book_now(instrument, row.ts_ns))
+
+    def _tell(self, row: Told) -> None:
         ts_ns = row.ts_ns + self._delay_ns
         self._push(ts_ns, _TOLD, replace(row, ts_ns=ts_ns))
 
-    def _push(self, ts_ns: int, kind: int, found: Row | ResyncBook) -> None:
+    def _push(self, ts_ns: int, kind: int, found: Told | ResyncBook) -> None:
         self._count += 1
         heapq.heappush(self._under_way, (ts_ns, self._count, kind, found))
