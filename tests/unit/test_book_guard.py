@@ -13,6 +13,8 @@ from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
 from millrace.market.view import MarketView
 from millrace.risk.book_guard import BookGuard, book_id
+from millrace.shell.metrics import Metrics
+from millrace.world.book_telemetry import watch_books
 
 
 def coin(number: int = 0) -> InstrumentId:
@@ -257,3 +259,26 @@ def test_the_guard_says_what_it_did_in_the_status() -> None:
     assert status["books"] == {"empty": 0, "syncing": 0, "live": 2, "invalid": 0}
     assert status["resyncs"] == {BookCause.GAP.value: 1}
     assert list(floor.guard.durations_ns["bybit"]) == [SECOND]
+
+
+def test_the_metrics_are_those_of_the_contract() -> None:
+    """Runtime 2.4, telemetry."""
+    floor = BookFloor(2)
+    floor.lose()
+    floor.now_ns += SECOND
+    floor.answer()
+    metrics = Metrics()
+    watch_books(metrics, floor.guard, lambda: floor.now_ns + 2 * SECOND)
+    found = {
+        (name, tuple(sorted(row["labels"].items()))): row["value"]
+        for name, rows in metrics.snapshot().items()
+        for row in rows
+    }
+    venue = ("venue", "bybit")
+    assert found["millrace_book_state", (("state", "live"), venue)] == 2
+    assert found["millrace_book_state", (("state", "invalid"), venue)] == 0
+    assert found["millrace_book_resyncs_total", (("cause", "gap"), venue)] == 1
+    assert found["millrace_book_checksum_failures_total", (venue,)] == 0
+    assert found["millrace_book_divergence_total", (venue,)] == 0
+    assert found["millrace_book_resync_seconds", (("quantile", "p99"), venue)] == 1.0
+    assert found["millrace_book_verified_age_seconds", (("quantile", "p50"), venue)] == 2.0

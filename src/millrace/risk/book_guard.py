@@ -50,7 +50,7 @@ class BookGuard:
     reads: tuple[type, ...] = (BookNews, Timer, Started)
 
     def __init__(self, books: Books, instruments: Iterable[InstrumentId]) -> None:
-        self._books = books
+        self.books = books
         self._quoted = tuple(dict.fromkeys(instruments))
         self._markets = frozenset(self._quoted)
         self._care: dict[InstrumentId, BookCare] = {}
@@ -83,7 +83,7 @@ class BookGuard:
     def _started(self, seen: Started) -> None:
         """Books that are not there yet should come with the subscription."""
         for instrument in self._quoted:
-            if self._books.state_of(instrument) is BookState.EMPTY:
+            if self.books.state_of(instrument) is BookState.EMPTY:
                 self._of(instrument).awaits(BookCause.NO_SNAPSHOT, seen.ts_ns)
         if self._quoted:
             self._check_ns = (seen.ts_ns // CHECK_NS + 1) * CHECK_NS
@@ -170,7 +170,7 @@ class BookGuard:
         lately.clear()
         text = f"more than {MOST_MARKETS} books of {venue} went wrong within a minute; its stream is connected anew"
         said: list[Verdict] = [Alert(Severity.WARN, "book_reconnect", text, now_ns)]
-        for kept in self._books.all():
+        for kept in self.books.all():
             at = kept.instrument
             care = self._of(at)
             if at.venue == venue and not care.is_restricted:
@@ -186,7 +186,7 @@ class BookGuard:
         """Compare the books where money is at stake, and some of the others in turn."""
         staked = {position.instrument for position in view.positions()}
         staked |= {order.place.instrument for order in view.unfinished()}
-        every = [kept.instrument for kept in self._books.all()]
+        every = [kept.instrument for kept in self.books.all()]
         share = -(-len(every) // _SAMPLE_SHARE_INVERSE)
         turn = {every[(self._sampled + step) % len(every)] for step in range(share)}
         self._sampled += share
@@ -194,7 +194,7 @@ class BookGuard:
 
     def _checked(self, instrument: InstrumentId, now_ns: int) -> list[Verdict]:
         self._rechecks.pop(instrument, None)
-        if self._books.state_of(instrument) is not BookState.LIVE:
+        if self.books.state_of(instrument) is not BookState.LIVE:
             return []
         return [ResyncBook(instrument, BookCause.CHECK.value, now_ns, only_check=True)]
 
@@ -217,7 +217,7 @@ class BookGuard:
 
     def status(self, view: GuardView) -> dict[str, Any]:
         """Return how many books are in which state, what was wrong, and which markets are given up."""
-        states = Counter((kept.instrument.venue, kept.state.value) for kept in self._books.all())
+        states = Counter((kept.instrument.venue, kept.state.value) for kept in self.books.all())
         return {
             venue: {
                 "books": {state.value: states[venue, state.value] for state in BookState},
@@ -232,15 +232,11 @@ class BookGuard:
                 ],
                 "oldest_verified_sec": self._oldest_sec(venue, view.now_ns),
             }
-            for venue, counts in self._books.counts().items()
+            for venue, counts in self.books.counts().items()
         }
 
     def _oldest_sec(self, venue: str, now_ns: int) -> float | None:
-        ages = [
-            now_ns - kept.verified_ns
-            for kept in self._books.all()
-            if kept.instrument.venue == venue and kept.state is BookState.LIVE
-        ]
+        ages = self.books.verified_ages_ns(venue, now_ns)
         return round(max(ages) / 1e9, 3) if ages else None
 
     def _of(self, instrument: InstrumentId) -> BookCare:

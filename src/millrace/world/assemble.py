@@ -81,6 +81,7 @@ class Program(NamedTuple):
     client_prefix: str
     playbooks: Playbooks
     firewall: Firewall
+    book_guard: BookGuard
 
     @property
     def grid(self) -> SlotGrid:
@@ -155,6 +156,7 @@ def build_program(
     orders = OrderTable(client_ids)
     playbooks = Playbooks()
     market = MarketView(settings.firewall)
+    book_guard = BookGuard(market.books, tuple(one.id for one in symbols))
     engine = Engine(
         instruments=instruments,
         strategies=strategies,
@@ -166,7 +168,7 @@ def build_program(
             KillSwitch(_known_scopes(spot, outcomes, symbols)),  # first: the others see what an operator cleared
             BreakerStop(),
             FeedGuard(market.firewall, settings.firewall),
-            BookGuard(market.books, tuple(one.id for one in symbols)),
+            book_guard,
             ReconciliationGuard(instruments),
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),
@@ -175,7 +177,8 @@ def build_program(
             playbooks,
         ),
     )
-    return Program(engine, orders, slots, desk, quotes, venues, client_ids.prefix, playbooks, market.firewall)
+    prefix = client_ids.prefix
+    return Program(engine, orders, slots, desk, quotes, venues, prefix, playbooks, market.firewall, book_guard)
 
 
 def _categories(desk: ArbDesk | None) -> dict[InstrumentId, str]:

@@ -40,6 +40,7 @@ from millrace.world.assemble import (
     manifest,
     venue_settings,
 )
+from millrace.world.book_telemetry import watch_books
 from millrace.world.feed import Feed, no_feed
 from millrace.world.gates_run import GateWatch
 from millrace.world.handover import waiting_handover
@@ -145,6 +146,7 @@ class Run:
         sequencer = Sequencer(program.engine, executors.carrier, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
         telemetry.watch(sequencer, executors.by_venue, program.firewall)
+        watch_books(telemetry.metrics, program.book_guard, lambda: self.simulation.now_ns)
         self._gates = GateWatch(self.ledger, self._starts)
         sequencer.listen(self._gates.listen)
         now_ns = max(premises.first_ns, program.engine.now_ns, *(way.now_ns for way in ways.values()))

@@ -62,6 +62,11 @@ class Books:
         """Return what is counted, by venue."""
         return dict(self._venues)
 
+    def verified_ages_ns(self, venue: str, now_ns: int) -> list[int]:
+        """Return how long ago each live book of a venue was last known to be the venue's."""
+        live = (one for one in self._books.values() if one.instrument.venue == venue and one.state is BookState.LIVE)
+        return [now_ns - one.verified_ns for one in live]
+
     def resync(self, command: ResyncBook) -> None:
         """Learn that a book is asked for: anew, or to be compared."""
         kept = self.kept(command.instrument)
