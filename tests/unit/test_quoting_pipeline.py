@@ -4,7 +4,7 @@ import pytest
 
 from millrace.core.commands import Side
 from millrace.core.probe import QuoteStage
-from millrace.strategies.quoting.canonical import canonical_json, result_hash
+from millrace.strategies.quoting.canonical import ResultChain, canonical_json
 from millrace.strategies.quoting.model import FaultCode, IntentKind, PortfolioSnapshot, TickOutcome
 from millrace.strategies.quoting.pipeline import tick, tick_many
 from millrace.strategies.quoting.tick_result import SymbolState
@@ -114,6 +114,19 @@ def test_a_batch_is_one_result_for_each_input_in_their_order() -> None:
 def test_canonical_bytes_are_equal_for_equal_results_only() -> None:
     first, again, other = ticked(), ticked(), ticked(features(tick=2))
     assert canonical_json(first) == canonical_json(again)
-    assert result_hash(first) != result_hash(other)
+    assert canonical_json(first) != canonical_json(other)
     assert canonical_json(first).startswith(b'{"context":{"config_hash":"')
     assert NOW_MS == 1_700_000_000_000
+
+
+def test_a_chain_of_results_knows_its_past_and_its_order() -> None:
+    results = [ticked(features(tick=number)) for number in range(1, 9)]
+    one, other, third = (ResultChain(2) for _ in range(3))
+    for result in results:
+        one.add(result)
+    for result in results[1::2]:
+        other.add(result)
+    for result in reversed(results):
+        third.add(result)
+    assert one.digest == other.digest != third.digest
+    assert len(one.digest) == 64

@@ -14,6 +14,7 @@ from millrace.core.events import Print
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots
 from millrace.core.probe import TickProbe
+from millrace.strategies.quoting.canonical import ResultChain
 from millrace.strategies.quoting.features.queue_tracker import QueueTracker, model_of
 from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.model import Allocation, Features, OrderIntent, PortfolioSnapshot
@@ -41,6 +42,7 @@ class _Saved(msgspec.Struct):
     waits: bool
     reducer: dict[str, Any]
     queues: list[list[Any]]
+    chain: str
     tally: dict[str, Any]
 
 
@@ -58,6 +60,7 @@ class QuotedSymbol:
         self.queues = QueueTracker(model_of(self.terms, queue), own_in_book=queue.own_in_book)
         self.working = Working(self.position)
         self.tally = SymbolTally()
+        self.chain = ResultChain(settings.trace.golden_interval)
         self.state = SymbolState()
         surplus = instrument.price_decimals + instrument.lot_decimals - instrument.quote_decimals
         self.cost_of_tick_lot = 10.0**-surplus
@@ -127,6 +130,7 @@ class QuotedSymbol:
         result = self.last = tick(features, self.state, self.config, probe)
         self.state = result.state
         self.tally.ticked(result, now_ns // _MS)
+        self.chain.add(result)
         return result
 
     def commands(self, intents: tuple[OrderIntent, ...], now_ns: int, held: Lots) -> list[Intent]:
@@ -169,6 +173,7 @@ class QuotedSymbol:
             self.waits,
             self.reducer.snapshot(),
             self.queues.snapshot(),
+            self.chain.digest,
             self.tally.snapshot(),
         )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
@@ -184,5 +189,6 @@ class QuotedSymbol:
         self.working.restore(saved.orders)
         self.reducer.restore(saved.reducer)
         self.queues.restore(saved.queues)
+        self.chain.digest = saved.chain
         self.tally.restore(saved.tally)
         self.last = None

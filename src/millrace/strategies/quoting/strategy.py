@@ -271,4 +271,5 @@ class QuoteDesk:
             "pnl_usd": symbol.profit_usd,
             "why": stopped or symbol.tally.why,
             "ticks": dict(symbol.tally.ticks),
+            "results": symbol.chain.digest,
         }
