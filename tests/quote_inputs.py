@@ -24,6 +24,8 @@ from millrace.strategies.quoting.model import (
     SpreadReason,
     SymbolTerms,
 )
+from millrace.strategies.quoting.quotes.wanted import Aim
+from millrace.strategies.quoting.stages.prices import wanted_ticks
 
 TERMS = SymbolTerms("AAA/USDT", 1, 1, 1, 0, 0.01, 0.001, 1e8, 1.0, 5.0)
 """Prices in cents, sizes in thousandths; a quote of 100 in quote currency at a middle of 100.00 is 1,000 lots."""
@@ -81,6 +83,12 @@ def width(spread_bps: float, floor_bps: float = 0.0) -> SpreadDecision:
     return SpreadDecision(
         spread_bps, SpreadReason.ADAPTIVE, 1.0, spread_bps, 0.0, 0.0, 0.0, 0.0, 0.0, floor_bps=floor_bps
     )
+
+
+def aimed(data: MarketData, spread: SpreadDecision, guards: GuardAssessment, inventory: InventoryAdjustment) -> Aim:
+    """Return the prices around the middle, as the pipeline hands them to the queue stage and to Emit."""
+    middle = (data.best_bid + data.best_ask) / 2.0
+    return Aim(middle, *wanted_ticks(middle, data.terms.tick, spread, guards, inventory))
 
 
 def resting(

@@ -19,7 +19,7 @@ from millrace.strategies.quoting.quotes.fast_cancel import FastCancels
 from millrace.strategies.quoting.quotes.state import EmitState, SlotMemory
 from millrace.strategies.quoting.settings import EmitSettings
 from millrace.strategies.quoting.stages.emit import emit_stage
-from quote_inputs import FRESH, IN_PLACE, OPEN, book, done, features, resting, width
+from quote_inputs import FRESH, IN_PLACE, OPEN, aimed, book, done, features, resting, width
 
 BUY, SELL = Side
 NOW = 10_000_000
@@ -101,7 +101,10 @@ def situations(draw):
 
 def run(data, asked, rest):
     freshness, spread, guards, inventory, queue, taken, state, cfg = rest
-    return emit_stage(features(data, **asked), data, freshness, spread, guards, inventory, queue, taken, state, cfg)
+    aim = aimed(data, spread, guards, inventory)
+    return emit_stage(
+        features(data, **asked), data, freshness, aim, spread, guards, inventory, queue, taken, state, cfg
+    )
 
 
 @given(situations())

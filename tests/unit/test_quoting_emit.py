@@ -19,7 +19,7 @@ from millrace.strategies.quoting.quotes.state import EmitState, SlotMemory
 from millrace.strategies.quoting.settings import EmitSettings, FastCancelSettings
 from millrace.strategies.quoting.stages.emit import emit_stage, pull_all
 from millrace.strategies.quoting.stages.prices import raw_prices
-from quote_inputs import FLAT, FRESH, IN_PLACE, OPEN, TERMS, book, done, features, resting, width
+from quote_inputs import FLAT, FRESH, IN_PLACE, OPEN, TERMS, aimed, book, done, features, resting, width
 
 BUY, SELL = Side
 CANCEL, AMEND, PLACE = IntentKind
@@ -34,7 +34,8 @@ OLD_SLOTS = EmitState((SlotMemory(1, 0),), (SlotMemory(1, 0),))
 def emit(data=None, *, spread=FOUR_BPS, guards=OPEN, inventory=FLAT, queue=IN_PLACE, freshness=FRESH, **more):
     data = data or book()
     taken, state, cfg = more.pop("taken", NOTHING), more.pop("state", OLD_SLOTS), more.pop("cfg", CFG)
-    return emit_stage(features(data, **more), data, freshness, spread, guards, inventory, queue, taken, state, cfg)
+    aim = aimed(data, spread, guards, inventory)
+    return emit_stage(features(data, **more), data, freshness, aim, spread, guards, inventory, queue, taken, state, cfg)
 
 
 def said(result) -> list[tuple]:
@@ -221,6 +222,15 @@ def test_stress_makes_the_desk_slower() -> None:
     assert emit(data, live=live).intents
     assert emit(data, live=live, portfolio=stressed).intents == ()
     assert emit(data, live=(live[0]._replace(placed_ms=NOW - 575), live[1]), portfolio=stressed).intents
+
+
+def test_stress_moves_what_would_be_replaced() -> None:
+    """Quoting 4.6: 15 % more way for each step; 3 bps are 30 ticks here and 3.45 are 34.5."""
+    data, live = book(99_999, 100_001), (resting(BUY, 99_948, 100), resting(SELL, 100_020, 100))
+    for stress, kind in ((0, CANCEL), (1, AMEND)):
+        assert emit(data, live=live, portfolio=PortfolioSnapshot(stress_level=stress)).intents[0].kind is kind
+    still = replace(CFG, replace_threshold_bps=0.0)
+    assert emit(data, live=live, cfg=still, portfolio=PortfolioSnapshot(stress_level=3)).intents[0].kind is CANCEL
 
 
 def test_sizes_change_past_20_percent_only() -> None:

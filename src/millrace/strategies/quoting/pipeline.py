@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from millrace.core.probe import NO_TICK_PROBE, QuoteStage, TickProbe
 from millrace.strategies.quoting.model import FaultCode, Features, StageFault, TickOutcome
 from millrace.strategies.quoting.quotes.fast_cancel import fast_cancels
+from millrace.strategies.quoting.quotes.wanted import Aim
 from millrace.strategies.quoting.settings import SymbolConfig
 from millrace.strategies.quoting.stages.emit import emit_stage, pull_all
 from millrace.strategies.quoting.stages.fetch_md import fetch_md
@@ -58,7 +59,17 @@ def tick(features: Features, state: SymbolState, config: SymbolConfig, probe: Ti
         probe.lap(_QUEUE)
         at = _EMIT
         emitted = emit_stage(
-            features, book, freshness, spread, guards, inventory, queue, taken_back, state.emit, config.emit
+            features,
+            book,
+            freshness,
+            Aim(reference, bid, ask),
+            spread,
+            guards,
+            inventory,
+            queue,
+            taken_back,
+            state.emit,
+            config.emit,
         )
         probe.lap(_EMIT)
     except (ArithmeticError, ValueError, LookupError) as error:

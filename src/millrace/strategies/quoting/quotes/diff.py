@@ -55,11 +55,12 @@ class SideRules(NamedTuple):
 
 
 class SideResult(NamedTuple):
-    """What becomes of a side: actions, memory of its slots, and how many orders stay where they are."""
+    """What becomes of a side: actions, memory of its slots, how many orders stay, and how many the symbol then has."""
 
     intents: list[OrderIntent]
     slots: Slots
     kept: int
+    orders: int
 
 
 class _Side:
@@ -72,7 +73,9 @@ class _Side:
         self.out: list[OrderIntent] = []
         self.kept = 0
         self.orders = orders
-        self.spare = side.room - sum(order.rest for order in live)
+        self.spare = side.room
+        for order in live:
+            self.spare -= order.lots - order.filled
 
     def judge(self, order: LiveOrder, ticks: Ticks, lots: Lots, *, wanted: bool) -> None:
         """Decide about an order that rests or is on its way; 0 wanted lots are no order."""
@@ -201,6 +204,10 @@ class _Side:
         self.slots[level] = memory
 
 
+def _by_slot(order: LiveOrder) -> tuple[int, int]:
+    return order.level, order.generation
+
+
 def diffed(
     rules: Rules,
     side: SideRules,
@@ -215,7 +222,7 @@ def diffed(
     """
     work = _Side(rules, side, live, slots, orders)
     held: dict[int, LiveOrder] = {}
-    for order in sorted(live, key=lambda order: (order.level, order.generation)):
+    for order in sorted(live, key=_by_slot) if len(live) > 1 else live:
         if order.level in held:
             work.cancel_double(held[order.level])
         held[order.level] = order
@@ -227,4 +234,4 @@ def diffed(
     for level, (ticks, lots) in enumerate(wanted):
         if lots and level not in held:
             work.place(level, ticks, lots)
-    return SideResult(work.out, tuple(work.slots), work.kept)
+    return SideResult(work.out, tuple(work.slots), work.kept, work.orders)

@@ -12,6 +12,7 @@ from millrace.core.commands import Side
 from millrace.core.instrument import Lots, Ticks
 from millrace.strategies.quoting.model import (
     BPS,
+    BlockedSides,
     Features,
     GuardAssessment,
     InventoryAdjustment,
@@ -22,10 +23,10 @@ from millrace.strategies.quoting.model import (
     SymbolTerms,
 )
 from millrace.strategies.quoting.settings import EmitSettings
-from millrace.strategies.quoting.stages.prices import reference_price, wanted_ticks
 
 _EXACT = 1e-6
 """Share of a tick or a lot that binary fractions may have moved a number by."""
+_NO_SIDE = BlockedSides.NONE
 _HALF_UNIT = 0.5
 """Of money: a cost that is exactly the least one passes whatever fractions made of it."""
 _STRESS_LEVELS_LESS = 0.25
@@ -37,6 +38,17 @@ class Room(NamedTuple):
 
     bid: Lots
     ask: Lots
+
+
+class Aim(NamedTuple):
+    """What distances are measured from, in ticks, and the prices that spread, guards and inventory ask for.
+
+    The queue stage was asked about the same prices (`stages.prices`); its nudges are not in them.
+    """
+
+    middle: float
+    bid: Ticks
+    ask: Ticks
 
 
 class Pair(NamedTuple):
@@ -53,9 +65,10 @@ def exact_pair(book: MarketData, bid: Ticks, ask: Ticks, least_width: Ticks, pos
     What lacks in width is given half by each side, an odd tick by the side that would grow the position.
     """
     tick = book.terms.tick
-    highest, lowest = (book.best_ask - 1) // tick * tick, (book.best_bid // tick + 1) * tick
-    bid = min(bid, highest)
-    ask = max(ask, lowest)
+    if bid >= book.best_ask:
+        bid = (book.best_ask - 1) // tick * tick
+    if ask <= book.best_bid:
+        ask = (book.best_bid // tick + 1) * tick
     crossed = bid >= ask
     lacking = least_width - (ask - bid)
     if lacking > 0:
@@ -68,28 +81,36 @@ def exact_pair(book: MarketData, bid: Ticks, ask: Ticks, least_width: Ticks, pos
 def room_of(features: Features, guards: GuardAssessment) -> Room:
     """Return what may fill on each side: up to the largest position, or no more than closes what is held."""
     position, most = features.position, features.max_position
-    blocked, reduce_only = guards.blocked_sides, guards.reduce_only_sides
+    bid, ask = most - position, most + position
     closes = features.portfolio.reduce_only or not features.allocation.active
-    bid = -position if closes or reduce_only.blocks(Side.BUY) else most - position
-    ask = position if closes or reduce_only.blocks(Side.SELL) else most + position
-    return Room(
-        0 if bid < 0 or blocked.blocks(Side.BUY) else bid,
-        0 if ask < 0 or blocked.blocks(Side.SELL) else ask,
-    )
+    blocked, reduce_only = guards.blocked_sides, guards.reduce_only_sides
+    if closes or blocked is not _NO_SIDE or reduce_only is not _NO_SIDE:
+        if closes or reduce_only.blocks(Side.BUY):
+            bid = -position
+        if closes or reduce_only.blocks(Side.SELL):
+            ask = position
+        if blocked.blocks(Side.BUY):
+            bid = 0
+        if blocked.blocks(Side.SELL):
+            ask = 0
+    return Room(max(0, bid), max(0, ask))
 
 
 def level_count(features: Features, cfg: EmitSettings) -> int:
     """Return how many levels a side has: those of the settings, fewer under stress or with a small allocation."""
     levels = cfg.levels
+    if levels == 1:
+        return 1
     stress = features.portfolio.stress_level
     if stress:
-        levels = max(1, int(levels * (1.0 - _STRESS_LEVELS_LESS * stress)))
+        levels = int(levels * (1.0 - _STRESS_LEVELS_LESS * stress))
     return max(1, min(levels, features.allocation.max_quotes))
 
 
 def wanted_quotes(
     features: Features,
     book: MarketData,
+    aim: Aim,
     spread: SpreadDecision,
     guards: GuardAssessment,
     inventory: InventoryAdjustment,
@@ -98,27 +119,33 @@ def wanted_quotes(
     cfg: EmitSettings,
 ) -> tuple[Quote, ...]:
     """Return the quotes of all levels, the nearest first; a symbol that drains closes in quotes of the base size."""
-    terms, position = book.terms, features.position
-    tick = terms.tick
-    middle = reference_price(features, book, cfg.reference)
-    bid, ask = wanted_ticks(middle, tick, spread, guards, inventory)
-    width = max(ceil(spread.floor_bps * middle / (BPS * tick) - _EXACT), 1) * tick
-    bid, ask, crossed = exact_pair(book, bid + queue.bid_nudge_ticks, ask + queue.ask_nudge_ticks, width, position)
-    room_bid = 0 if crossed and position >= 0 else room.bid
-    room_ask = 0 if crossed and position <= 0 else room.ask
-    size = cfg.base_size_usd / (middle * terms.price_unit * terms.lot_unit)
-    size *= guards.scale_factor * (features.allocation.size_multiplier if features.allocation.active else 1.0)
-    step = 0
-    quotes: list[Quote] = []
-    for level in range(level_count(features, cfg)):
-        if level:
-            step = step or max(ceil(cfg.level_spacing * spread.spread_bps * middle / (BPS * tick) - _EXACT), 1) * tick
-            size *= 1.0 - cfg.level_size_step
+    terms, position, allocation = book.terms, features.position, features.allocation
+    tick, middle = terms.tick, aim.middle
+    width = ceil(spread.floor_bps * middle / (BPS * tick) - _EXACT) * tick
+    bid, ask, crossed = exact_pair(
+        book, aim.bid + queue.bid_nudge_ticks, aim.ask + queue.ask_nudge_ticks, width if width > 0 else tick, position
+    )
+    room_bid, room_ask = room
+    if crossed:
+        room_bid, room_ask = room_bid if position < 0 else 0, room_ask if position > 0 else 0
+    size = cfg.base_size_usd / (middle * terms.price_unit * terms.lot_unit) * guards.scale_factor
+    if allocation.active:
+        size *= allocation.size_multiplier
+    bid_lots = _size(size * inventory.bid_scale, room_bid, bid, terms)
+    ask_lots = _size(size * inventory.ask_scale, room_ask, ask, terms)
+    first = Quote(0, bid, ask, bid_lots, ask_lots)
+    levels = level_count(features, cfg)
+    if levels == 1:
+        return (first,)
+    quotes = [first]
+    step = max(ceil(cfg.level_spacing * spread.spread_bps * middle / (BPS * tick) - _EXACT), 1) * tick
+    for level in range(1, levels):
+        room_bid -= bid_lots
+        room_ask -= ask_lots
+        size *= 1.0 - cfg.level_size_step
         below, above = bid - level * step, ask + level * step
         bid_lots = _size(size * inventory.bid_scale, room_bid, below, terms)
         ask_lots = _size(size * inventory.ask_scale, room_ask, above, terms)
-        room_bid -= bid_lots
-        room_ask -= ask_lots
         quotes.append(Quote(level, below, above, bid_lots, ask_lots))
     return tuple(quotes)
 
@@ -132,5 +159,6 @@ def is_tradable(lots: Lots, ticks: Ticks, terms: SymbolTerms) -> bool:
 
 
 def _size(lots: float, room: Lots, ticks: Ticks, terms: SymbolTerms) -> Lots:
-    whole = int(min(lots + _EXACT, room)) // terms.lot * terms.lot
+    lots += _EXACT
+    whole = int(min(room, lots)) // terms.lot * terms.lot
     return whole if is_tradable(whole, ticks, terms) else 0

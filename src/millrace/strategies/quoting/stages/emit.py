@@ -16,6 +16,7 @@ from millrace.strategies.quoting.model import (
     GuardLevel,
     IntentKind,
     InventoryAdjustment,
+    LiveOrder,
     MarketData,
     OrderIntent,
     QueueAwareAdjustment,
@@ -26,7 +27,7 @@ from millrace.strategies.quoting.quotes.diff import Rules, SideRules, diffed
 from millrace.strategies.quoting.quotes.fast_cancel import FastCancels
 from millrace.strategies.quoting.quotes.reasons import Reason
 from millrace.strategies.quoting.quotes.state import EmitState
-from millrace.strategies.quoting.quotes.wanted import Room, room_of, wanted_quotes
+from millrace.strategies.quoting.quotes.wanted import Aim, Room, room_of, wanted_quotes
 from millrace.strategies.quoting.settings import EmitSettings
 
 _ORDER_OF_KINDS = {IntentKind.CANCEL: 0, IntentKind.AMEND: 1, IntentKind.PLACE: 2}
@@ -49,6 +50,7 @@ def emit_stage(
     features: Features,
     book: MarketData,
     freshness: Freshness,
+    aim: Aim,
     spread: SpreadDecision,
     guards: GuardAssessment,
     inventory: InventoryAdjustment,
@@ -59,12 +61,12 @@ def emit_stage(
 ) -> Emitted:
     """Return the wanted quotes, the intents that lead to them, and the state for the next tick.
 
-    `taken_back` is what `fast_cancels` said at the beginning of the tick.
+    `aim` are the prices before nudges; `taken_back` is what `fast_cancels` said at the beginning of the tick.
     """
     if guards.should_halt:
         return Emitted((), pull_all(features, guards.reasons[0].key), 0, cooled(state, taken_back))
     room = room_of(features, guards)
-    quotes = wanted_quotes(features, book, spread, guards, inventory, queue, room, cfg)
+    quotes = wanted_quotes(features, book, aim, spread, guards, inventory, queue, room, cfg)
     middle = (book.best_bid + book.best_ask) / 2.0
     band = max(float(book.terms.tick), cfg.amend_price_threshold_bps * middle / BPS)
     if not taken_back.orders and _all_stay(features, quotes, room, guards, band, cfg.amend_size_threshold):
@@ -142,50 +144,56 @@ def _diffed(
     room: Room,
     band: float,
 ) -> Emitted:
-    middle = (book.best_bid + book.best_ask) / 2.0
-    slower = 1.0 + _STRESS_SLOWER * features.portfolio.stress_level
+    live, allocation = features.live, features.allocation
     rules = Rules(
         features.now_ms,
         book.terms,
         band,
-        min(cfg.replace_threshold_bps * slower, max(_STRESS_REPLACE_BPS, cfg.replace_threshold_bps)) * middle / BPS,
+        cfg.replace_threshold_bps * (book.best_bid + book.best_ask) / (2.0 * BPS),
         cfg.amend_size_threshold,
-        min(cfg.min_time_in_book_ms * slower, max(_STRESS_MIN_TIME_MS, cfg.min_time_in_book_ms)),
-        cfg.refresh_floor_ms / (features.allocation.refresh_multiplier or 1.0),
+        cfg.min_time_in_book_ms,
+        cfg.refresh_floor_ms / (allocation.refresh_multiplier or 1.0),
         cfg.cancel_stale_ms,
         cfg.max_active_orders,
         freshness.may_place,
         features.now_ms < taken_back.cooldown_until_ms,
     )
-    bids = [order for order in features.live if order.side is Side.BUY]
-    asks = [order for order in features.live if order.side is Side.SELL]
+    if features.portfolio.stress_level:
+        rules = _slowed(rules, features.portfolio.stress_level, book, cfg)
+    bids: list[LiveOrder] = []
+    asks: list[LiveOrder] = []
+    highest = lowest = 0
+    for order in live:
+        if order.side is Side.BUY:
+            bids.append(order)
+            highest = max(highest, order.ticks)
+        else:
+            asks.append(order)
+            lowest = order.ticks if order.ticks < lowest or not lowest else lowest
     is_soft = guards.level is not GuardLevel.NONE
     words = taken_back.orders
-    bid_rules = SideRules(
-        Side.BUY,
-        room.bid,
-        is_soft or guards.widen_bid_bps > 0.0,
-        queue.bid_may_advance,
-        _why_off(features, guards, Side.BUY, room.bid),
-        min((order.ticks for order in asks), default=0),
-        words,
-    )
-    ask_rules = SideRules(
-        Side.SELL,
-        room.ask,
-        is_soft or guards.widen_ask_bps > 0.0,
-        queue.ask_may_advance,
-        _why_off(features, guards, Side.SELL, room.ask),
-        max((order.ticks for order in bids), default=0),
-        words,
-    )
-    below = diffed(rules, bid_rules, [(q.bid_ticks, q.bid_lots) for q in quotes], bids, state.bids, len(features.live))
-    placed = sum(intent.kind is IntentKind.PLACE for intent in below.intents)
-    total = len(features.live) + placed
-    above = diffed(rules, ask_rules, [(q.ask_ticks, q.ask_lots) for q in quotes], asks, state.asks, total)
-    intents = sorted(below.intents + above.intents, key=_order_of)
+    why = _why_off(features, guards, Side.BUY, room.bid) if bids else Reason.NEW
+    in_danger = is_soft or guards.widen_bid_bps > 0.0
+    below_rules = SideRules(Side.BUY, room.bid, in_danger, queue.bid_may_advance, why, lowest, words)
+    why = _why_off(features, guards, Side.SELL, room.ask) if asks else Reason.NEW
+    in_danger = is_soft or guards.widen_ask_bps > 0.0
+    above_rules = SideRules(Side.SELL, room.ask, in_danger, queue.ask_may_advance, why, highest, words)
+    below = diffed(rules, below_rules, [(q.bid_ticks, q.bid_lots) for q in quotes], bids, state.bids, len(live))
+    wanted = [(q.ask_ticks, q.ask_lots) for q in quotes]
+    above = diffed(rules, above_rules, wanted, asks, state.asks, below.orders)
+    intents = below.intents + above.intents
+    if len(intents) > 1:
+        intents.sort(key=_order_of)
     after = EmitState(below.slots, above.slots, taken_back.cooldown_until_ms)
     return Emitted(quotes, tuple(intents), below.kept + above.kept, state if after == state else after)
+
+
+def _slowed(rules: Rules, level: int, book: MarketData, cfg: EmitSettings) -> Rules:
+    """Return the rules under stress: each step of the auto-policy adds its share, up to the caps."""
+    slower = 1.0 + _STRESS_SLOWER * level
+    in_book = min(cfg.min_time_in_book_ms * slower, max(_STRESS_MIN_TIME_MS, cfg.min_time_in_book_ms))
+    far = min(cfg.replace_threshold_bps * slower, max(_STRESS_REPLACE_BPS, cfg.replace_threshold_bps))
+    return rules._replace(min_time_ms=in_book, replace_band=far * (book.best_bid + book.best_ask) / (2.0 * BPS))
 
 
 def _order_of(intent: OrderIntent) -> tuple[int, bool, Side, int]:
