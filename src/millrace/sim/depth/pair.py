@@ -35,14 +35,15 @@ class Pair:
         self._settings = settings
         self._coin = COINS[number]
         self._fair = FairPath(seed, number, self._coin, settings)
-        # Epochs begin at different times in different pairs.
-        self._first_ns = settings.begins_ns - number * settings.epoch_ns // len(COINS)
+        # Epochs begin at different times in different pairs; of the first one only the rest is played.
+        self._skipped_ns = number * settings.epoch_ns // len(COINS)
+        self._first_ns = settings.begins_ns - self._skipped_ns
 
     def rows(self, from_ns: int) -> Iterator[DepthRow]:
         """Yield the book as it is at `from_ns`, then what happens, without end."""
         epoch = (from_ns - self._first_ns) // self._settings.epoch_ns
         ladder, flow, path = Ladder(), self._flow(epoch), self._fair.within(epoch)
-        self._become(ladder, flow, path[0], epoch)
+        self._become(ladder, flow, path[0 if epoch else self._skipped_ns // STEP_NS], epoch)
         ladder.changes()
         seq, is_shown = (epoch + 1) * _STRIDE, False
         instrument = self._instrument.id
@@ -85,6 +86,8 @@ class Pair:
         tempo = BEHAVIOURS[self._fair.mood(epoch)].tempo * settings.tempo_ppm / PPM
         count = rng.poisson(self._coin.per_sec * tempo * settings.epoch_ns / STEP_NS)
         times = np.unique(rng.integers(1, settings.epoch_ns, count))
+        if not epoch:
+            times = times[times > self._skipped_ns]
         return zip(times.tolist(), rng.random((len(times), DRAWS)).tolist(), strict=True)
 
     def _become(self, ladder: Ladder, flow: Flow, fair: float, epoch: int) -> None:

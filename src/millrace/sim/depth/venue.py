@@ -265,7 +265,7 @@ class DepthVenue(SpotVenue):
         for ticks in table.prices():
             if side.sign * (ticks - event.ticks) < 0:
                 return
-            passed, reach, before_us = ticks != event.ticks, float(left), 0.0
+            passed, reach, before_us = ticks != event.ticks, left, 0.0
             for order in table.at(ticks):
                 ahead = self._state.ahead[order.client_id]
                 now = 0.0 if passed else book.standing(side, ticks) if ahead == inf else ahead
@@ -273,7 +273,8 @@ class DepthVenue(SpotVenue):
                 moved = max(now - reach, 0.0)
                 if moved != ahead:
                     queues.append(Queued(order.client_id, moved))
-                reached = int(max(reach - before_us, 0.0))
+                # Lots are whole, whatever the estimate is.
+                reached = reach - round(before_us) if before_us < reach else 0
                 take = min(order.lots - order.cum_lots, reached - reached % lot)
                 if take > 0:
                     fills.append(Fill(order.client_id, take))
