@@ -29,6 +29,7 @@ from pathlib import Path
 
 NS = 1_000_000_000
 MS = 1_000_000
+GOES_ON = (0, 2, 3)  # of hftbacktest: the time is over, a row came, an answer came
 SNAPSHOT, DEPTH, TRADE = "snapshot", "depth", "trade"
 
 
@@ -108,7 +109,7 @@ def ours(rows, options):
     from millrace.core.events import Print
     from millrace.core.ids import SubPosition
     from millrace.core.instrument import Instrument, InstrumentId
-    from millrace.sim.depth.queue_models import QueueRule
+    from millrace.market.queue_models import QueueRule
     from millrace.sim.depth.records import Crossed, Traded
     from millrace.sim.depth.settings import DepthVenueSettings
     from millrace.sim.depth.venue import DepthVenue
@@ -189,7 +190,7 @@ def with_rules(venue, rules):
     """Let our venue do as hftbacktest does in the points named; each order of the program is alone at its price."""
     from math import log1p
 
-    from millrace.sim.depth.queue_models import PowerQueue, RiskAverse
+    from millrace.market.queue_models import PowerQueue, RiskAverse
     from millrace.sim.depth.records import Crossed, Fill, Queued
 
     passed = venue._pass
@@ -321,8 +322,8 @@ def theirs(rows, options):
     for turn, moment in enumerate(moments(rows, options.every)):
         while going and hbt.current_timestamp < moment:
             told = hbt.wait_next_feed(True, moment - hbt.current_timestamp)
-            going = told != 1
-            if told == 3:
+            going = told in GOES_ON
+            if told == GOES_ON[2]:
                 look()
         if not going:
             break
@@ -343,8 +344,9 @@ def theirs(rows, options):
             submit(0, number, ticks * tick, options.lots * lot, GTX, LIMIT, False)
     while going:
         told = hbt.wait_next_feed(True, NS)
-        going = told != 1
+        going = told in GOES_ON
         look()
+    assert told == 1, f"hftbacktest ended with error {told} at {hbt.current_timestamp}"
     hbt.close()
     return {"quotes": quotes, "fills": fills, "refused": sorted(refusals)}
 

@@ -9,7 +9,7 @@ from depth_venue import ABC, NAME, OPENING, changed, order, shown, terms, trade
 from depth_venue import settings as venue_settings
 from millrace.core.commands import Side, Style
 from millrace.core.events import BalanceReport, OrderEnded, OrderProgress
-from millrace.sim.depth.queue_models import QueueRule
+from millrace.market.queue_models import QueueRule
 from millrace.sim.depth.records import Crossed, Took, Traded, decode_record, encode_record
 from millrace.sim.depth.venue import DepthVenue
 
