@@ -2,9 +2,9 @@
 
 It is modest where a backtest would flatter. A take walks the levels up to its limit and gets what they show; what it
 took is not there again while the level stands. A resting order stands behind what its level showed when it came, and
-moves up with trades at its price and with a share of the cancels (`market.queue_models`); a trade gives our orders no more
-than it traded, and a book that comes to our price no more than it offers there. It fills at its own limit. The market
-never reacts to us, which is the one great flattery left; `docs/simulation.md` names every assumption.
+moves up with trades at its price and with a share of the cancels (`market.queue_models`); a trade gives our orders no
+more than it traded, and a book that comes to our price no more than it offers there. It fills at its own limit. The
+market never reacts to us, which is the one great flattery left; `docs/simulation.md` names every assumption.
 
 A row's time is the venue's: when the program hears of it is the feed's matter (`FeedDelay`).
 """
