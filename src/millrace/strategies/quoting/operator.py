@@ -98,7 +98,7 @@ def _clear_ban(desk: "QuoteDesk", asked: Operator, wanted: OneSymbol, view: View
     if one is None:
         return _not_quoted(desk, asked, wanted.symbol)
     if not desk.growth.clear(one.symbol, view.now_ns // 1_000_000):
-        return [refused(asked, f"{one.symbol} is not banned; quoting_status shows who is")]
+        return [refused(asked, f"{one.symbol} is neither banned nor on probation; quoting_status shows who is")]
     desk.look_at(one)
     return [accepted(asked, f"{one.symbol} has its ban ended: {wanted.reason}")]
 

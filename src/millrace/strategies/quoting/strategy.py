@@ -269,7 +269,7 @@ class QuoteDesk:
             "weight": allocation.weight,
             "active": allocation.active,
             "pnl_usd": symbol.profit_usd,
-            "why": stopped or symbol.tally.why,
+            "why": stopped or self.growth.why(symbol.symbol, self._now_ns // _MS) or symbol.tally.why,
             "ticks": dict(symbol.tally.ticks),
             "results": symbol.chain.digest,
         }

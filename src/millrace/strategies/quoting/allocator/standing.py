@@ -71,7 +71,7 @@ Standings = Mapping[str, Standing]
 
 def judged(standing: Standing, symbol: str, score: SymbolScore, now_ms: int, settings: AllocatorSettings) -> Standing:
     """Return where a symbol stands now, by the operator's lists and by its own results."""
-    listed = _listed(symbol, settings)
+    listed = listed_phase(symbol, settings)
     if listed is not None:
         return standing if standing.phase is listed else replace(standing, phase=listed, weight=None, moving=False)
     if standing.phase.is_operators:
@@ -85,7 +85,8 @@ def judged(standing: Standing, symbol: str, score: SymbolScore, now_ms: int, set
     return _watched(standing, score, now_ms, settings)
 
 
-def _listed(symbol: str, settings: AllocatorSettings) -> Phase | None:
+def listed_phase(symbol: str, settings: AllocatorSettings) -> Phase | None:
+    """Return what the operator's lists make of a symbol, None where they leave it alone."""
     if settings.whitelist and symbol not in settings.whitelist.split():
         return Phase.NOT_LISTED
     return Phase.BLACKLISTED if symbol in settings.blacklist.split() else None

@@ -56,11 +56,10 @@ class _Sample(NamedTuple):
 class _Record:
     """What is kept of one symbol; which of the two averages is used, the settings say."""
 
-    __slots__ = ("averages", "last_ms", "net_samples", "samples", "ticks", "within")
+    __slots__ = ("averages", "last_ms", "net_samples", "samples", "ticks")
 
     def __init__(self) -> None:
         self.samples: deque[_Sample] = deque()
-        self.within = 0  # samples with a profit in the deque
         self.ticks = 0
         self.net_samples = 0
         self.last_ms = 0
@@ -105,31 +104,35 @@ class Scoreboard:
         record.net_samples += inputs.net_bps is not None
         if inputs == _NOTHING:
             return
-        self._evict(record, now_ms)
-        if len(record.samples) == _MOST_SAMPLES:
-            self._drop(record)
-        record.samples.append(_Sample(now_ms, inputs))
-        record.within += inputs.net_bps is not None
+        before = self._averages(record, now_ms)
+        samples, oldest_ms = record.samples, self._oldest_ms(now_ms)
+        while samples and (samples[0].ms <= oldest_ms or len(samples) == _MOST_SAMPLES):
+            samples.popleft()
+        samples.append(_Sample(now_ms, inputs))
         record.last_ms = now_ms
-        alpha = self._settings.ema_alpha
-        record.averages = self._decayed(record, now_ms) if self._by_time else _sampled(record.averages, inputs, alpha)
+        if not self._by_time:
+            record.averages = _sampled(before, inputs, self._settings.ema_alpha)
+        else:
+            record.averages = self._decayed(samples, now_ms)
 
-    def _drop(self, record: _Record) -> None:
-        record.within -= record.samples.popleft().values.net_bps is not None
+    def _oldest_ms(self, now_ms: int) -> int:
+        """Return the time at which, and before which, a sample counts no more."""
+        return now_ms - self._window_ms if self._settings.evicts else -1
 
-    def _evict(self, record: _Record, now_ms: int) -> None:
-        """Forget samples that left the window, and after two windows without any the averages as well."""
-        if not self._settings.evicts:
-            return
-        while record.samples and record.samples[0].ms <= now_ms - self._window_ms:
-            self._drop(record)
-        if record.averages is not _NOTHING and now_ms - record.last_ms >= 2 * self._window_ms:
-            record.averages = _NOTHING
+    def _averages(self, record: _Record, now_ms: int) -> Means:
+        """Return a symbol's averages now; after two windows without a sample there are none."""
+        if self._settings.evicts and now_ms - record.last_ms >= 2 * self._window_ms:
+            return _NOTHING
+        if self._by_time:
+            oldest_ms = self._oldest_ms(now_ms)
+            samples = [sample for sample in record.samples if sample.ms > oldest_ms]
+            return self._decayed(samples, now_ms) if samples else record.averages
+        return record.averages
 
-    def _decayed(self, record: _Record, now_ms: int) -> Means:
-        """Return the means of the samples in the window, a sample's weight halved by each half-life of its age."""
+    def _decayed(self, samples: Iterable[_Sample], now_ms: int) -> Means:
+        """Return the means of samples, a sample's weight halved by each half-life of its age."""
         sums, weights = [0.0] * len(_NOTHING), [0.0] * len(_NOTHING)
-        for ms, values in record.samples:
+        for ms, values in samples:
             weight = exp2((ms - now_ms) / self._half_life_ms)
             for index, value in enumerate(values):
                 if value is not None:
@@ -138,22 +141,19 @@ class Scoreboard:
         return tuple([total / weight if weight else None for total, weight in zip(sums, weights, strict=True)])
 
     def score(self, symbol: str, now_ms: int) -> SymbolScore:
-        """Return a symbol's score at this moment; of one never seen, the unknown."""
+        """Return a symbol's score at this moment; of one never seen, the unknown. Asking changes nothing."""
         record = self._records.get(symbol)
         if record is None:
             return SymbolScore(None, UNKNOWN, 0, 0, 0, *_NOTHING)
-        self._evict(record, now_ms)
-        if self._by_time and record.samples:
-            record.averages = self._decayed(record, now_ms)
-        settings = self._settings
-        counted = record.within if settings.evicts else record.ticks
-        score = self._weighed(record.averages) if counted >= settings.min_samples else None
+        settings, oldest_ms = self._settings, self._oldest_ms(now_ms)
+        averages = self._averages(record, now_ms)
+        within = sum([ms > oldest_ms and values.net_bps is not None for ms, values in record.samples])
+        counted = within if settings.evicts else record.ticks
+        score = self._weighed(averages) if counted >= settings.min_samples else None
         effective = UNKNOWN if score is None else score
         if settings.shrinks:
-            effective = UNKNOWN + (effective - UNKNOWN) * record.within / max(
-                record.within + settings.shrink_samples, 1
-            )
-        return SymbolScore(score, effective, counted, record.net_samples, record.ticks, *record.averages)
+            effective = UNKNOWN + (effective - UNKNOWN) * within / max(within + settings.shrink_samples, 1)
+        return SymbolScore(score, effective, counted, record.net_samples, record.ticks, *averages)
 
     def scores(self, now_ms: int) -> dict[str, SymbolScore]:
         """Return the scores of all symbols that were named or seen."""
@@ -191,10 +191,8 @@ class Scoreboard:
         for symbol, saved in state["records"].items():
             record = self._records[symbol] = _Record()
             record.samples.extend(_Sample(ms, ScoreInputs(*values)) for ms, *values in saved["samples"])
-            record.within = sum(sample.values.net_bps is not None for sample in record.samples)
             record.ticks, record.net_samples = saved["ticks"], saved["net_samples"]
-            record.last_ms, averages = saved["last_ms"], tuple(saved["averages"])
-            record.averages = _NOTHING if averages == _NOTHING else averages
+            record.last_ms, record.averages = saved["last_ms"], tuple(saved["averages"])
         for symbol, saved in state["gathering"].items():
             self.window(symbol).restore(saved)
         self._closed = dict(state["closed"])
