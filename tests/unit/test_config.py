@@ -94,6 +94,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         "run": settings.run,
         "venue": settings.venue,
         "stops": settings.stops,
+        "slo": settings.slo,
         "firewall": settings.firewall,
         "arb": settings.arb,
         **{

@@ -19,6 +19,7 @@ from millrace.config.knobs_rebalance import REBALANCE_KNOBS
 from millrace.config.knobs_regime import REGIME_KNOBS
 from millrace.config.knobs_release import RELEASE_KNOBS
 from millrace.config.knobs_run import RUN_KNOBS
+from millrace.config.knobs_slo import SLO_KNOBS
 from millrace.config.knobs_slots import SLOTS_KNOBS
 from millrace.config.knobs_stops import STOPS_KNOBS
 from millrace.core.failure import OperatorError
@@ -32,6 +33,7 @@ KNOBS: Mapping[str, Knob] = {
         *REGIME_KNOBS,
         *REBALANCE_KNOBS,
         *STOPS_KNOBS,
+        *SLO_KNOBS,
         *FIREWALL_KNOBS,
         *ARB_KNOBS,
         *DECIDE_KNOBS,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from millrace.capacity.slo import SloSettings
 from millrace.config.env_file import EnvFile, given_twice, read_env
 from millrace.config.knob import Knob
 from millrace.config.knobs import IGNORED_PREFIXES, KNOBS, LEGACY, SWITCHES, find_knob
@@ -203,6 +204,7 @@ def _typed(profile: str, values: Values, notices: list[Notice]) -> Settings:
         run=msgspec.convert(fields["run"], RunSettings),
         venue=msgspec.convert(fields["venue"], VenueSettings),
         stops=msgspec.convert(fields["stops"], StopsSettings),
+        slo=msgspec.convert(fields["slo"], SloSettings),
         firewall=msgspec.convert(fields["firewall"], FirewallSettings),
         arb=msgspec.convert({**fields["arb"], **_parts_of(fields, "arb_")}, ArbSettings),
         prediction=msgspec.convert(fields["prediction"], PredictionSettings),

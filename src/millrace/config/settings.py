@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from millrace.capacity.slo import SloSettings
 from millrace.core.events import Scalar
 from millrace.market.firewall_settings import FirewallSettings
 from millrace.risk.settings import StopsSettings
@@ -114,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueSettings
     slots: SlotsSettings
     stops: StopsSettings
+    slo: SloSettings
     firewall: FirewallSettings
     arb: ArbSettings
     prediction: PredictionSettings

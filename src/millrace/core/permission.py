@@ -89,6 +89,7 @@ class ReasonCode(StrEnum):
     DIRTY_FEED = "dirty_feed"
     QUOTE_STATE = "quote_state"
     BOOK_UNVERIFIED = "book_unverified"
+    LATENCY_SLO = "latency_slo"
     RECOVERY_INCOMPLETE = "recovery_incomplete"
     STRANGE_ORDER = "strange_order"
     BALANCE_DRIFT = "balance_drift"

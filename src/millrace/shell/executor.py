@@ -44,6 +44,7 @@ from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.shell.fact_writer import FactWriter
+from millrace.shell.latency_watch import Pulse
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
 from millrace.shell.reconciler import (
     AccountAnswer,
@@ -91,6 +92,7 @@ class Executor:
         calls: VenueCalls | None = None,
         kill_file: KillFile = _NO_KILLS,
         probe: OrderProbe = NO_PROBE,
+        pulse: Pulse | None = None,
     ) -> None:
         self.ledger = ledger
         self.budget = budget
@@ -105,6 +107,7 @@ class Executor:
         self._failed_ns: int | None = None
         self._kill_file = kill_file
         self._probe = probe
+        self._pulse = pulse
         self._send_ns: int | None = None
         self._news: list[Event] = []
         self._facts = FactWriter(ledger, self._news)
@@ -269,6 +272,8 @@ class Executor:
             waits.append(self._reconciler.next_ns)
         if self._calls is not None and (call_ns := self._calls.next_ns) is not None:
             waits.append(call_ns)
+        if self._pulse is not None and (pulse_ns := self._pulse.next_ns) is not None:
+            waits.append(pulse_ns)
         return min(waits) if waits else None
 
     def pump(self, now_ns: int) -> int | None:
@@ -278,6 +283,9 @@ class Executor:
             self._calls.due(now_ns)
             for probe in self._calls.probes(lambda rank: self._outbox.head(rank) is not None):
                 self._outbox.push(probe, now_ns)
+        if self._pulse is not None:
+            for question in self._pulse.due(now_ns):
+                self._outbox.push(question, now_ns)
         if self._reconciler is not None:
             self._compare(self._reconciler.due(now_ns), now_ns)
             self._news += self._reconciler.progress(now_ns, self._unanswered.is_asking)
@@ -319,6 +327,8 @@ class Executor:
             self._port.cancel(call.instrument, call.client_id, now_ns)
         elif isinstance(call, Query):
             self._unanswered.asked(call.client_id, now_ns)
+            if self._pulse is not None and is_probe(call.client_id):
+                self._pulse.left(now_ns)
             self._port.ask_order(call.instrument, call.client_id, now_ns)
         elif isinstance(call, Approved):
             self._probe.mark(call.client_id, Stage.SEND)
@@ -398,6 +408,8 @@ class Executor:
             self._calls.answered(answer, now_ns, refused=refused)
             self._news += self._calls.take_moves()
         if isinstance(answer, StatusAnswer):
+            if self._pulse is not None and is_probe(answer.client_id):
+                self._pulse.answered(answer, now_ns)
             self._follow(self._unanswered.answered(answer, now_ns), now_ns)
         elif self._reconciler is not None:
             self._compare(self._reconciler.answered(answer, now_ns), now_ns)

@@ -21,6 +21,7 @@ from millrace.core.ledger import CommitResult, LedgerOrder, LedgerPosition, Ledg
 from millrace.core.permission import Restriction
 from millrace.risk.playbooks_facts import STORAGE
 from millrace.risk.playbooks_rows import CLOCK_SKEW, COMMIT_P99, FREE_DISK, Figure
+from millrace.shell.latency_watch import LatencyWatch
 
 _SECOND_NS: Final = 1_000_000_000
 _NEVER_NS: Final = 2**63 - 1
@@ -65,6 +66,7 @@ class Measures:
         self, ledger: LedgerStore, awaited: Awaited, now: Callable[[], int], free_bytes: Callable[[], int] | None = None
     ) -> None:
         self.clock: Clock = SimulatedClock()
+        self.latency: LatencyWatch | None = None
         self.ledger = TimedLedger(ledger, self)
         self._awaited = awaited
         self._now = now
@@ -80,6 +82,11 @@ class Measures:
     @property
     def next_ns(self) -> int:
         """When `due` must be called next."""
+        return min(self._figures_ns, _NEVER_NS if self.latency is None else self.latency.next_ns)
+
+    @property
+    def _figures_ns(self) -> int:
+        """When figures must be looked at next."""
         if self._hurry or self._awaited() or self._told:
             return min(self._beat_ns, self._watch_ns)
         return self._beat_ns
@@ -115,6 +122,13 @@ class Measures:
 
     def due(self, now_ns: int) -> list[Measured]:
         """Measure what is due and return what must be published."""
+        late: list[Measured] = []
+        if self.latency is not None and self.latency.next_ns <= now_ns:
+            late = self.latency.due(now_ns)
+        return [*late, *(self._figures(now_ns) if self._figures_ns <= now_ns else ())]
+
+    def _figures(self, now_ns: int) -> list[Measured]:
+        """Look at the figures that playbooks judge by."""
         awaited = self._awaited()
         if self._free_bytes is not None and (now_ns >= self._beat_ns or (FREE_DISK.name, STORAGE) in awaited):
             self._take(FREE_DISK, STORAGE, self._space(self._free_bytes))

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from millrace.core.commands import Command, OrderState, RecordFill, RecordOrder
+from millrace.core.commands import Command, OrderState, RecordFill, RecordOrder, Submit
 from millrace.core.events import Event, OrderRejected, OrderUnknown, RejectReason
 from millrace.core.probe import Stage
 from millrace.shell.executor import KNOWN_ALREADY
@@ -21,6 +21,8 @@ _DAY_NS = 86_400 * 1_000_000_000
 _RECENT = 1_000
 _TOTAL = "total"
 _ACKED = frozenset({OrderState.OPEN, OrderState.PARTIAL})
+Answered = Callable[[str, dict[Stage, int], int], None]
+"""Takes a venue, the ns from an order's detection to each stage up to its first answer, and the time of that."""
 
 
 class OrderStages(NamedTuple):
@@ -70,14 +72,21 @@ class _Window:
 
 
 class StageProbe:
-    """Implements `core.probe.OrderProbe` for one venue; `clock` is the time now in ns."""
+    """Implements `core.probe.OrderProbe` for one venue; `clock` is the time now in ns.
 
-    def __init__(self, venue: str, clock: Callable[[], int], metrics: Metrics) -> None:
+    `answered` is told of each order's first answer at its own venue, whatever `venue` calls them together.
+    """
+
+    def __init__(
+        self, venue: str, clock: Callable[[], int], metrics: Metrics, answered: Answered | None = None
+    ) -> None:
         self.recent: deque[OrderStages] = deque(maxlen=_RECENT)
         self._venue = venue
         self._clock = clock
         self._metrics = metrics
+        self._answered = answered
         self._orders: dict[str, _Times] = {}
+        self._venues: dict[str, str] = {}
         self._windows: dict[str, _Window] = {}
         self._unknown: set[str] = set()
         metrics.gauge("millrace_orders_unknown", lambda: len(self._unknown), venue=venue)
@@ -96,12 +105,26 @@ class StageProbe:
         took_ns = now_ns - times.last_ns
         stages = (*times.stages, (stage, took_ns))
         self._observe(stage.name.lower(), took_ns, now_ns)
+        if stage >= Stage.ACK:
+            self._first_answer(client_id, times, now_ns)
         if stage is Stage.DONE:
             del self._orders[client_id]
             self.recent.append(OrderStages(client_id, stages, now_ns - times.first_ns))
             self._observe(_TOTAL, now_ns - times.first_ns, now_ns)
         else:
             self._orders[client_id] = _Times(times.first_ns, now_ns, stages)
+
+    def _first_answer(self, client_id: str, times: _Times, now_ns: int) -> None:
+        """Tell once how long an order that left took to be answered; one that never left has none."""
+        venue = self._venues.pop(client_id, "")
+        if self._answered is None or not venue:
+            return
+        since_ns, passed = 0, {Stage.ACK: now_ns - times.first_ns}
+        for stage, took_ns in times.stages:
+            since_ns += took_ns
+            passed[stage] = since_ns
+        if Stage.SEND in passed:
+            self._answered(venue, passed, now_ns)
 
     def drop(self, client_id: str) -> None:
         """Forget an order that the board refused."""
@@ -118,7 +141,10 @@ class StageProbe:
         elif isinstance(event, OrderUnknown) and event.reason == KNOWN_ALREADY:
             self._metrics.add("millrace_duplicates_dropped_total", where="ledger")
         for command in commands:
-            if isinstance(command, RecordFill):
+            if isinstance(command, Submit):
+                if command.order.client_id in self._orders:
+                    self._venues[command.order.client_id] = command.order.order.instrument.venue
+            elif isinstance(command, RecordFill):
                 if command.lots:
                     self.mark(command.client_id, Stage.FIRST_FILL)
             elif isinstance(command, RecordOrder):

@@ -49,6 +49,8 @@ class Sequencer:
         self._journal_down = False
         self._retry_at_ns = 0
         self._pump_owed = False
+        self._clock: Callable[[], int] | None = None
+        self._took: Callable[[int, int], None] | None = None
 
     @property
     def seq(self) -> int:
@@ -58,6 +60,10 @@ class Sequencer:
     def listen(self, listener: StepListener) -> None:
         """Show every step, once and in order, to a listener, which may look and not touch."""
         self._listeners.append(listener)
+
+    def time_steps(self, clock: Callable[[], int], took: Callable[[int, int], None]) -> None:
+        """Tell `took` how many ns of this clock each step of the core takes, and the event's time."""
+        self._clock, self._took = clock, took
 
     def feed(self, event: Event) -> int | None:
         """Number, write, step, carry out; returns when `pump` must be called next, None when it need not."""
@@ -130,7 +136,7 @@ class Sequencer:
                 return
         self._seq += 1
         self.messages += not event.is_market
-        commands = self.engine.step(event)
+        commands = self.engine.step(event) if self._clock is None else self._timed(event, self._clock)
         if isinstance(event, ORDER_EVENTS) and self._executor.heard(event):
             self._pump_owed = True
         elif isinstance(event, _SETTLING):
@@ -139,6 +145,13 @@ class Sequencer:
             self._carry_out(commands, event.ts_ns)
         for listener in self._listeners:
             listener(event, commands)
+
+    def _timed(self, event: Event, clock: Callable[[], int]) -> list[Command]:
+        began_ns = clock()
+        commands = self.engine.step(event)
+        if self._took is not None:
+            self._took(clock() - began_ns, event.ts_ns)
+        return commands
 
     def _carry_out(self, commands: list[Command], ts_ns: int) -> None:
         """Write one step's commands and have them done; what failed and what is certain goes to the core first."""

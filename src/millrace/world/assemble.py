@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
+from millrace.capacity.slo import SloTable
 from millrace.config.settings import Setting, Settings
 from millrace.core.engine import Engine
 from millrace.core.events import BalanceReport, ConfigApplied
@@ -33,12 +34,14 @@ from millrace.risk.drawdown import Drawdown
 from millrace.risk.exposure_guard import ExposureGuard
 from millrace.risk.failure_caps import FailureCaps
 from millrace.risk.feed_guard import FeedGuard
+from millrace.risk.latency_guard import LatencyGuard
 from millrace.risk.loss_cap import LossCap
 from millrace.risk.playbooks import Playbooks
 from millrace.risk.reconciliation import ReconciliationGuard
 from millrace.risk.stops import KillSwitch
 from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor
+from millrace.shell.latency_watch import LatencyWatch, Pulse
 from millrace.shell.manifest import Manifest
 from millrace.shell.measures import Measures
 from millrace.shell.reconciler import Reconciler
@@ -82,6 +85,7 @@ class Program(NamedTuple):
     playbooks: Playbooks
     firewall: Firewall
     book_guard: BookGuard
+    latency: LatencyGuard
 
     @property
     def grid(self) -> SlotGrid:
@@ -154,7 +158,8 @@ def build_program(
         settings.run.installation, (SLOTS, DESK, QUOTES)
     )  # a place of its own, whoever is switched on
     orders = OrderTable(client_ids)
-    playbooks = Playbooks()
+    slow = frozenset(one.id.venue for one in outcomes)
+    playbooks, latency = Playbooks(), LatencyGuard(SloTable(settings.slo, slow))
     market = MarketView(settings.firewall)
     book_guard = BookGuard(market.books, tuple(one.id for one in symbols))
     engine = Engine(
@@ -169,6 +174,7 @@ def build_program(
             BreakerStop(),
             FeedGuard(market.firewall, settings.firewall),
             book_guard,
+            latency,
             ReconciliationGuard(instruments),
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),
@@ -177,8 +183,8 @@ def build_program(
             playbooks,
         ),
     )
-    prefix = client_ids.prefix
-    return Program(engine, orders, slots, desk, quotes, venues, prefix, playbooks, market.firewall, book_guard)
+    parts = (playbooks, market.firewall, book_guard, latency)
+    return Program(engine, orders, slots, desk, quotes, venues, client_ids.prefix, *parts)
 
 
 def _categories(desk: ArbDesk | None) -> dict[InstrumentId, str]:
@@ -259,8 +265,12 @@ def build_executors(
     reconciles: bool = True,
     kill_file: KillFile = _NO_KILLS,
     probe: OrderProbe = NO_PROBE,
+    watch: LatencyWatch | None = None,
 ) -> Executors:
-    """Return the outbox of each of the program's accounts; unless it `reconciles`, nobody compares them with us."""
+    """Return the outbox of each of the program's accounts; unless it `reconciles`, nobody compares them with us.
+
+    `watch` has venues that are slow asked questions.
+    """
     reconcilers = {venue: _reconciler(settings, program, venue) for venue in program.venues} if reconciles else {}
     executors = {
         venue: Executor(
@@ -275,6 +285,7 @@ def build_executors(
             calls=_venue_calls(settings, program, venue),
             kill_file=kill_file,
             probe=probe,
+            pulse=None if watch is None else Pulse(watch, _asked_of(program, venue)),
         )
         for venue in program.venues
     }

@@ -66,7 +66,7 @@ class Demo:
         """
         clock, simulation = self._clock, self.run.simulation
         if speed <= 1.0:  # faster than that, a commit would seem to take longer than it does
-            self.run.measures.clock = clock
+            self.run.measure_by(clock)
         sitting, first_sim_ns = Sitting(self.run, clock, speed), simulation.now_ns
         while not stopped() and (seconds is None or sitting.passed_ns < seconds * 1e9):
             began_ns = sitting.mark()

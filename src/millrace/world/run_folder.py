@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from millrace.config.settings import Settings
+from millrace.core.clock import Clock
 from millrace.core.events import StorageRecovered
 from millrace.core.failure import WorldError
 from millrace.core.halts import STORAGE_ID, UNKNOWN_ID
@@ -139,9 +140,16 @@ class Run:
         ways, notices = self._connect(opened, premises)
         disk, folder = premises.disk, premises.folder
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
-        self.telemetry = telemetry = Telemetry(program.venues, lambda: self.simulation.now_ns)
+        self.telemetry = telemetry = Telemetry(program.venues, lambda: self.simulation.now_ns, program.latency)
+        self.measures.latency = telemetry.latency
         self.executors = executors = build_executors(
-            settings, program, self.measures.ledger, ways, kill_file=premises.kill_file, probe=telemetry.probe
+            settings,
+            program,
+            self.measures.ledger,
+            ways,
+            kill_file=premises.kill_file,
+            probe=telemetry.probe,
+            watch=telemetry.latency,
         )
         sequencer = Sequencer(program.engine, executors.carrier, self.journal, first_seq=restored.seq + 1)
         opened.callback(sequencer.close)
@@ -348,6 +356,12 @@ class Run:
         except WorldError as error:
             return str(error)
         return ""
+
+    def measure_by(self, clock: Clock) -> None:
+        """Take durations, of commits and of the core's steps, by this clock instead of one that stands still."""
+        self.measures.clock = clock
+        if self.telemetry.latency is not None:
+            self.simulation.sequencer.time_steps(clock.monotonic_ns, self.telemetry.latency.core_step)
 
     def hear_scans(self) -> None:
         """Tell the core what came of scans that run in other processes."""

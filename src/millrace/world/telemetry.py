@@ -10,7 +10,9 @@ from typing import Any
 
 from millrace.core.events import BreakerState
 from millrace.market.firewall import Firewall
+from millrace.risk.latency_guard import LatencyGuard
 from millrace.shell.executor import Executor
+from millrace.shell.latency_watch import LatencyWatch
 from millrace.shell.metrics import LabelledValue, Metrics
 from millrace.shell.probe import StageProbe
 from millrace.shell.sequencer import Sequencer
@@ -21,11 +23,16 @@ _BREAKER_LEVEL = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerStat
 
 
 class Telemetry:
-    """The measurements of one run; `now` is its time in ns. Orders' stages of several venues are counted together."""
+    """The measurements of one run; `now` is its time in ns. Orders' stages of several venues are counted together.
 
-    def __init__(self, venues: Sequence[str], now: Callable[[], int]) -> None:
+    With `guard` how long orders take is judged, per venue, and the guard told.
+    """
+
+    def __init__(self, venues: Sequence[str], now: Callable[[], int], guard: LatencyGuard | None = None) -> None:
         self.metrics = Metrics()
-        self.probe = StageProbe(venues[0] if len(venues) == 1 else "all", now, self.metrics)
+        self.latency = None if guard is None else LatencyWatch(guard.slos, guard.held, self.metrics)
+        told = None if self.latency is None else self.latency.order
+        self.probe = StageProbe(venues[0] if len(venues) == 1 else "all", now, self.metrics, told)
         self._now = now
 
     def watch(self, sequencer: Sequencer, executors: Mapping[str, Executor], firewall: Firewall) -> None:

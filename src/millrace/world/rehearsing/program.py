@@ -95,7 +95,7 @@ class RehearsalProgram:
         simulation, line = self.run.simulation, self.line
         sitting = Sitting(self.run, self._clock, line.speed)
         if line.speed <= 1.0:  # faster than that, a commit would seem to take longer than it does
-            self.run.measures.clock = self._clock
+            self.run.measure_by(self._clock)
         while not self._stopped() and (seconds is None or sitting.passed_ns < seconds * 1e9):
             if until_quiet and self.quiet:
                 break
