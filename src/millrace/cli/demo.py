@@ -7,6 +7,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from millrace.cli.exposing import metrics_flags, published
 from millrace.cli.terms import (
     FRAMES_PER_LINE,
     OK,
@@ -31,6 +32,7 @@ def grammar(demo: argparse.ArgumentParser) -> None:
     told.add_argument("--fresh", action="store_true", help="put an earlier run and its market aside and start anew")
     told.add_argument("--adopt", action="store_true", help="go on without the ledger: make it anew from the journal")
     told.add_argument("--first-start", action="store_true", help="put earlier files aside; the venue stays what it is")
+    metrics_flags(demo)
     settings_flags(demo)
 
 
@@ -56,19 +58,26 @@ def run(given: argparse.Namespace) -> int:
     seconds = given.seconds if given.seconds is not None or on_terminal else UNWATCHED_SECONDS
     rule = StartRule.ADOPT if given.adopt else StartRule.FIRST_START if given.first_start else StartRule.CONTINUE
     sitting = Demo(settings, folder, WallClock(), kills_of_environment(os.environ), rule)
+    shown = published(given, sitting.run.telemetry.families)
     if on_terminal:
         from millrace.world.demo_view import LiveView
 
-        with wish_to_stop() as stopped, LiveView() as view:
-            result = sitting.play(given.speed, seconds, view.show, stopped)
+        with wish_to_stop() as stopped, LiveView() as view, shown as publish:
+
+            def draw(frame: "Frame") -> None:
+                publish()
+                view.show(frame)
+
+            result = sitting.play(given.speed, seconds, draw, stopped)
     else:
         from millrace.world.demo_view import line
 
         def show(frame: "Frame") -> None:
+            publish()
             if not given.json and frame.number % FRAMES_PER_LINE == 1:
                 print(line(frame), flush=True)
 
-        with wish_to_stop() as stopped:
+        with wish_to_stop() as stopped, shown as publish:
             result = sitting.play(given.speed, seconds, show, stopped)
     if given.json:
         print(json_text(result))

@@ -9,9 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from millrace.core.series import Buckets, Family, Kind, Series
+
 _NS = 1e9
 BOUNDS_NS = tuple(round(1_000 * 10 ** (step / 10)) for step in range(111))
 """A histogram's upper bounds: a microsecond to 10^5 seconds, ten to a decade; each is 26 % above the last."""
+_SHOWN_EVERY = 5
+"""Of the bounds every fifth is shown: two to a decade; the counts between are added up."""
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 NAMES = {
@@ -73,6 +77,14 @@ class LogHistogram:
         self.count += other.count
         self.sum_ns += other.sum_ns
 
+    def shown(self) -> Buckets:
+        """Return the counts in seconds, in buckets five times as wide."""
+        bounds = BOUNDS_NS[::_SHOWN_EVERY]
+        counts = [0] * (len(bounds) + 1)
+        for bucket, count in self.buckets.items():
+            counts[-(-bucket // _SHOWN_EVERY)] += count
+        return Buckets([bound / _NS for bound in bounds], counts, self.sum_ns / _NS)
+
     def quantile_ns(self, share: float) -> int | None:
         """Return the upper bound of the bucket in which the value of this rank lies; None of nothing."""
         rank = max(1, -int(-share * self.count // 1))
@@ -123,6 +135,29 @@ class Metrics:
             sums = {"count": histogram.count, "sum": histogram.sum_ns / _NS}
             found.setdefault(name, []).append({"labels": dict(labels), **sums})
         return found
+
+    def families(self) -> list[Family]:
+        """Return every family with its type; one without a series is left out."""
+        rows: dict[str, list[Series]] = {}
+        for (name, labels), count in self._counters.items():
+            rows.setdefault(name, []).append(Series(dict(labels), count))
+        for (name, labels), value in self._gauges.items():
+            rows.setdefault(name, []).append(Series(dict(labels), value()))
+        for name, told in self._families.items():
+            rows.setdefault(name, []).extend(Series(labels, value) for labels, value in told())
+        for (name, labels), histogram in self._histograms.items():
+            rows.setdefault(name, []).append(Series(dict(labels), histogram.shown()))
+        return [
+            Family(name, _kind(name, found), NAMES[name], tuple(sorted(found[0].labels)), found)
+            for name, found in rows.items()
+            if found
+        ]
+
+
+def _kind(name: str, rows: list[Series]) -> Kind:
+    if isinstance(rows[0].value, Buckets):
+        return "histogram"
+    return "counter" if name.endswith("_total") else "gauge"
 
 
 def _series(name: str, labels: dict[str, str]) -> _Series:

@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any
 
 from millrace.core.events import BreakerState
+from millrace.core.series import Family, Series
 from millrace.market.firewall import Firewall
 from millrace.risk.latency_guard import LatencyGuard
+from millrace.shell.code_version import code_version
 from millrace.shell.executor import Executor
 from millrace.shell.latency_watch import LatencyWatch
 from millrace.shell.metrics import LabelledValue, Metrics
@@ -54,6 +56,12 @@ class Telemetry:
             labels = {"venue": venue, "class": endpoint}
             self.metrics.gauge("millrace_breaker_state", partial(_level, calls, endpoint), **labels)
             self.metrics.gauge("millrace_breaker_trips_total", partial(_trips, calls, endpoint), **labels)
+
+    def families(self) -> list[Family]:
+        """Return every series for whoever looks from outside."""
+        version = Series({"version": code_version()}, 1.0)
+        built = Family("millrace_build_info", "gauge", "the version of the program that runs", ("version",), [version])
+        return [built, *self.metrics.families()]
 
     def status(self) -> dict[str, Any]:
         """Return the metrics and the percentiles of the orders' stages; strict JSON."""

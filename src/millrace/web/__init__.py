@@ -1,0 +1,1 @@
+"""What is shown to those who look from outside."""
