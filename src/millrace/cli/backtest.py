@@ -17,6 +17,13 @@ def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
     slots.add_argument("--out", metavar="DIR", help="write report.txt, report.json, report.html and the journal there")
     slots.add_argument("--eager", action="store_true", help="wake the strategy on every print (slower, same commands)")
     settings_flags(slots)
+    quoting = strategies.add_parser("quoting", help="the quote desk on recorded books and trades")
+    quoting.add_argument("--data", required=True, nargs="+", metavar="FILE", help="recorded streams, each run alone")
+    quoting.add_argument("--desk-profile", choices=("live", "compat", "both"), default="live", help="the desk's values")
+    quoting.add_argument("--queue", choices=("log", "power", "risk_averse"), help="how cancels are shared in a queue")
+    quoting.add_argument("--maker-fee-bps", type=float, metavar="BPS", help="instead of the venue's")
+    quoting.add_argument("--taker-fee-bps", type=float, metavar="BPS", help="instead of the venue's")
+    settings_flags(quoting)
     arb = strategies.add_parser("arb", help="the arbitrage desk on recorded books; ladders without sizes are looked at")
     arb.add_argument("--data", required=True, metavar="DIR", help="recorded books, ladders, or a file of snapshots")
     arb.add_argument("--rules", metavar="FILE", help="the rules file that binds the recorded markets")
@@ -27,7 +34,27 @@ def grammar(strategies: "argparse._SubParsersAction[Grammar]") -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run a strategy over a recording and report it."""
-    return _run_arb(given) if given.strategy == "arb" else _run_slots(given)
+    runs = {"arb": _run_arb, "quoting": _run_quoting, "slots": _run_slots}
+    return runs[given.strategy](given)
+
+
+def _run_quoting(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from millrace.research.quoting_report import report_text
+    from millrace.shell.clock import WallClock
+    from millrace.world.quoting.recorded import Fees, run_quoting
+
+    profiles = ("live", "compat") if given.desk_profile == "both" else (given.desk_profile,)
+    chosen = {"quoting.enabled": "true", "slots.enabled": "false", "arb.enabled": "false"}
+    if given.queue:
+        chosen["quoting.queue"] = given.queue
+    settings = [load(given, "default", **chosen, **{"quoting.profile": name}) for name in profiles]
+    files, fees = [Path(name) for name in given.data], Fees(given.maker_fee_bps, given.taker_fee_bps)
+    with progress_bar(given, "backtest") as progress:
+        report = run_quoting(settings, files, WallClock(), fees=fees, progress=progress)
+    print(json_text(report) if given.json else report_text(report))
+    return OK
 
 
 def _run_arb(given: argparse.Namespace) -> int:

@@ -81,10 +81,11 @@ _DECODER = msgspec.json.Decoder(_Message)
 class Clock(NamedTuple):
     """What was done to a file's receive times: each piece's shift was added, after which latencies are as said.
 
-    Times are ns; pieces count from `first_ns`, the first receive time of the recorder.
+    Times are ns; pieces count from `first_ns`, the first receive time of the recorder; `last_ns` is its last.
     """
 
     first_ns: int
+    last_ns: int
     shifts_ns: tuple[int, ...]
     median_ns: int
     p95_ns: int
@@ -246,7 +247,7 @@ def _calibrated(latencies: list[tuple[int, int]], first_ns: int, end_ns: int) ->
         shifts.append(before if known is None else LEAST_LATENCY_NS - known)
     ordered = sorted(latency_ns + shifts[(at_ns - first_ns) // PIECE_NS] for at_ns, latency_ns in latencies)
     quantiles = ordered[len(ordered) // 2], ordered[len(ordered) * 95 // 100], ordered[-1]
-    return Clock(first_ns, tuple(shifts), *quantiles)
+    return Clock(first_ns, end_ns, tuple(shifts), *quantiles)
 
 
 def _market(message: _Message) -> Listing:
