@@ -8,7 +8,7 @@ only written to, so no decision depends on it.
 from collections.abc import Iterable
 
 from millrace.core.probe import NO_TICK_PROBE, QuoteStage, TickProbe
-from millrace.strategies.quoting.model import FaultCode, Features, StageFault, TickOutcome
+from millrace.strategies.quoting.model import BPS, FaultCode, Features, StageFault, TickOutcome
 from millrace.strategies.quoting.quotes.fast_cancel import fast_cancels
 from millrace.strategies.quoting.quotes.wanted import Aim
 from millrace.strategies.quoting.settings import SymbolConfig
@@ -53,8 +53,10 @@ def tick(features: Features, state: SymbolState, config: SymbolConfig, probe: Ti
         at = _QUEUE
         reference = reference_price(features, book, config.emit.reference)
         bid, ask = wanted_ticks(reference, features.terms.tick, spread, guards, inventory)
+        cools_until_ms = taken_back.cooldown_until_ms
+        band = config.emit.amend_price_threshold_bps * reference / BPS
         queue, queue_state = queue_stage(
-            features, book, bid, ask, state.queue, config.queue_aware, taken_back.cooldown_until_ms, guards
+            features, book, bid, ask, state.queue, config.queue_aware, cools_until_ms, guards, band
         )
         probe.lap(_QUEUE)
         at = _EMIT

@@ -66,10 +66,10 @@ def place_at(
     `own` are orders of ours that the levels count in; they do not stand before us. A price worse than all that is
     visible has all of it ahead; an empty side has nothing.
     """
-    return QueuePlace(*_look(levels[:depth], ticks, own, own_ahead, buys=side is _BUY))
+    return QueuePlace(*_look(levels[:depth], ticks, own, own_ahead, side is _BUY))
 
 
-def _look(levels: Levels, ticks: Ticks, own: Sequence[LiveOrder], own_ahead: Lots | None, *, buys: bool) -> _Look:
+def _look(levels: Levels, ticks: Ticks, own: Sequence[LiveOrder], own_ahead: Lots | None, buys: bool) -> _Look:
     ahead = visible = 0
     best = True
     for at, lots in levels:
@@ -86,7 +86,7 @@ def _look(levels: Levels, ticks: Ticks, own: Sequence[LiveOrder], own_ahead: Lot
 
 def _without(lots: Lots, at: Ticks, own: Sequence[LiveOrder]) -> Lots:
     for order in own:
-        if order.ticks == at and not order.pending:
+        if order.ticks == at:
             lots -= order.lots - order.filled
     return max(lots, 0)
 
@@ -119,29 +119,37 @@ def queue_stage(
     cfg: QueueSettings,
     cooldown_until_ms: int = 0,
     guards: GuardAssessment | None = None,
+    advance_from: float = 0.0,
 ) -> tuple[QueueAwareAdjustment, QueueState]:
     """Return the nudges of both prices, given on their ticks, and when each side was last nudged.
 
     A side that the guards have moved away is not nudged back: that would undo what they did (quoting 11, SOFT never
-    narrows).
+    narrows). Whether an order may give up its place is asked only where its price is `advance_from` better or more,
+    because Emit moves none for less.
     """
     if not cfg.enabled:
         return DISABLED, state
     now = features.now_ms
-    rule = _Rule(features, book, cfg, now, now < cooldown_until_ms)
-    depth = cfg.book_depth_levels
     bids: list[LiveOrder] = []
     asks: list[LiveOrder] = []
     for order in features.live:
         (bids if order.side is _BUY else asks).append(order)
-    bid_held = guards is not None and guards.widen_bid_bps > 0.0
-    ask_held = guards is not None and guards.widen_ask_bps > 0.0
+    bid_stop = ask_stop = None
+    if now < cooldown_until_ms:
+        bid_stop = ask_stop = _COOLDOWN
+    elif guards is not None:
+        bid_stop = _NONE if guards.widen_bid_bps > 0.0 else None
+        ask_stop = _NONE if guards.widen_ask_bps > 0.0 else None
+    last = state.bid_nudged_ms
+    if bid_stop is None and last is not None and now - last < cfg.headroom_ms:
+        bid_stop = _HEADROOM
+    last = state.ask_nudged_ms
+    if ask_stop is None and last is not None and now - last < cfg.headroom_ms:
+        ask_stop = _HEADROOM
     down, bid_ahead, bid_pct, bid_reason, bid_may = _judged(
-        rule, book.bids[:depth], bid, bids, state.bid_nudged_ms, buys=True, held=bid_held
+        features, book, cfg, bid, bids, bid_stop, advance_from, True
     )
-    up, ask_ahead, ask_pct, ask_reason, ask_may = _judged(
-        rule, book.asks[:depth], ask, asks, state.ask_nudged_ms, buys=False, held=ask_held
-    )
+    up, ask_ahead, ask_pct, ask_reason, ask_may = _judged(features, book, cfg, ask, asks, ask_stop, advance_from, False)
     bid_bps = ask_bps = 0.0
     if down or up:
         reason = _NUDGED
@@ -155,65 +163,75 @@ def queue_stage(
     return adjustment, state
 
 
-class _Rule(NamedTuple):
-    """What is the same for both sides of a tick; while it cools nothing is nudged."""
-
-    features: Features
-    book: MarketData
-    cfg: QueueSettings
-    now_ms: int
-    cools: bool
-
-
 def _judged(
-    rule: _Rule,
-    levels: Levels,
+    features: Features,
+    book: MarketData,
+    cfg: QueueSettings,
     ticks: Ticks,
-    own: Sequence[LiveOrder],
-    nudged_ms: int | None,
-    *,
+    own: list[LiveOrder],
+    stop: NudgeReason | None,
+    advance_from: float,
     buys: bool,
-    held: bool,
 ) -> _Judged:
-    """Judge one side: the place of its wanted price, a step nearer, and whether its order may give its own up."""
-    features, book, cfg, now_ms, cools = rule
+    """Judge one side: the place of its wanted price, a step nearer, and whether its order may give its own up.
+
+    `stop` is why it is not nudged, whatever its place. Arguments are positional: this is half of what a tick costs.
+    """
+    levels = (book.bids if buys else book.asks)[: cfg.book_depth_levels]
+    deepest = levels[-1].ticks if levels else ticks
     first = ahead_of_first = None
+    counted: list[LiveOrder] = []
     for order in own:
+        at = order.ticks
         if order.level == 0 and not order.cancelling:
             first = order
-            if order.ticks == ticks:
+            if at == ticks:
                 ahead_of_first = order.queue_ahead
-    counted = own if cfg.own_in_book else ()
-    place = _look(levels, ticks, counted, ahead_of_first, buys=buys)
-    may_advance = True
-    if first is not None and (first.ticks < ticks if buys else first.ticks > ticks):
-        kept = _look(levels, first.ticks, counted, first.queue_ahead, buys=buys)
-        may_advance = _is_better(rule, (first.ticks, kept), (ticks, place), buys=buys)
+        if not order.pending and cfg.own_in_book and (at >= deepest if buys else at <= deepest):
+            counted.append(order)
+    place = _look(levels, ticks, counted, ahead_of_first, buys)
     ahead, percentile, is_best = place
-    if cools:
-        return 0, ahead, percentile, _COOLDOWN, may_advance
-    if held or is_best or (percentile <= cfg.join_threshold_pct and not cfg.moves_per_sec):
-        return 0, ahead, percentile, _NONE, may_advance
+    may_advance = True
+    if first is not None:
+        nearer_by = ticks - first.ticks if buys else first.ticks - ticks
+        if nearer_by > 0 and nearer_by >= advance_from:
+            kept = _look(levels, first.ticks, counted, first.queue_ahead, buys)
+            may_advance = _is_better(features, cfg, (first.ticks, kept), (ticks, place), buys)
+    if is_best or (percentile <= cfg.join_threshold_pct and not cfg.moves_per_sec):
+        return 0, ahead, percentile, _COOLDOWN if stop is _COOLDOWN else _NONE, may_advance
+    if stop is not None:
+        return 0, ahead, percentile, stop, may_advance
+    step = _step(features, book, cfg, ticks, (levels, counted, place), buys)
+    return step, ahead, percentile, _NUDGED if step else _NONE, may_advance
+
+
+def _step(
+    features: Features,
+    book: MarketData,
+    cfg: QueueSettings,
+    ticks: Ticks,
+    seen: tuple[Levels, list[LiveOrder], _Look],
+    buys: bool,
+) -> Ticks:
+    """Return how many ticks nearer a price should stand, 0 where its place is worth more."""
     terms = features.terms
     best, side = (book.best_bid, _BUY) if buys else (book.best_ask, _SELL)
     step = step_towards_best(ticks, best, features.microprice / terms.price_unit, side, terms.tick, cfg.max_reprice_bps)
     if not step:
-        return 0, ahead, percentile, _NONE, may_advance
+        return 0
+    levels, counted, place = seen
     nearer = ticks + step if buys else ticks - step
-    there = _look(levels, nearer, counted, None, buys=buys) if cfg.moves_per_sec else place
-    if not _is_better(rule, (ticks, place), (nearer, there), buys=buys):
-        return 0, ahead, percentile, _NONE, may_advance
-    if nudged_ms is not None and now_ms - nudged_ms < cfg.headroom_ms:
-        return 0, ahead, percentile, _HEADROOM, may_advance
-    return step, ahead, percentile, _NUDGED, may_advance
+    there = _look(levels, nearer, counted, None, buys) if cfg.moves_per_sec else place
+    return step if _is_better(features, cfg, (ticks, place), (nearer, there), buys) else 0
 
 
-def _is_better(rule: _Rule, old: tuple[Ticks, _Look], new: tuple[Ticks, _Look], *, buys: bool) -> bool:
+def _is_better(
+    features: Features, cfg: QueueSettings, old: tuple[Ticks, _Look], new: tuple[Ticks, _Look], buys: bool
+) -> bool:
     """Tell whether the back of the queue at a better price is worth more than the place at the old one (4.5).
 
     Without measured rates a place is given up when too much of the visible queue is ahead of it.
     """
-    features, cfg = rule.features, rule.cfg
     rate = features.taker_sell_lots_per_sec if buys else features.taker_buy_lots_per_sec
     if not rate or not cfg.moves_per_sec or cfg.rule != "value":
         return old[1][1] > cfg.join_threshold_pct
