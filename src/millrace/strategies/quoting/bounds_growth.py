@@ -54,6 +54,7 @@ GROWTH_ROWS: dict[str, tuple[tuple[str, str, str, str, float | None, float | Non
     ),
     "rollout": (
         ("steps_pct", "%", "share of symbols at each step, separated by blanks", "8", None, None),
+        ("start_pct", "%", "step at which a new desk begins; 0 begins a ramp in the shadow", "8", 0, 100),
         ("salt", "", "what the order of symbols is derived from", "8", None, None),
         ("pinned_in", "", "symbols that are always in, separated by blanks", "8", None, None),
         ("pinned_out", "", "symbols that are never in, separated by blanks", "8", None, None),
@@ -81,5 +82,13 @@ GROWTH_ROWS: dict[str, tuple[tuple[str, str, str, str, float | None, float | Non
         ("shadow_min_comparisons", "ticks", "fewer comparisons say nothing", "8", 1, 1_000_000),
         ("shadow_price_bps", "bps", "prices this near agree", "8", 0, 100),
         ("shadow_size_pct", "%", "sizes this near agree", "8", 0, 100),
+        (
+            "waived_mismatches",
+            "",
+            "classes of shadow mismatch that are explained",
+            "8",
+            None,
+            None,
+        ),
     ),
 }

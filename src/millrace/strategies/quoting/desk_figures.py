@@ -83,7 +83,7 @@ class DeskFigures:
         if update.state is update.previous and update.amend is None:
             return
         rejected = update.state is OrderState.REJECTED and update.reject is not _CROSSED
-        self._answers.add(now_ms, update.state is OrderState.UNKNOWN, rejected)
+        self._answers.add(now_ms, int(update.state is OrderState.UNKNOWN), int(rejected))
 
     def now(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed: Feed) -> PortfolioSnapshot:
         """Return the figures in force, taken anew once a second: guard and pace look at them then."""

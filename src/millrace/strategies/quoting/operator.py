@@ -15,6 +15,7 @@ from millrace.core.failure import OperatorError
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.core.requests import NoArguments, accepted, read_arguments, refused
 from millrace.core.strategy import View
+from millrace.strategies.quoting.rollout.ramp import steps
 
 if TYPE_CHECKING:
     from millrace.strategies.quoting.quoted import QuotedSymbol
@@ -25,6 +26,13 @@ class OneSymbol(msgspec.Struct, frozen=True):
     """A symbol by its name, BTC/USDT, and why."""
 
     symbol: str
+    reason: str = "operator"
+
+
+class RampStep(msgspec.Struct, frozen=True):
+    """A step of the ramp in percent of the symbols, and why."""
+
+    pct: int
     reason: str = "operator"
 
 
@@ -103,12 +111,24 @@ def _clear_ban(desk: "QuoteDesk", asked: Operator, wanted: OneSymbol, view: View
     return [accepted(asked, f"{one.symbol} has its ban ended: {wanted.reason}")]
 
 
+def _ramp(desk: "QuoteDesk", asked: Operator, wanted: RampStep, _: View) -> list[Intent]:
+    known = steps(desk.settings.rollout)
+    if not desk.ramp.enabled:
+        return [refused(asked, "the pipeline is switched off (quoting_pipeline.enabled); the frozen quoter quotes all")]
+    if wanted.pct not in known:
+        return [refused(asked, f"{wanted.pct} % is no step of the ramp; its steps are {', '.join(map(str, known))}")]
+    if wanted.pct != desk.ramp.pct:
+        desk.go_to(wanted.pct)
+    return [accepted(asked, f"{wanted.pct} % of the symbols are on the pipeline: {wanted.reason}", desk.ramp.shown())]
+
+
 def _pause_id(desk: "QuoteDesk", symbol: "QuotedSymbol") -> str:
     return f"{desk.name}/pause/{symbol.symbol}"
 
 
 ACTIONS: dict[str, QuoteAction] = {
     "quoting_status": QuoteAction(NoArguments, _status, "show the quote desk's symbols"),
+    "quoting_ramp": QuoteAction(RampStep, _ramp, "move a share of the symbols to the pipeline: pct= reason="),
     "quoting_positions": QuoteAction(NoArguments, _positions, "show what the quote desk holds of each symbol"),
     "pause_symbol": QuoteAction(OneSymbol, _pause, "let a symbol only close its position: symbol= reason="),
     "resume_symbol": QuoteAction(OneSymbol, _resume, "quote a paused symbol again: symbol="),

@@ -17,12 +17,13 @@ from millrace.core.probe import TickProbe
 from millrace.strategies.quoting.canonical import ResultChain
 from millrace.strategies.quoting.features.queue_tracker import QueueTracker, model_of
 from millrace.strategies.quoting.features.reducer import SymbolReducer
-from millrace.strategies.quoting.model import Allocation, Features, OrderIntent, PortfolioSnapshot
-from millrace.strategies.quoting.pipeline import tick
+from millrace.strategies.quoting.model import BPS, Allocation, Features, OrderIntent, PortfolioSnapshot
+from millrace.strategies.quoting.rollout.legacy import legacy_settings
+from millrace.strategies.quoting.rollout.two_paths import Decided, TwoPaths
 from millrace.strategies.quoting.settings import QuotingSettings
 from millrace.strategies.quoting.tally import SymbolTally
 from millrace.strategies.quoting.terms import terms_of
-from millrace.strategies.quoting.tick_result import SymbolState, TickResult
+from millrace.strategies.quoting.tick_result import TickResult
 from millrace.strategies.quoting.working import Heard, Order, Working
 
 GROUP, LEG = "quotes", "net"
@@ -31,7 +32,7 @@ _MS = 1_000_000
 
 
 class _Saved(msgspec.Struct):
-    state: SymbolState
+    paths: Any
     orders: list[Order]
     number: int
     ticked_ns: int
@@ -61,7 +62,8 @@ class QuotedSymbol:
         self.working = Working(self.position)
         self.tally = SymbolTally()
         self.chain = ResultChain(settings.trace.golden_interval)
-        self.state = SymbolState()
+        legacy = legacy_settings(settings).for_symbol(self.symbol)
+        self.paths = TwoPaths(self.config, legacy, settings.rollout, shadows=settings.pipeline.enabled)
         surplus = instrument.price_decimals + instrument.lot_decimals - instrument.quote_decimals
         self.cost_of_tick_lot = 10.0**-surplus
         """Quote money that one lot costs at one tick."""
@@ -77,7 +79,7 @@ class QuotedSymbol:
     @property
     def restless(self) -> bool:
         """Whether it must be looked at although nothing happens: it has orders out, or something keeps it from them."""
-        return bool(self.working.orders or self.state.halted or self.waits)
+        return bool(self.working.orders or self.paths.state.halted or self.waits)
 
     @property
     def profit_usd(self) -> float:
@@ -116,7 +118,8 @@ class QuotedSymbol:
         portfolio: PortfolioSnapshot,
         allocation: Allocation,
         probe: TickProbe,
-    ) -> TickResult:
+        legacy_probe: TickProbe,
+    ) -> Decided:
         """Decide what is quoted now; `held` are the signed lots of the position."""
         self.number += 1
         self.ticked_ns = now_ns
@@ -127,11 +130,11 @@ class QuotedSymbol:
         )
         self.day_pnl = features.day_pnl or 0.0
         self.latency_p95_ms = features.latency_p95_ms
-        result = self.last = tick(features, self.state, self.config, probe)
-        self.state = result.state
-        self.tally.ticked(result, now_ns // _MS)
-        self.chain.add(result)
-        return result
+        decided = self.paths.tick(features, probe, legacy_probe)
+        self.last = decided.result
+        self.tally.ticked(decided.result, now_ns // _MS)
+        self.chain.add(decided.result)
+        return decided
 
     def commands(self, intents: tuple[OrderIntent, ...], now_ns: int, held: Lots) -> list[Intent]:
         """Return the orders of a tick's intents, under their derived names."""
@@ -143,7 +146,7 @@ class QuotedSymbol:
         """Take the venue's news of an order: what was filled and how long the answer took; None: not ours any more."""
         heard = self.working.heard(update, now_ns)
         if update.d_lots:
-            taker = update.d_fee > self.instrument.fee(update.d_cost, maker=True) + 1
+            taker = self.took(update)
             self.tally.fills += 1
             self.tally.takers += taker
             args = (now_ns, update.place.side, update.d_lots, update.d_cost, update.d_fee)
@@ -154,6 +157,17 @@ class QuotedSymbol:
             self.reducer.on_latency(now_ns, heard.latency_ms)
         return heard
 
+    def took(self, update: OrderUpdate) -> bool:
+        """Tell whether a fill took liquidity: the venue kept more of it than of a maker."""
+        return update.d_lots > 0 and update.d_fee > self.instrument.fee(update.d_cost, maker=True) + 1
+
+    def slip_bps(self, update: OrderUpdate, heard: Heard | None) -> float:
+        """Return how much worse than its order's price a fill was, in bps of the middle; 0 without a fill."""
+        if not update.d_lots or heard is None or not self.reducer.mid2:
+            return 0.0
+        paid = update.d_cost / (update.d_lots * self.cost_of_tick_lot)
+        return heard.order.side.sign * (paid - heard.order.ticks) * 2.0 / self.reducer.mid2 * BPS
+
     def refused(self, refused: Refused) -> None:
         """Take that the board let an order not leave."""
         self.working.refused(refused)
@@ -162,7 +176,7 @@ class QuotedSymbol:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
         saved = _Saved(
-            self.state,
+            self.paths.snapshot(),
             self.working.snapshot(),
             self.number,
             self.ticked_ns,
@@ -182,7 +196,8 @@ class QuotedSymbol:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave; the book comes with `attach`."""
         saved = msgspec.convert(state, _Saved)
-        self.state, self.number = saved.state, saved.number
+        self.paths.restore(saved.paths)
+        self.number = saved.number
         self.ticked_ns, self.due_ns = saved.ticked_ns, saved.due_ns
         self.exposure_usd, self.day_pnl = saved.exposure_usd, saved.day_pnl
         self.latency_p95_ms, self.waits = saved.latency_p95_ms, saved.waits

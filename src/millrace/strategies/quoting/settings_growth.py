@@ -69,6 +69,7 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ramp: its steps, who is in whatever the hash says, how long each step lasts, and its gates (quoting 8)."""
 
     steps_pct: str = "0 10 25 50 75 100"
+    start_pct: int = 100
     salt: str = "millrace"
     pinned_in: str = ""
     pinned_out: str = ""
@@ -96,3 +97,4 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     shadow_min_comparisons: int = 50
     shadow_price_bps: float = 0.5
     shadow_size_pct: float = 1.0
+    waived_mismatches: str = ""

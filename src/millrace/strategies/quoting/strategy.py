@@ -23,6 +23,7 @@ from millrace.strategies.quoting.desk_figures import DeskFigures, Feed
 from millrace.strategies.quoting.growth import Growth
 from millrace.strategies.quoting.operator import operate
 from millrace.strategies.quoting.quoted import NEVER_NS, QuotedSymbol
+from millrace.strategies.quoting.rollout.desk_ramp import DeskRamp
 from millrace.strategies.quoting.settings import QuotingSettings
 
 _MS = 1_000_000
@@ -52,7 +53,11 @@ class QuoteDesk:
         self.symbols = {one.id: QuotedSymbol(name, one, settings) for one in instruments}
         self.figures = DeskFigures(settings, len(instruments), name)
         self.growth = Growth(settings, tuple(one.symbol for one in self.symbols.values()))
+        self.ramp = DeskRamp(
+            settings.rollout, [one.symbol for one in self.symbols.values()], enabled=settings.pipeline.enabled
+        )
         self.probe: TickProbe = NO_TICK_PROBE
+        self.legacy_probe: TickProbe = NO_TICK_PROBE
         self._by_number = tuple(self.symbols.values())
         self._numbers = {one.symbol: number for number, one in enumerate(self._by_number)}
         self._min_tick_ns, self._look_ns = pace.min_tick_ms * _MS, pace.look_ms * _MS
@@ -63,6 +68,10 @@ class QuoteDesk:
         self._stale_at_ns = NEVER_NS
         self._now_ns = 0
         self._unattached = False
+        for symbol in self._by_number:
+            symbol.paths.go(self.ramp.path_of(symbol.symbol))
+        if not self.ramp.allocates:
+            self.growth.switch(allocates=False, ramping=self.ramp.is_climbing, now_ms=0)
 
     def series(self) -> tuple[SeriesSpec, ...]:
         """Return no histories: books are kept by the market view, windows by the reducers."""
@@ -103,6 +112,7 @@ class QuoteDesk:
         if markouts:
             symbol.tally.measured(markouts)
             self.growth.measured(symbol.symbol, markouts)
+            self.ramp.measured(symbol.symbol, markouts)
         return self._news(symbol, view)
 
     def _news(self, symbol: QuotedSymbol, view: View) -> list[Intent]:
@@ -117,6 +127,8 @@ class QuoteDesk:
     def _heard(self, update: OrderUpdate, view: View) -> list[Intent]:
         symbol = self.symbols[update.place.instrument]
         heard = symbol.heard(update, self._now_ns)
+        slip_bps = symbol.slip_bps(update, heard)
+        self.ramp.heard(symbol.symbol, update, taker=symbol.took(update), slip_bps=slip_bps)
         self.figures.heard(update, symbol.instrument, self._now_ns // _MS)
         if heard is not None:
             self.growth.heard(symbol, heard, update)
@@ -164,7 +176,9 @@ class QuoteDesk:
                 size_scale=standing.multiplier,
             )
         allocation = self.growth.allocation(symbol.symbol)
-        result = symbol.tick(now_ns, held, figures, allocation, self.probe)
+        result, comparison = symbol.tick(now_ns, held, figures, allocation, self.probe, self.legacy_probe)
+        if comparison is not None:
+            self.ramp.compared(comparison, now_ms)
         self.growth.ticked(symbol, result, now_ms)
         intents = self.figures.paced(symbol, result.intents, now_ms)
         out = symbol.commands(intents, now_ns, held)
@@ -172,6 +186,19 @@ class QuoteDesk:
             self._stale_at_ns = self._stream_ns + self._stale_ns
         self._schedule(symbol, now_ns + self._look_ns if symbol.restless else NEVER_NS)
         return out
+
+    def go_to(self, pct: int) -> None:
+        """Move the ramp to a step; it holds from the next tick, which takes back the orders of who loses a symbol."""
+        self.ramp.go(pct, self._now_ns // _MS)
+        self._take_paths()
+        for symbol in self._by_number:
+            self.look_at(symbol)
+
+    def _take_paths(self) -> None:
+        for symbol in self._by_number:
+            symbol.paths.go(self.ramp.path_of(symbol.symbol))
+        now_ms = self._now_ns // _MS
+        self.growth.switch(allocates=self.ramp.allocates, ramping=self.ramp.is_climbing, now_ms=now_ms)
 
     def look_at(self, symbol: QuotedSymbol) -> None:
         """Have a symbol ticked with the next timer: something was decided about it."""
@@ -212,6 +239,7 @@ class QuoteDesk:
             "lag_ms": self._lag_ms,
             "figures": self.figures.snapshot(),
             "growth": self.growth.snapshot(),
+            "ramp": self.ramp.snapshot(),
             "symbols": {str(instrument): one.snapshot() for instrument, one in self.symbols.items()},
         }
 
@@ -221,6 +249,7 @@ class QuoteDesk:
         self._stale_at_ns, self._lag_ms = state["stale_at_ns"], state["lag_ms"]
         self.figures.restore(state["figures"])
         self.growth.restore(state["growth"])
+        self.ramp.restore(state["ramp"])
         self._due = []
         for text, saved in state["symbols"].items():
             symbol = self.symbols[InstrumentId.parse(text)]
@@ -235,6 +264,7 @@ class QuoteDesk:
         return {
             "symbols": {one.symbol: one.tally.shown() for one in self._by_number},
             "growth": self.growth.shown(self._now_ns // _MS),
+            "ramp": self.ramp.shown(),
             "figures": self.figures.shown(self._now_ns // _MS),
         }
 

@@ -6,6 +6,8 @@ orders: nothing is amended, and what moved by more than a band is replaced once 
 profile may leave out holds here too: whole ticks, post-only, no more than the largest position (quoting 8, 10.1).
 """
 
+from msgspec import structs
+
 from millrace.core.commands import Side
 from millrace.core.instrument import Lots, Ticks
 from millrace.core.probe import NO_TICK_PROBE, QuoteStage, TickProbe
@@ -31,7 +33,7 @@ from millrace.strategies.quoting.quotes.fast_cancel import FastCancels, fast_can
 from millrace.strategies.quoting.quotes.reasons import Reason
 from millrace.strategies.quoting.quotes.state import EmitState, SlotMemory
 from millrace.strategies.quoting.quotes.wanted import is_tradable, room_of
-from millrace.strategies.quoting.settings import EmitSettings, SymbolConfig
+from millrace.strategies.quoting.settings import EmitSettings, QuotingSettings, SymbolConfig
 from millrace.strategies.quoting.stages.emit import cooled, pull_all
 from millrace.strategies.quoting.stages.fetch_md import fetch_md
 from millrace.strategies.quoting.stages.guards import guards_stage
@@ -43,6 +45,26 @@ from millrace.strategies.quoting.tick_result import QuoteContext, SymbolState, T
 
 _NO_WIDTH = SpreadDecision(0.0, SpreadReason.DEFAULT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """The guards come first here, and what they would widen by a share of the spread is off in this profile."""
+
+
+def legacy_settings(settings: QuotingSettings) -> QuotingSettings:
+    """Return settings with the frozen quoter's arithmetic; limits, sizes and the fee floor stay those of the desk.
+
+    The reference quoted below what the venue keeps of a round trip, which nobody would let trade (quoting 4.2).
+    """
+    frozen = QuotingSettings.compat()
+    return structs.replace(
+        settings,
+        adaptive_spread=structs.replace(
+            settings.adaptive_spread, model="additive", fast_widen=False, live_volatility=False, liquidity_unit="base"
+        ),
+        risk_guards=frozen.risk_guards,
+        adverse_flow=frozen.adverse_flow,
+        inventory_skew=frozen.inventory_skew,
+        queue_aware=structs.replace(settings.queue_aware, rule="percentile"),
+        fast_cancel=frozen.fast_cancel,
+        emit=structs.replace(settings.emit, reference="mid", levels=1),
+    )
 
 
 def legacy_tick(
