@@ -12,7 +12,7 @@ from millrace.world.assemble import Program, build_executors, build_program, con
 from millrace.world.feed import no_feed
 from millrace.world.line import SimulatedLine
 from millrace.world.quoting.book_feed import BookFeed
-from millrace.world.quoting.desk import BEGINS_NS, depth_venue, quote_markets
+from millrace.world.quoting.desk import BEGINS_NS, depth_venue, feed_delay, quote_markets
 from millrace.world.simulation import Simulation
 
 SECOND = 1_000_000_000
@@ -53,9 +53,8 @@ def quote_run(*, lazy: bool = False, fate: Any = None, started: bool = True, **g
     line = SimulatedLine(venue)
     executors = build_executors(settings, program, ledger, {rules.venue: line}, reconciles=False)
     sequencer = Sequencer(program.engine, executors.carrier, None, sync=False)
-    delay_ns = settings.quote_desk.feed_delay_ms * 1_000_000
     more = {} if fate is None else {"fate": fate}
-    books = BookFeed(markets.rows(BEGINS_NS + 1), venue, line, delay_ns, **more)
+    books = BookFeed(markets.rows(BEGINS_NS + 1), venue, line, feed_delay(settings), **more)
     simulation = Simulation(sequencer, executors.carrier, line, no_feed(), books=books, lazy=lazy)
     steps: list[tuple[Event, list[Any]]] = []
     sequencer.listen(lambda event, commands: steps.append((event, list(commands))))

@@ -24,6 +24,7 @@ from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.book_guard import BookGuard
 from millrace.sim.depth.book_faults import BookFault, BookFaultMenu, BookFaults, corrupted
+from millrace.sim.depth.settings import FeedDelay
 from millrace.world.quoting.book_feed import BookFeed
 
 ONE_WAY = 50 * MS
@@ -48,7 +49,9 @@ class World:
         self.guard, self.books = BookGuard(view.books, ids), view.books
         parts = (view, OrderTable(ClientIds("t", ("q",))), Account(), RestrictionBoard(), (self.guard,))
         self.engine = Engine(facts, (), *parts)
-        self.feed = BookFeed(self._rows(changes), self, self, ONE_WAY, **({} if fate is None else {"fate": fate}))
+        self.feed = BookFeed(
+            self._rows(changes), self, self, FeedDelay(1, ONE_WAY), **({} if fate is None else {"fate": fate})
+        )
         self.said: list = []
         self.wrong: list[str] = []
         self.blind_ns: Counter[InstrumentId] = Counter()

@@ -5,6 +5,7 @@ from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.commands import ResyncBook
 from millrace.core.events import Print, Timer
 from millrace.core.instrument import InstrumentId
+from millrace.sim.depth.settings import FeedDelay
 from millrace.sim.venue import Delivery
 from millrace.world.line import NEVER_NS
 from millrace.world.quoting.book_feed import BookFeed, Row
@@ -45,7 +46,7 @@ def _shown(feed: BookFeed) -> list[Row]:
 def test_the_venue_sees_a_row_first_and_the_program_later() -> None:
     venue = _Venue()
     rows = [BookSnapshot(COIN, 1_000, 1_000, 1, BIDS, ASKS), Print(COIN, 1_005, 99, 1, taker_sells=True)]
-    feed = BookFeed(iter(rows), venue, venue, 10)
+    feed = BookFeed(iter(rows), venue, venue, FeedDelay(1, 10))
     assert feed.next_ns == 1_000
     assert feed.take() is None
     assert [row.ts_ns for row in venue.saw] == [1_000]
@@ -57,7 +58,7 @@ def test_the_venue_sees_a_row_first_and_the_program_later() -> None:
 def test_a_question_about_a_book_travels_there_and_back() -> None:
     venue = _Venue()
     rows = [BookDelta(COIN, ts_ns, ts_ns, 0, 0, BIDS, ()) for ts_ns in (100, 200)]
-    feed = BookFeed(iter(rows), venue, venue, 30)
+    feed = BookFeed(iter(rows), venue, venue, FeedDelay(1, 30))
     feed.hear(Timer(150), [ResyncBook(COIN, "gap", 150, only_check=True)])
     shown = _shown(feed)
     assert [row.ts_ns for row in shown] == [130, 210, 230]
@@ -69,6 +70,6 @@ def test_a_question_about_a_book_travels_there_and_back() -> None:
 def test_a_fate_decides_what_reaches_the_program_and_never_what_the_venue_sees() -> None:
     venue = _Venue()
     rows = [BookDelta(COIN, ts_ns, ts_ns, 0, 0, BIDS, ()) for ts_ns in (100, 200)]
-    feed = BookFeed(iter(rows), venue, venue, 30, lambda row: () if row.ts_ns == 100 else (row, row))
+    feed = BookFeed(iter(rows), venue, venue, FeedDelay(1, 30), lambda row: () if row.ts_ns == 100 else (row, row))
     assert [row.ts_ns for row in _shown(feed)] == [230, 230]
     assert venue.saw == rows

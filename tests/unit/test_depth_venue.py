@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from depth_venue import ABC, COIN, DOLLAR, NAME, OPENING, buy, changed, order, sell, settings, shown, terms, trade
+from depth_venue import COIN, DOLLAR, NAME, OPENING, buy, changed, order, sell, settings, shown, terms, trade
 from millrace.core.commands import Side, Style
 from millrace.core.events import (
     AmendRefused,
@@ -21,7 +21,7 @@ from millrace.core.events import (
 from millrace.core.instrument import InstrumentId
 from millrace.market.queue_models import QueueRule
 from millrace.sim.depth.records import decode_record, encode_record
-from millrace.sim.depth.settings import FeedDelay, FeedDelaySettings
+from millrace.sim.depth.settings import FeedDelay
 from millrace.sim.depth.venue import WITH_OURSELVES, DepthVenue
 from millrace.sim.rate_counter import RateTier
 
@@ -365,13 +365,16 @@ def test_an_ioc_whose_log_was_torn_after_it_came_is_ended() -> None:
 
 
 def test_rows_reach_the_program_late_and_in_their_order() -> None:
-    rows = [trade(ts_ns, 1_000, 1) for ts_ns in range(0, 1_000, 10)]
-    delay, again = (FeedDelay(FeedDelaySettings(seed=4, base_ns=100, jitter_ns=50)) for _ in range(2))
-    seen = [delay.seen(row).ts_ns for row in rows]
-    assert seen == sorted(seen) == [again.seen(row).ts_ns for row in rows]
-    late = [at - row.ts_ns for at, row in zip(seen, rows, strict=True)]
-    assert min(late) >= 100
-    assert 110 < max(late) <= 150
-    assert len(set(late)) > 10
-    assert FeedDelay(FeedDelaySettings(4, 100, 0)).seen(rows[3]).ts_ns == 130
-    assert ABC.id == rows[0].instrument
+    second_ns = 1_000_000_000
+    rows_ns = range(0, 20 * second_ns, second_ns // 70)
+    delay, again = (FeedDelay(4, second_ns, second_ns // 2) for _ in range(2))
+    heard = [delay.heard_ns(ts_ns) for ts_ns in rows_ns]
+    assert heard == sorted(heard) == [again.heard_ns(ts_ns) for ts_ns in rows_ns]
+    late = [at - ts_ns for at, ts_ns in zip(heard, rows_ns, strict=True)]
+    assert min(late) >= second_ns
+    assert 1.4 * second_ns < max(late) <= 1.5 * second_ns
+    assert len(set(late)) > 50
+    # A delay depends on the time alone: whoever asks from the middle on is told the same.
+    later = FeedDelay(4, second_ns, second_ns // 2)
+    assert [later.heard_ns(ts_ns) for ts_ns in rows_ns[700:]] == heard[700:]
+    assert FeedDelay(4, 100).heard_ns(30) == 130

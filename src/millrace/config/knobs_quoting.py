@@ -33,7 +33,7 @@ _ROWS: tuple[tuple[str, Scalar, str, str, str, float | None, float | None], ...]
     ("feed_delay_ms", 20, "ms", "from a change there to our hearing of it", "5", 0, 60_000),
     ("request_latency_ms", 20, "ms", "from our call to its arrival", "5", 0, 60_000),
     ("response_latency_ms", 20, "ms", "and back", "5", 0, 60_000),
-    ("latency_jitter_ms", 5, "ms", "most that is added to a call's way", "5", 0, 60_000),
+    ("latency_jitter_ms", 5, "ms", "most that is added to each of these", "5", 0, 60_000),
     ("queue", "log", "", "how cancels are shared out in a simulated queue", "4.5", None, None),
     ("calls_per_sec", 50, "1/s", "calls to the venue", "4.6", 1, 10_000),
     ("min_tick_ms", 100, "ms", "least time between two ticks of a symbol", "1", 1, 60_000),

@@ -49,7 +49,7 @@ from millrace.world.journaled_program import JournaledProgram, changed_keys, che
 from millrace.world.lines import Lines
 from millrace.world.premises import DepthConnection, Premises, Way
 from millrace.world.quoting.book_feed import BookFeed
-from millrace.world.quoting.desk import QUOTES, depth_venue, quote_markets
+from millrace.world.quoting.desk import QUOTES, depth_venue, feed_delay, quote_markets
 from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
@@ -215,8 +215,8 @@ class Run:
         markets = quote_markets(self.settings)
         if markets is None or self.depth is None:
             return None
-        delay_ns = self.settings.quote_desk.feed_delay_ms * 1_000_000
-        return BookFeed(premises.book_rows(markets, after_ns), self.depth.here, self.depth.line, delay_ns)
+        rows, delay = premises.book_rows(markets, after_ns), feed_delay(self.settings)
+        return BookFeed(rows, self.depth.here, self.depth.line, delay)
 
     def _begin(self, restored: Restored) -> None:
         """Tell the core what it missed and that it may trade."""

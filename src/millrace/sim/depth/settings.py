@@ -4,20 +4,12 @@ How long messages travel are three figures and not one: a row from the venue to 
 the venue, and its answer back (`AccountSettings`). They differ on real lines, and what a market maker loses lies there.
 """
 
-from typing import NamedTuple, TypeVar
-
-from msgspec.structs import replace
-
-from millrace.core.book_events import BookDelta, BookSnapshot
-from millrace.core.events import Print
-from millrace.core.instrument import InstrumentId
 from millrace.market.queue_models import QueueRule
 from millrace.sim.dice import Dice
 from millrace.sim.rate_counter import RateTier
 from millrace.sim.venue_settings import AccountSettings
 
-_MS = 1_000_000
-_Row = TypeVar("_Row", BookSnapshot, BookDelta, Print)
+_STRETCH_NS = 100_000_000
 
 
 class DepthVenueSettings(AccountSettings, frozen=True, kw_only=True):
@@ -27,28 +19,32 @@ class DepthVenueSettings(AccountSettings, frozen=True, kw_only=True):
     rate: RateTier | None = None
 
 
-class FeedDelaySettings(NamedTuple):
-    """How much later than the venue the program hears of a row: at least `base_ns`, and up to `jitter_ns` more."""
-
-    seed: int
-    base_ns: int = 10 * _MS
-    jitter_ns: int = 5 * _MS
-
-
 class FeedDelay:
-    """When rows reach the program; those of one instrument keep their order. Draws depend on a row's time alone."""
+    """How much later than the venue the program hears of what happens there: `base_ns`, and up to `jitter_ns` more.
 
-    def __init__(self, settings: FeedDelaySettings) -> None:
-        self._settings = settings
-        self._dice = Dice(settings.seed, "feed delay")
-        self._last_ns: dict[InstrumentId, int] = {}
+    What is added is drawn for each tenth of a second of the venue's time, as a line is slow for a while. One connection
+    carries everything, so nothing overtakes what was sent before it. A time's delay depends on nothing but the time.
+    """
 
-    def seen(self, row: _Row) -> _Row:
-        """Return the row at the time at which the program hears of it."""
-        settings = self._settings
-        late_ns = settings.base_ns
-        if settings.jitter_ns:
-            late_ns += self._dice.between(0, settings.jitter_ns, str(row.instrument), row.ts_ns)
-        seen_ns = max(row.ts_ns + late_ns, self._last_ns.get(row.instrument, 0))
-        self._last_ns[row.instrument] = seen_ns
-        return replace(row, ts_ns=seen_ns)
+    __slots__ = ("_dice", "_jitter_ns", "_known", "base_ns")
+
+    def __init__(self, seed: int, base_ns: int, jitter_ns: int = 0) -> None:
+        self.base_ns = base_ns
+        self._dice = Dice(seed, "feed delay")
+        self._jitter_ns = jitter_ns
+        self._known = (-1, 0, 0)  # a stretch of time, what it adds, and before when nothing of it is heard
+
+    def heard_ns(self, ts_ns: int) -> int:
+        """Return when the program hears of what happens at `ts_ns`."""
+        if not self._jitter_ns:
+            return ts_ns + self.base_ns
+        stretch = ts_ns // _STRETCH_NS
+        if stretch != self._known[0]:
+            before = range(max(stretch - 1 - self._jitter_ns // _STRETCH_NS, 0), stretch)
+            last = [(one + 1) * _STRETCH_NS - 1 + self._added_ns(one) for one in before]
+            self._known = stretch, self._added_ns(stretch), max(last, default=0)
+        _, added_ns, earliest_ns = self._known
+        return self.base_ns + max(ts_ns + added_ns, earliest_ns)
+
+    def _added_ns(self, stretch: int) -> int:
+        return self._dice.between(0, self._jitter_ns, stretch)

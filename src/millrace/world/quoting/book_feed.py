@@ -17,6 +17,7 @@ from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.commands import Command, ResyncBook
 from millrace.core.events import Event, Print
 from millrace.core.instrument import InstrumentId
+from millrace.sim.depth.settings import FeedDelay
 from millrace.sim.venue import Delivery
 from millrace.world.line import NEVER_NS
 
@@ -61,19 +62,19 @@ def _whole(row: Row) -> tuple[Told, ...]:
 class BookFeed:
     """The rows of one venue, the venue itself, and what is on its way to the program; `rows` counts what was shown.
 
-    Rows come in the order of their times. `delay_ns` is what lies between a change at the venue and our hearing of it,
-    and also between our question about a book and its arrival there.
+    Rows come in the order of their times. `delay` lies between a change at the venue and our hearing of it, and its
+    least also between our question about a book and its arrival there.
     """
 
     def __init__(
-        self, rows: Iterator[Row], venue: DepthVenueHere, line: Answering, delay_ns: int, fate: Fate = _whole
+        self, rows: Iterator[Row], venue: DepthVenueHere, line: Answering, delay: FeedDelay, fate: Fate = _whole
     ) -> None:
         self.rows = 0
         self.resyncs = 0
         self._rows = rows
         self._venue = venue
         self._line = line
-        self._delay_ns = delay_ns
+        self._delay = delay
         self._fate = fate
         self._under_way: list[tuple[int, int, int, Told | ResyncBook]] = []
         self._shown: dict[InstrumentId, None] = {}
@@ -92,7 +93,7 @@ class BookFeed:
         for command in commands:
             if isinstance(command, ResyncBook):
                 self.resyncs += 1
-                self._push(command.ts_ns + self._delay_ns, _ASKED, command)
+                self._push(command.ts_ns + self._delay.base_ns, _ASKED, command)
 
     def take(self) -> Told | None:
         """Let the next thing happen; returns what the program is shown, None where it happened at the venue alone.
@@ -127,7 +128,7 @@ class BookFeed:
                     self._tell(self._venue.book_now(instrument, row.ts_ns))
 
     def _tell(self, row: Told) -> None:
-        ts_ns = row.ts_ns + self._delay_ns
+        ts_ns = self._delay.heard_ns(row.ts_ns)
         self._push(ts_ns, _TOLD, replace(row, ts_ns=ts_ns))
 
     def _push(self, ts_ns: int, kind: int, found: Told | ResyncBook) -> None:

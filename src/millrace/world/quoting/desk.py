@@ -15,7 +15,7 @@ from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import QuoteDeskSettings, Settings
 from millrace.core.instrument import Instrument, Ticks
 from millrace.market.queue_models import QueueRule
-from millrace.sim.depth.settings import DepthVenueSettings
+from millrace.sim.depth.settings import DepthVenueSettings, FeedDelay
 from millrace.strategies.quoting.strategy import DeskPace, QuoteDesk
 from millrace.world.arb.desk import BEGINS_NS
 from millrace.world.quoting.book_feed import Row
@@ -108,6 +108,12 @@ def depth_venue(settings: Settings, markets: QuoteMarkets | None = None) -> Dept
         jitter_ns=chosen.latency_jitter_ms * _MS,
         queue=QueueRule(chosen.queue),
     )
+
+
+def feed_delay(settings: Settings) -> FeedDelay:
+    """Return how late the desk hears of its venue's books and trades."""
+    chosen = settings.quote_desk
+    return FeedDelay(settings.run.seed, chosen.feed_delay_ms * _MS, chosen.latency_jitter_ms * _MS)
 
 
 def _inventory(instrument: Instrument, ticks: Ticks, usd: float) -> int:
