@@ -24,6 +24,7 @@ from millrace.research.quoting_report import QuotingRunReport, RecordedRun
 from millrace.research.verified_rows import verified
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
+from millrace.sim.depth.settings import FeedDelay
 from millrace.sim.depth.venue import DepthVenue
 from millrace.strategies.quoting.quoted import QuotedSymbol
 from millrace.world.assemble import Program, build_executors, build_program, config_event
@@ -116,7 +117,9 @@ class RecordedDesk:
         line = SimulatedLine(venue)
         executors = build_executors(settings, self.program, MemoryLedger(), {rules.venue: line}, reconciles=False)
         sequencer = Sequencer(self.program.engine, executors.carrier, None, sync=False)
-        feed = BookFeed(markets.rows(0), venue, line, settings.quote_desk.feed_delay_ms * _MS)
+        # What made one row later than another was recorded with them.
+        delay = FeedDelay(settings.run.seed, settings.quote_desk.feed_delay_ms * _MS)
+        feed = BookFeed(markets.rows(0), venue, line, delay)
         self.feed = feed
         self.simulation = Simulation(sequencer, executors.carrier, line, no_feed(), books=feed, lazy=True)
         self.commands: Counter[str] = Counter()
