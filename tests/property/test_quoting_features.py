@@ -15,6 +15,7 @@ from millrace.strategies.quoting.features.flow import OrderFlow
 from millrace.strategies.quoting.features.markouts import HORIZONS_MS
 from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.features.samples import LatencyWindow, ProfitWindow
+from millrace.strategies.quoting.features.toxicity import Toxicity
 from millrace.strategies.quoting.features.volatility import SampledVolatility, TimedVolatility
 from millrace.strategies.quoting.features.windows import GridWindow
 from quoting_books import LIVE, MONEY_PER_PRODUCT, NS, TERMS, ask_features, book, fill, trade
@@ -299,3 +300,50 @@ def test_parts_of_a_profit_add_up_exactly(history, horizon) -> None:
     parts = reducer.account.parts(horizon, mid2)
     assert parts == (spread, adverse, fees, inventory)
     assert parts.total == reducer.account.total(mid2) == total
+
+
+def naive_vpin(trades: list[tuple[int, int, int]]) -> float | None:
+    """Lot by lot: each trade is dealt into buckets whose sizes are a fiftieth of the hour's volume at their opening."""
+    full, size, bought, sold = [], 0, 0, 0
+    start = trades[0][0]
+    for number, (ms, lots, sells) in enumerate(trades):
+        if ms - start < 60_000:
+            continue
+        hour = sum(each[1] for each in trades[: number + 1] if each[0] // 10_000 > ms // 10_000 - 360)
+        next_size = max(1, hour * 3_600_000 // (min(max(ms - start, 60_000), 3_600_000) * 50))
+        size = size or next_size
+        left_bought, left_sold = lots - sells, sells
+        while left_bought + left_sold >= size - bought - sold:
+            room = size - bought - sold
+            part = left_sold * room // (left_bought + left_sold)
+            full.append((bought + room - part, sold + part))
+            left_bought, left_sold, bought, sold, size = left_bought - room + part, left_sold - part, 0, 0, next_size
+        bought, sold = bought + left_bought, sold + left_sold
+    last = full[-50:]
+    if len(last) < 50:
+        return None
+    return sum(abs(one - other) for one, other in last) / sum(one + other for one, other in last)
+
+
+@given(st.lists(st.tuples(st.integers(0, 120_000), st.integers(1, 4_000), st.integers(0, 2)), min_size=1, max_size=60))
+def test_toxicity(rows) -> None:
+    toxicity, ms, trades = Toxicity(), 1_700_000_000_000, []
+    for gap, lots, side in rows:
+        ms += gap
+        sold = lots * side // 2
+        toxicity.observe(ms, lots, sold)
+        trades.append((ms, lots, sold))
+    assert toxicity.vpin() == naive_vpin(trades)
+    again = Toxicity()
+    again.restore(json.loads(json.dumps(toxicity.snapshot())))
+    assert again.snapshot() == toxicity.snapshot()
+    assert again.vpin() == toxicity.vpin()
+
+
+def test_toxicity_of_one_way_and_of_balance() -> None:
+    one_way, balanced = Toxicity(), Toxicity()
+    for second in range(4_000):
+        one_way.observe(second * 1_000 + 1, 100, 100)
+        balanced.observe(second * 1_000 + 1, 100, 100 * (second % 2))
+    assert one_way.vpin() == 1.0
+    assert balanced.vpin() < 0.05

@@ -228,7 +228,7 @@ class QuoteDesk:
         """Give the reducers the books that the market view restored: they refer to what it keeps."""
         self._unattached = False
         for instrument, symbol in self.symbols.items():
-            symbol.reducer.restore(symbol.reducer.snapshot(), view.depth(instrument))
+            symbol.reducer.attach(view.depth(instrument))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the desk's whole state as builtins."""

@@ -16,6 +16,7 @@ from millrace.core.instrument import Lots, Money
 from millrace.strategies.quoting.features.flow import OrderFlow
 from millrace.strategies.quoting.features.markouts import Markout, Markouts
 from millrace.strategies.quoting.features.samples import LatencyWindow, ProfitWindow
+from millrace.strategies.quoting.features.toxicity import Toxicity
 from millrace.strategies.quoting.features.volatility import SampledVolatility, TimedVolatility
 from millrace.strategies.quoting.features.windows import GridWindow
 from millrace.strategies.quoting.model import (
@@ -60,6 +61,7 @@ class SymbolReducer:
         self._takers = GridWindow(_GRID_MS, guards.taker_window_sec * _MS_IN_SECOND)
         self._trades = GridWindow(_GRID_MS, _TRADE_WINDOW_MS)
         self._trades_from_ms = 0
+        self._toxicity = Toxicity()
         self._markouts = Markouts()
         self.account = Attribution(ValueScale.of(terms))
         self._second = 0
@@ -107,7 +109,9 @@ class SymbolReducer:
         if not self._trades_from_ms:
             self._trades_from_ms = ms
         lots = trade.lots
-        self._trades.add(ms, lots, lots // 2 if trade.taker_sells is None else lots * trade.taker_sells)
+        sold = lots // 2 if trade.taker_sells is None else lots * trade.taker_sells
+        self._trades.add(ms, lots, sold)
+        self._toxicity.observe(ms, lots, sold)
 
     def on_fill(
         self, ts_ns: int, side: Side, lots: Lots, cost: Money, fee: Money, *, taker: bool = False
@@ -204,6 +208,7 @@ class SymbolReducer:
             live,
             portfolio,
             allocation,
+            vpin=self._toxicity.vpin(),
             taker_buy_lots_per_sec=buys,
             taker_sell_lots_per_sec=sells,
         )
@@ -255,6 +260,7 @@ class SymbolReducer:
             "takers": self._takers.snapshot(),
             "trades": self._trades.snapshot(),
             "trades_from_ms": self._trades_from_ms,
+            "toxicity": self._toxicity.snapshot(),
             "markouts": self._markouts.snapshot(),
             "account": self.account.snapshot(),
             "second": self._second,
@@ -265,7 +271,6 @@ class SymbolReducer:
 
     def restore(self, state: dict[str, Any], depth: Depth | None = None) -> None:
         """Take a state that `snapshot` gave, and the live book that the market view restored."""
-        self._depth = depth
         self._fault, self._was_live = state["fault"], state["was_live"]
         self._heard_ns, self._mid2 = state["heard_ns"], state["mid2"]
         self._flow.restore(state["flow"])
@@ -276,10 +281,18 @@ class SymbolReducer:
         self._takers.restore(state["takers"])
         self._trades.restore(state["trades"])
         self._trades_from_ms = state["trades_from_ms"]
+        self._toxicity.restore(state["toxicity"])
         self._markouts.restore(state["markouts"])
         self.account.restore(state["account"])
         self._second, self._day = state["second"], state["day"]
         self._counted, self._day_opened = state["counted"], state["day_opened"]
+        self.attach(depth)
+
+    def attach(self, depth: Depth | None) -> None:
+        """Take the live book that the market view restored; it is the one of the last `on_book`, or there is none."""
+        if depth is None and not self._fault:
+            self._fault = "no_book"
+        self._depth = None if self._fault else depth
 
 
 def _microprice(book: MarketData) -> float:
