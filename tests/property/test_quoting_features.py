@@ -239,7 +239,9 @@ def test_what_is_known_depends_on_events_alone(history, cut, later) -> None:
     play(asked, history, asked=True)
     first = SymbolReducer(TERMS, LIVE)
     depth = play(first, history[:cut])
-    restored.restore(json.loads(json.dumps(first.snapshot())), depth)
+    restored.restore(json.loads(json.dumps(first.snapshot())))
+    assert restored.snapshot() == first.snapshot()
+    restored.attach(depth)
     play(restored, history[cut:], depth)
     expected = ask_features(quiet, now)
     assert ask_features(asked, now) == expected

@@ -269,8 +269,9 @@ class SymbolReducer:
             "day_opened": self._day_opened,
         }
 
-    def restore(self, state: dict[str, Any], depth: Depth | None = None) -> None:
-        """Take a state that `snapshot` gave, and the live book that the market view restored."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `snapshot` gave; the book is asked for with `attach`."""
+        self._depth = None
         self._fault, self._was_live = state["fault"], state["was_live"]
         self._heard_ns, self._mid2 = state["heard_ns"], state["mid2"]
         self._flow.restore(state["flow"])
@@ -286,7 +287,6 @@ class SymbolReducer:
         self.account.restore(state["account"])
         self._second, self._day = state["second"], state["day"]
         self._counted, self._day_opened = state["counted"], state["day_opened"]
-        self.attach(depth)
 
     def attach(self, depth: Depth | None) -> None:
         """Take the live book that the market view restored; it is the one of the last `on_book`, or there is none."""

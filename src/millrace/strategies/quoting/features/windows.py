@@ -30,7 +30,7 @@ class GridWindow:
             row[2] += a
             row[3] += b
         else:
-            rows.append([cell, 1, a, b])
+            rows.append([cell, 1, +a, +b])  # numbers also of what was only true or false
         self.n += 1
         self.a += a
         self.b += b
