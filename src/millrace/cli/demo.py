@@ -1,4 +1,4 @@
-"""`millrace demo`: slot grid and arbitrage desk on built-in markets, live, in a folder that goes on where it stopped.
+"""`millrace demo`: slot grid, arbitrage desk and quote desk on built-in markets, live, in a folder that goes on where it stopped.
 
 On a terminal it draws a screen, anywhere else it prints a line every few seconds.
 """
@@ -37,7 +37,7 @@ def grammar(demo: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Watch slot grid and desk trade on built-in markets."""
+    """Watch slot grid and desks trade on built-in markets."""
     import os
     from pathlib import Path
 
@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
     from millrace.world.start_rule import StartRule
 
     check_pace(given)
-    settings = load(given, "demo_desk")
+    settings = load(given, "demo_all")
     folder = Path(given.dir)
     refuse_foreign(folder)
     aside = put_aside(folder) if given.fresh else None

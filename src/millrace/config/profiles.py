@@ -25,10 +25,23 @@ _DEMO: dict[str, Scalar] = {
     "venue.quote_balance": 2_000.0,
 }
 
+_QUIET_QUOTES: dict[str, Scalar] = {
+    "quoting.enabled": True,
+    "quoting.tempo": 0.05,
+    "quoting.min_tick_ms": 500,
+    "quoting.look_ms": 10_000,
+    "quoting_md_cache.fresh_ms_for_pricing": 5_000,
+    "quoting_md_cache.ttl_ms": 5_000,
+    "quoting_md_cache.invalidate_on_ws_gap_ms": 10_000,
+    "quoting_market_guard.feed_gap_ms": 10_000,
+}
+"""A venue that speaks some four times a second, so that four hours pass in a minute; a book may be older there."""
+
 PROFILES: Mapping[str, Mapping[str, Scalar]] = {
     "default": {},
     "demo": _DEMO,
     "demo_desk": {**_DEMO, "arb.enabled": True},
+    "demo_all": {**_DEMO, "arb.enabled": True, **_QUIET_QUOTES},
     "demo_btc": {
         **_STICKY_80,
         "run.instrument": "kraken:BTC/USDC",
@@ -50,6 +63,6 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
     },
 }
 """demo: design section 7; its seed gives a market that moves in the first minutes. demo_desk: the same with the
-arbitrage desk beside it, what `millrace demo` runs. demo_btc: the same grid worth about the same money on BTC/USDC.
+arbitrage desk beside it; demo_all: and the quote desk, what `millrace demo` runs. demo_btc: the same grid worth about the same money on BTC/USDC.
 arb_start: demo_desk, as money begins (arb 10). legacy10: ten slots that time out, in USD mode, with an order that
 stays above 50 DOGE up to 0.23 USD."""

@@ -1,4 +1,4 @@
-"""The demo: grid and desk on built-in markets, live on a simulated clock, in a folder that survives being killed.
+"""The demo: grid and desks on built-in markets, live on a simulated clock, in a folder that survives being killed.
 
 It is the same program as everywhere: every event is journaled, the ledger is SQLite on disk, and starting again in the
 same folder goes through recovery. The market stands still while nobody runs it.
@@ -41,7 +41,7 @@ class Demo:
         rule: StartRule = StartRule.CONTINUE,
     ) -> None:
         if not settings.slots.enabled:
-            raise OperatorError("the demo shows the grid and the desk beside it; leave slots.enabled on")
+            raise OperatorError("the demo shows the grid and the desks beside it; leave slots.enabled on")
         seed = settings.run.seed
 
         def market(ts_ns: int) -> Iterator[PrintColumns]:

@@ -20,6 +20,8 @@ from rich.text import Text
 
 from millrace.world.arb.desk import DESK
 from millrace.world.arb.view import DESK_ROWS, desk_brief, desk_lines
+from millrace.world.quoting.desk import QUOTES
+from millrace.world.quoting.view import QUOTE_ROWS, quote_brief, quote_lines
 from millrace.world.sitting import Frame, SittingResult
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 80, 24
@@ -32,6 +34,9 @@ _SLOT_CELLS, _ROW_NAME_CELLS = 3, 8
 _BAR_CELLS = 26
 _ROOM_FOR_DESK = DESK_ROWS + _FRAME_ROWS + 3 + _FRAME_ROWS
 """Rows under the grid from which the desk has a panel and three fills can still be seen."""
+_ROOM_BESIDE_QUOTES = 12
+"""Rows that fills and alerts keep when the quote desk shows its symbols."""
+_MOST_SYMBOL_LINES = 10
 _MARKS = {"entry": "·", "buy": "▲", "sell": "▼"}
 _LATE = 0.9
 _MINUTE, _HOUR = 60.0, 3_600.0
@@ -83,6 +88,10 @@ def screen(frame: Frame, width: int, height: int) -> RenderableType:
     desk = frame.status.get(DESK)
     desk_rows = DESK_ROWS + _FRAME_ROWS if desk and height - _HEAD_ROWS - middle_rows >= _ROOM_FOR_DESK else 0
     spare = height - _HEAD_ROWS - middle_rows - desk_rows - _FRAME_ROWS
+    quotes = frame.status.get(QUOTES)
+    symbols = min(spare - _ROOM_BESIDE_QUOTES, _MOST_SYMBOL_LINES) if quotes and desk_rows else 0
+    quote_rows = QUOTE_ROWS + symbols + _FRAME_ROWS if symbols > 0 else 0
+    spare -= quote_rows
     alerts = min(_ALERT_ROWS[1], spare // 3) if spare // 3 >= _ALERT_ROWS[0] else 0
     fills = spare - (alerts + _FRAME_ROWS if alerts else 0)
     layout = Layout()
@@ -95,6 +104,10 @@ def screen(frame: Frame, width: int, height: int) -> RenderableType:
         parts.append(Layout(_panel(desk_lines(desk, frame), "arbitrage desk"), size=desk_rows))
     elif desk:
         title = f"{title} · {desk_brief(desk)}"
+    if quotes and quote_rows:
+        parts.append(Layout(_panel(quote_lines(quotes, symbols, width), "quote desk"), size=quote_rows))
+    elif quotes:
+        title = f"{title} · {quote_brief(quotes)}"
     parts.append(Layout(_panel(_newest(frame.fills, fills, "none in this sitting yet"), title)))
     if alerts:
         news = _newest(frame.alerts, alerts, "nothing to tell")
@@ -107,13 +120,14 @@ def line(frame: Frame) -> str:
     """Return one frame as one line of text."""
     status, totals = frame.status, frame.status["totals"]
     capacity = status["capacity_fill_health"]
-    desk = status.get(DESK)
+    desk, quotes = status.get(DESK), status.get(QUOTES)
     phases = " ".join(f"{name}:{count}" for name, count in sorted(_phases(status).items()))
     return (
         f"{_when(frame)}  price {frame.price:.5f}  equity {frame.equity:,.2f} ({frame.equity - frame.held:+.2f} against"
         f" holding)  realised {totals['profit_usd']:+.2f}  trips {totals['round_trips']}"
         f"  orders {capacity['open_orders_current']}/{capacity['open_orders_safe_cap']}  {phases}"
         f"  {_standing(frame)[0]}{f'  {desk_brief(desk)}' if desk else ''}"
+        f"{f'  {quote_brief(quotes)}' if quotes else ''}"
     )
 
 
@@ -129,6 +143,7 @@ def farewell(result: SittingResult) -> str:
         f" {totals['unrealised_usd']:+.4f} USD, fees {totals['fees_usd']:.4f} USD;"
         f" {status['capacity_fill_health']['open_orders_current']} orders stay on the book.\n"
         f"{_desk_farewell(status.get(DESK))}"
+        f"{_quotes_farewell(status.get(QUOTES))}"
         f"Command hash {result.command_hash}.\n"
         f"The same command continues this run, --fresh begins anew; `millrace replay {result.directory}` checks it."
     )
@@ -141,6 +156,12 @@ def _desk_farewell(desk: dict[str, Any] | None) -> str:
         f"{desk_brief(desk).capitalize()}; expected {desk['expected_usd']:+.2f}, simulated"
         f" {desk['simulated_usd']:+.2f}, realised {desk['realised_usd']:+.2f} USD.\n"
     )
+
+
+def _quotes_farewell(quotes: dict[str, Any] | None) -> str:
+    if quotes is None:
+        return ""
+    return f"The quote desk {quote_brief(quotes)} USDT; exposure {quotes['exposure_usd']:,.0f} USDT.\n"
 
 
 def _panel(content: RenderableType, title: str) -> Panel:
