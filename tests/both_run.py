@@ -1,4 +1,4 @@
-"""Grid and desk in one program in memory, on generated markets; as a script it prints what the run came to."""
+"""Grid and desks in one program in memory, on generated markets; as a script it prints what the run came to."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ from millrace.core.commands import RecordFill, Submit
 from millrace.core.events import BalanceReport, Started
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
+from millrace.sim.depth.venue import DepthVenue
 from millrace.sim.market_generator import prints_from
 from millrace.sim.prediction.venue import PredictionVenue
 from millrace.sim.venue import SimVenue
@@ -18,6 +19,8 @@ from millrace.world.assemble import balance_event, build_executors, build_progra
 from millrace.world.feed import Feed
 from millrace.world.line import SimulatedLine
 from millrace.world.lines import Lines
+from millrace.world.quoting.book_feed import BookFeed
+from millrace.world.quoting.desk import depth_venue, quote_markets
 from millrace.world.simulation import Simulation
 
 MINUTE = 60 * 1_000_000_000
@@ -32,20 +35,31 @@ SMALL = {
 }
 
 
+THREE = {"quoting.enabled": True, "quoting.symbols": 4, "quoting.tempo": 0.5}
+"""The quote desk as a third one."""
+
+
 def both(minutes: int, *, lazy: bool, changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """Run both strategies so long; returns the command hash and what was done, by strategy."""
     settings = load_settings(profile="demo", overrides={**SMALL, **(changes or {})})
     program = build_program(settings)
     spot = SimVenue(venue_settings(settings, program.instrument))
     venues = [PredictionVenue(one) for one in prediction_venues(settings)]
-    lines = {one.settings.venue: SimulatedLine(one) for one in (spot, *venues)}
+    rules = depth_venue(settings)
+    depth = [] if rules is None else [DepthVenue(rules)]
+    lines = {one.settings.venue: SimulatedLine(one) for one in (spot, *venues, *depth)}
     ledger = MemoryLedger()
     carrier = build_executors(settings, program, ledger, lines, reconciles=False).carrier
     sequencer = Sequencer(program.engine, carrier, None)
     places = {one.settings.venue: Place(one, lines[one.settings.venue]) for one in venues}
     quotes = QuoteFeed(desk_markets(settings).rows(BEGINS_NS), places)
     feed = Feed(program.instrument.id, prints_from(settings.run.seed, BEGINS_NS + 1), spot)
-    simulation = Simulation(sequencer, carrier, Lines(list(lines.values())), feed, quotes=quotes, lazy=lazy)
+    books = None
+    if rules is not None:
+        rows = quote_markets(settings).rows(BEGINS_NS + 1)
+        books = BookFeed(rows, depth[0], lines[rules.venue], settings.quote_desk.feed_delay_ms * 1_000_000)
+    way = Lines(list(lines.values()))
+    simulation = Simulation(sequencer, carrier, way, feed, quotes=quotes, books=books, lazy=lazy)
     done: dict[str, int] = {}
 
     def count(event: Any, commands: Any) -> None:
@@ -59,7 +73,7 @@ def both(minutes: int, *, lazy: bool, changes: dict[str, Any] | None = None) -> 
     sequencer.listen(count)
     simulation.feed_event(config_event(settings, BEGINS_NS))
     simulation.feed_event(balance_event(spot, BEGINS_NS))
-    for venue in venues:
+    for venue in (*venues, *depth):
         simulation.feed_event(BalanceReport(venue.settings.venue, venue.balances(), BEGINS_NS))
     simulation.feed_event(Started(restart=False, ts_ns=BEGINS_NS))
     simulation.run_until(BEGINS_NS + minutes * MINUTE)
@@ -79,4 +93,4 @@ def both(minutes: int, *, lazy: bool, changes: dict[str, Any] | None = None) -> 
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(both(int(sys.argv[1]), lazy=sys.argv[2] == "lazy")))
+    sys.stdout.write(json.dumps(both(int(sys.argv[1]), lazy=sys.argv[2] == "lazy", changes=json.loads(sys.argv[3]))))

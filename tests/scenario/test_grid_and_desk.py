@@ -13,9 +13,11 @@ from millrace.world.replay import replay
 SCRIPT = Path(__file__).parent.parent / "both_run.py"
 
 
-def lived(hash_seed: str, waking: str) -> dict[str, object]:
+def lived(
+    hash_seed: str, waking: str, minutes: int = 30, changes: dict[str, object] | None = None
+) -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "30", waking],
+        [sys.executable, str(SCRIPT), str(minutes), waking, json.dumps(changes or {})],
         capture_output=True,
         text=True,
         check=False,

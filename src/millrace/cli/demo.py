@@ -1,4 +1,4 @@
-"""`millrace demo`: slot grid, arbitrage desk and quote desk on built-in markets, live, in a folder that goes on where it stopped.
+"""`millrace demo`: slot grid and two desks on built-in markets, live, in a folder that goes on where it stopped.
 
 On a terminal it draws a screen, anywhere else it prints a line every few seconds.
 """

@@ -63,6 +63,6 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
     },
 }
 """demo: design section 7; its seed gives a market that moves in the first minutes. demo_desk: the same with the
-arbitrage desk beside it; demo_all: and the quote desk, what `millrace demo` runs. demo_btc: the same grid worth about the same money on BTC/USDC.
-arb_start: demo_desk, as money begins (arb 10). legacy10: ten slots that time out, in USD mode, with an order that
-stays above 50 DOGE up to 0.23 USD."""
+arbitrage desk beside it; demo_all: and the quote desk, what `millrace demo` runs. demo_btc: the same grid worth about
+the same money on BTC/USDC. arb_start: demo_desk, as money begins (arb 10). legacy10: ten slots that time out, in USD
+mode, with an order that stays above 50 DOGE up to 0.23 USD."""

@@ -21,6 +21,8 @@ from millrace.shell.journal import journal_records, read_journal
 from millrace.shell.ledger_rows import OPENING
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.shell.manifest import read_manifest
+from millrace.sim.depth import records as depth_records
+from millrace.sim.depth.venue import DepthVenue
 from millrace.sim.prediction import venue_records
 from millrace.sim.prediction.venue import PredictionVenue
 from millrace.sim.venue import SimVenue
@@ -32,6 +34,7 @@ from millrace.world.arb.desk import prediction_venues
 from millrace.world.assemble import Program, venue_settings
 from millrace.world.journaled_program import JournaledProgram, settings_of
 from millrace.world.ledger_sums import ledger_sums
+from millrace.world.quoting.desk import depth_venue
 
 NEVER_ANSWERED = (OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN)
 
@@ -56,6 +59,7 @@ class Folder(NamedTuple):
     program: Program
     venue: SimVenue
     prediction: dict[str, PredictionVenue]
+    depth: DepthVenue | None
     accepted: Counter[str]
     rested: dict[str, Rested]
     ledger: SqliteLedger
@@ -73,13 +77,18 @@ class Folder(NamedTuple):
 
     def status(self, order: LedgerOrder) -> VenueOrder | None:
         """Return what an order's venue says of it."""
-        return self.prediction.get(order.place.instrument.venue, self.venue).order_status(order.client_id)
+        name = order.place.instrument.venue
+        if self.depth is not None and name == self.depth.settings.venue:
+            return self.depth.order_status(order.client_id)
+        return self.prediction.get(name, self.venue).order_status(order.client_id)
 
     def resting(self) -> list[VenueOrder]:
         """Return the open orders at all venues."""
         there = [*self.venue.open_orders(self.program.instrument.id)]
         for name, venue in self.prediction.items():
             there += venue.open_orders(whole_account(name))
+        if self.depth is not None:
+            there += self.depth.open_orders()
         return there
 
 
@@ -127,11 +136,21 @@ def read_folder(folder: Path) -> Folder:
         ]
         accepted.update(record.client_id for record in log if isinstance(record, venue_records.Accepted))
         prediction[chosen.venue] = PredictionVenue.rebuild(chosen, iter(log))
+    depth, rules = None, depth_venue(settings)
+    if rules is not None:
+        told = [
+            depth_records.decode_record(record.payload)
+            for record in journal_records(folder / f"venue-{rules.venue}")
+            if record.kind is RecordKind.VENUE
+        ]
+        accepted.update(record.client_id for record in told if isinstance(record, Accepted))
+        depth = DepthVenue.rebuild(rules, iter(told))
     base = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
     columns = "client_id, venue, symbol, grp, leg, side, lots, cost, fee"
     fills = [FillRow(*row) for row in base.execute(f"SELECT {columns} FROM fills ORDER BY number")]  # noqa: S608  names
     base.close()
-    return Folder(program, venue, prediction, accepted, rested, SqliteLedger(folder / "ledger.db"), fills)
+    ledger = SqliteLedger(folder / "ledger.db")
+    return Folder(program, venue, prediction, depth, accepted, rested, ledger, fills)
 
 
 def disagreements(folder: Path) -> list[str]:
@@ -146,6 +165,7 @@ def _disagreements(run: Folder) -> list[str]:
         *_positions(run),
         *_money(run),
         *_outcomes(run),
+        *_quoted(run),
         *_slots(run),
         *_profit(run),
     ]
@@ -227,6 +247,22 @@ def _outcomes(run: Folder) -> list[str]:
     return found
 
 
+def _quoted(run: Folder) -> list[str]:
+    """Compare what the quote desk's venue holds with the ledger, asset by asset: opening totals and fills."""
+    if run.depth is None or run.program.quotes is None:
+        return []
+    wanted = Counter(run.depth.settings.opening)
+    facts = {one.instrument.id.symbol: one.instrument for one in run.program.quotes.symbols.values()}
+    for fill in run.fills:
+        if fill.venue == run.depth.settings.venue:
+            instrument, sign = facts[fill.symbol], Side(fill.side).sign
+            wanted[instrument.base] += sign * instrument.base_amount(fill.lots)
+            wanted[instrument.quote] -= sign * fill.cost + fill.fee
+    there = {asset: sum(pair) for asset, pair in run.depth.balances().items()}
+    wrong = sorted(asset for asset in wanted.keys() | there.keys() if wanted[asset] != there.get(asset, 0))
+    return [f"{asset}: the venue has {there.get(asset, 0)}, the fills leave {wanted[asset]}" for asset in wrong]
+
+
 def _profit(run: Folder) -> list[str]:
     """Compare the slots' running sums with the ledger's records (slots 7.3)."""
     grid = run.program.grid.grid
@@ -244,7 +280,9 @@ def _slots(run: Folder) -> list[str]:
     grid = run.program.grid.grid
     found = [broken.text for broken in duplicate_txids(slot.state for slot in run.slots.values())]
     claimed = Counter(key for slot in run.slots.values() for key in slot.sent.values())
-    live = Counter(order.place.key for order in run.orders.unfinished())
+    name = run.program.grid.name
+    mine = [order.place for order in run.orders.unfinished() if order.place.position.strategy == name]
+    live = Counter(place.key for place in mine)
     if claimed != live:
         found.append(f"slots claim {sorted(claimed - live)} too many and {sorted(live - claimed)} too few orders")
     for slot in run.slots.values():

@@ -1,7 +1,7 @@
 """The quote desk in the terminal, beside grid and arbitrage desk: what each symbol quotes, holds and earns, or why not.
 
-Everything comes from the desk's own status. Symbols that are not quoted come first, because they are what a person looks
-for; then those that hold most.
+Everything comes from the desk's own status. Symbols that are not quoted come first, because they are what a person
+looks for; then those that hold most.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def quote_lines(desk: dict[str, Any], symbols: int, width: int) -> Text:
     return text
 
 
-_HEAD = f"{'symbol':<10} {'spread':>7} {'position':>12} {'score':>5} {'weight':>6} {'fills':>5} {'P&L':>9} {'':<{_WHY_CELLS}}"
+_HEAD = "symbol      spread     position score weight fills       P&L " + " " * _WHY_CELLS
 
 
 def _symbol(row: dict[str, Any]) -> str:
