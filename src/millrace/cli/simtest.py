@@ -8,7 +8,7 @@ import sys
 
 from millrace.cli.terms import FAILED, OK, UsageError, json_text
 
-SHORTEST_HOURS, LONGEST_HOURS = 0.1, 744.0
+SHORTEST_HOURS, LONGEST_HOURS = 1 / 12, 744.0
 LONGEST_SWEEP_MINUTES = 60.0
 
 
@@ -17,9 +17,7 @@ def grammar(simtest: argparse.ArgumentParser) -> None:
     simtest.add_argument("--seeds", type=int, default=20, metavar="N", help="how many worlds (20), from --first on")
     simtest.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (0)")
     simtest.add_argument("--seed", type=int, metavar="SEED", help="this one world")
-    simtest.add_argument(
-        "--desk", choices=("slots", "arb"), default="slots", help="who lives there: the grid, or the desk (slots)"
-    )
+    simtest.add_argument("--desk", choices=("slots", "arb", "quoting"), default="slots", help="who lives there (slots)")
     simtest.add_argument("--hours", type=float, default=2.0, metavar="H", help="simulated hours of each world (2)")
     simtest.add_argument("--minutes", type=float, metavar="M", help="the same in minutes")
     simtest.add_argument("--jobs", type=int, default=1, metavar="J", help="processes that share the work (1)")

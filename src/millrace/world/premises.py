@@ -25,7 +25,7 @@ from millrace.world.arb.desk import DeskMarkets
 from millrace.world.arb.quote_feed import BookVenue, Row
 from millrace.world.assemble import Program
 from millrace.world.line import SimulatedLine
-from millrace.world.quoting.book_feed import DepthVenueHere
+from millrace.world.quoting.book_feed import DepthVenueHere, Fate, whole
 from millrace.world.quoting.book_feed import Row as BookRow
 from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Line, Simulation
@@ -83,6 +83,7 @@ class DepthConnection(NamedTuple):
     held: Closing
     notices: tuple[str, ...]
     here: DepthVenueHere
+    fate: Fate = whole
 
 
 class Premises(Protocol):

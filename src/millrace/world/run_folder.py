@@ -216,7 +216,7 @@ class Run:
         if markets is None or self.depth is None:
             return None
         rows, delay = premises.book_rows(markets, after_ns), feed_delay(self.settings)
-        return BookFeed(rows, self.depth.here, self.depth.line, delay)
+        return BookFeed(rows, self.depth.here, self.depth.line, delay, self.depth.fate)
 
     def _begin(self, restored: Restored) -> None:
         """Tell the core what it missed and that it may trade."""

@@ -17,6 +17,7 @@ from millrace.core.failure import OperatorError
 from millrace.shell.code_version import code_version
 from millrace.world.faults.desk_world import DeskWorld
 from millrace.world.faults.fault_world import FaultWorld, Verdict
+from millrace.world.faults.quote_world import QuoteWorld
 from millrace.world.sitting import clock_text
 
 _HOUR_NS: Final = 3_600 * 1_000_000_000
@@ -40,7 +41,7 @@ class Sitting(msgspec.Struct, frozen=True):
     deeds: dict[str, int]
 
 
-WORLDS: Final[dict[str, type[FaultWorld]]] = {"slots": FaultWorld, "arb": DeskWorld}
+WORLDS: Final[dict[str, type[FaultWorld]]] = {"slots": FaultWorld, "arb": DeskWorld, "quoting": QuoteWorld}
 """Which strategy lives in a world, and the world."""
 
 

@@ -55,7 +55,8 @@ class Answering(Protocol):
         ...
 
 
-def _whole(row: Row) -> tuple[Told, ...]:
+def whole(row: Row) -> tuple[Told, ...]:
+    """Let a row arrive as it is."""
     return (row,)
 
 
@@ -67,7 +68,7 @@ class BookFeed:
     """
 
     def __init__(
-        self, rows: Iterator[Row], venue: DepthVenueHere, line: Answering, delay: FeedDelay, fate: Fate = _whole
+        self, rows: Iterator[Row], venue: DepthVenueHere, line: Answering, delay: FeedDelay, fate: Fate = whole
     ) -> None:
         self.rows = 0
         self.resyncs = 0
