@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from millrace.core.binary_events import BINARY_EVENTS
+from millrace.core.binary_events import BINARY_EVENTS, StreamBeat, StreamReset
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.commands import Intent, OrderUpdate, Refused
 from millrace.core.events import Event, MarketBlock, Operator, Print, Quote, Timer
@@ -27,6 +27,7 @@ from millrace.strategies.quoting.rollout.desk_ramp import DeskRamp
 from millrace.strategies.quoting.settings import QuotingSettings
 
 _MS = 1_000_000
+_NOT_OURS = tuple(kind for kind in BINARY_EVENTS if kind not in {StreamBeat, StreamReset})
 
 
 class DeskPace(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ USUAL_PACE = DeskPace()
 class QuoteDesk:
     """One desk over the symbols of one venue; implements the kernel's `Strategy`."""
 
-    ignores: ClassVar[tuple[type, ...]] = (Quote, MarketBlock, *BINARY_EVENTS)
+    ignores: ClassVar[tuple[type, ...]] = (Quote, MarketBlock, *_NOT_OURS)
 
     def __init__(
         self, name: str, instruments: Sequence[Instrument], settings: QuotingSettings, pace: DeskPace = USUAL_PACE
@@ -97,6 +98,8 @@ class QuoteDesk:
             return self._timer(view)
         if isinstance(event, Refused):
             return self._refused(event)
+        if isinstance(event, StreamBeat | StreamReset):
+            return self._stream(event, view)
         return operate(self, event, view) if isinstance(event, Operator) else []
 
     def _book(self, event: BookDelta | BookSnapshot, view: View) -> list[Intent]:
@@ -108,12 +111,24 @@ class QuoteDesk:
             self._lag_ms = max(event.ts_ns - event.venue_ts_ns, 0) // _MS
         if self._stale_at_ns != NEVER_NS:
             self._stale_at_ns = self._stream_ns + self._stale_ns
-        markouts = symbol.reducer.on_book(view.depth(event.instrument), event.ts_ns)
+        depth = view.depth(event.instrument)
+        markouts = symbol.reducer.on_book(depth, event.ts_ns)
         if markouts:
             symbol.tally.measured(markouts)
             self.growth.measured(symbol.symbol, markouts)
             self.ramp.measured(symbol.symbol, markouts)
+        if depth is None and symbol.working.orders:
+            return self.tick(symbol, view)  # nothing rests on a book that may not be believed
         return self._news(symbol, view)
+
+    def _stream(self, event: StreamBeat | StreamReset, view: View) -> list[Intent]:
+        """Take that the feed is up to date, or that none of its books is one any more: then all are pulled."""
+        if event.venue not in self.venues:
+            return []
+        if isinstance(event, StreamBeat):
+            self._stream_ns = max(self._stream_ns, event.ts_ns)
+            return []
+        return [intent for symbol in self._by_number if symbol.working.orders for intent in self.tick(symbol, view)]
 
     def _news(self, symbol: QuotedSymbol, view: View) -> list[Intent]:
         """Tick a symbol to which something happened: now, or when the least time after its last tick is over."""
@@ -163,6 +178,8 @@ class QuoteDesk:
         """Decide what a symbol quotes now, and say when it must be looked at next."""
         now_ns = self._now_ns
         now_ms = now_ns // _MS
+        if view.depth(symbol.instrument.id) is None:
+            symbol.reducer.on_book(None, now_ns)  # it may have ended without a word about this symbol
         symbol.reducer.on_alive(self._stream_ns)
         held = view.position(symbol.position)
         gap_ms = max(now_ns - self._stream_ns, 0) // _MS if self._stream_ns else 0

@@ -1,7 +1,7 @@
 """The quote desk in a world that goes wrong: books with gaps and wrong digits, orders that fail, a program that dies.
 
-It is the fault world with another venue and other oracles. A wrong digit is one that the venue's numbering shows, because
-the generated venue sends no checksum: what it shows until the next scheduled comparison, nobody else could know.
+It is the fault world with another venue and other oracles. A wrong digit is one that the venue's numbering shows: the
+generated venue sends no checksum, and what such a one shows until the next scheduled comparison nobody else could know.
 """
 
 from typing import Final
