@@ -171,7 +171,7 @@ class QuoteOracles(Oracles):
             return
         since_ns = self._halted_ns.setdefault(instrument, self.time_ns)
         if self.time_ns - since_ns > _PATIENCE_NS:
-            self.broken("halt", f"{symbol.symbol} is halted ({symbol.state.halted}) and {stays[0].key} rests")
+            self.broken("halt", f"{symbol.symbol} is halted ({last.state.halted}) and {stays[0].key} rests")
 
     def settled(self, ended_ns: int, prices: int) -> None:
         """Judge a world that has been quiet for long enough: all must agree."""
