@@ -20,7 +20,7 @@ from millrace.world.feed import Feed
 from millrace.world.line import SimulatedLine
 from millrace.world.lines import Lines
 from millrace.world.quoting.book_feed import BookFeed
-from millrace.world.quoting.desk import depth_venue, quote_markets
+from millrace.world.quoting.desk import depth_venue, feed_delay, quote_markets
 from millrace.world.simulation import Simulation
 
 MINUTE = 60 * 1_000_000_000
@@ -57,7 +57,7 @@ def both(minutes: int, *, lazy: bool, changes: dict[str, Any] | None = None) -> 
     books = None
     if rules is not None:
         rows = quote_markets(settings).rows(BEGINS_NS + 1)
-        books = BookFeed(rows, depth[0], lines[rules.venue], settings.quote_desk.feed_delay_ms * 1_000_000)
+        books = BookFeed(rows, depth[0], lines[rules.venue], feed_delay(settings))
     way = Lines(list(lines.values()))
     simulation = Simulation(sequencer, carrier, way, feed, quotes=quotes, books=books, lazy=lazy)
     done: dict[str, int] = {}

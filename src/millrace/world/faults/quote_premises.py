@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, takewhile
 
 from millrace.core.commands import Approved, Command
-from millrace.sim.depth.settings import DepthVenueSettings
+from millrace.sim.depth.settings import DepthVenueSettings, FeedDelay
 from millrace.sim.depth.venue import DepthVenue
 from millrace.sim.faults import Faults
 from millrace.world.assemble import Program
@@ -19,6 +19,8 @@ from millrace.world.premises import DepthConnection
 from millrace.world.quoting.book_feed import BookFeed, Fate, Row
 from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Simulation
+
+_UNHEARD = FeedDelay(0, 0)
 
 
 class QuotePremises(MortalPremises):
@@ -60,7 +62,7 @@ class QuotePremises(MortalPremises):
     def pass_time(self, until_ns: int) -> None:
         """Let venue and network go on without a program up to and including `until_ns`."""
         first = bisect_right(self._rows, max(self.first_ns, self._venue.now_ns), key=lambda row: row.ts_ns)
-        feed = BookFeed(iter(self._rows[first:]), self._venue, self.line, 0, lambda _: ())
+        feed = BookFeed(iter(self._rows[first:]), self._venue, self.line, _UNHEARD, lambda _: ())
         while True:
             row_ns, arrival_ns = feed.next_ns, self.line.next_ns
             if row_ns <= min(arrival_ns, until_ns):
