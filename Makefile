@@ -8,10 +8,10 @@ DEV := .venv/.ready-to-develop
 HOUSE := tests/unit/test_import_direction.py tests/unit/test_tidy.py tests/unit/test_reachability.py
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench metrics clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: $(RUN) ## watch the slot grid trade on the built-in market; ARGS="--seconds 20 --json" are handed on
 	@.venv/bin/millrace demo $(ARGS)
@@ -28,6 +28,9 @@ lint: $(DEV) ## ruff, its formatter, mypy --strict, and the rules of the house
 bench: $(DEV) ## measure; ratios to a calibration kernel of the same run, details in .benchmarks/
 	@mkdir -p .benchmarks
 	@.venv/bin/pytest tests/bench --benchmark-enable --benchmark-only --benchmark-json=.benchmarks/latest.json $(ARGS)
+
+metrics: $(DEV) ## ask a real Prometheus every query of the dashboard (needs the Debian package prometheus)
+	@.venv/bin/python .ci/check_metrics.py
 
 clean: ## remove .venv, caches and measurements
 	rm -rf .venv .benchmarks .mypy_cache .pytest_cache .ruff_cache .hypothesis

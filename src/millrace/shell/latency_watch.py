@@ -29,6 +29,7 @@ from millrace.core.instrument import InstrumentId
 from millrace.core.probe import Stage
 from millrace.risk.latency_guard import EVALUATED, FAILED
 from millrace.shell.metrics import LabelledValue, Metrics
+from millrace.shell.tick_times import StageHistogram
 from millrace.shell.unanswered import Query, StatusAnswer
 from millrace.shell.venue_calls import probe_id
 
@@ -44,6 +45,7 @@ class LatencyWatch:
         self._slos = slos
         self._held = held
         self._metrics = Metrics() if metrics is None else metrics
+        self.requests: dict[tuple[str, str], StageHistogram] = {}
         self._rings: dict[_Key, LatencyRing] = {}
         self._bad: set[_Key] = set()
         self._was_held: frozenset[_Key] = frozenset()
@@ -70,11 +72,20 @@ class LatencyWatch:
         if plan_ns is None or send_ns is None or ack_ns is None or not venue:
             self._metrics.add("millrace_latency_discarded_total")
             return
+        self._request(venue, "place", ack_ns - send_ns)
         self._take_all(venue, now_ns, plan_ns, send_ns - plan_ns, ack_ns - send_ns)
 
     def question(self, venue: str, waited_ns: int, took_ns: int, now_ns: int) -> None:
         """Take a question's round trip: it was planned when it was due, waited for its call, and was answered."""
+        self._request(venue, "query", took_ns)
         self._take_all(venue, now_ns, 0, waited_ns, took_ns)
+
+    def _request(self, venue: str, verb: str, took_ns: int) -> None:
+        """Count a call's round trip by venue and verb, for those who look."""
+        cell = self.requests.get((venue, verb))
+        if cell is None:
+            cell = self.requests[venue, verb] = StageHistogram()
+        cell.add(took_ns)
 
     def core_step(self, took_ns: int, now_ns: int) -> None:
         """Take how long a step of the core took."""

@@ -61,6 +61,11 @@ class StageHistogram:
         self.counts = [0] * (len(BOUNDS_NS) + 1)
         self.sum_ns = 0
 
+    def add(self, took_ns: int) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(BOUNDS_NS, took_ns)] += 1
+        self.sum_ns += took_ns
+
     @property
     def count(self) -> int:
         """How many durations were counted."""

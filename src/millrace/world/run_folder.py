@@ -27,7 +27,9 @@ from millrace.shell.kill_file import KillWatch
 from millrace.shell.manifest import Manifest, RunStart, read_manifest, with_start, with_startup, write_manifest
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.snapshots import Snapshots
+from millrace.shell.tick_times import TickTimes
 from millrace.sim.venue import SimVenue
+from millrace.strategies.quoting.strategy import QuoteDesk
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.telemetry.vintage import StartupTimings, backlog_eta_sec
 from millrace.world.arb.desk import DESK, desk_markets, prediction_venues
@@ -50,6 +52,7 @@ from millrace.world.lines import Lines
 from millrace.world.premises import DepthConnection, Premises, Way
 from millrace.world.quoting.book_feed import BookFeed
 from millrace.world.quoting.desk import QUOTES, depth_venue, feed_delay, quote_markets
+from millrace.world.quoting.metrics import QuoteMetrics
 from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
 from millrace.world.start_rule import StartRule, Strangers
@@ -142,6 +145,8 @@ class Run:
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
         self.telemetry = telemetry = Telemetry(program.venues, lambda: self.simulation.now_ns, program.latency)
         self.measures.latency = telemetry.latency
+        if program.quotes is not None:
+            self._time_ticks(program.quotes, telemetry)
         self.executors = executors = build_executors(
             settings,
             program,
@@ -178,6 +183,15 @@ class Run:
         if self._changed:
             told = (*told, f"other settings than before: {', '.join(self._changed)}")
         self.notices = (*told, *restored.notices, *self.journal.notices, *notices)
+
+    def _time_ticks(self, desk: QuoteDesk, telemetry: Telemetry) -> None:
+        """Have the desk's stages timed, by real time, and what it counts shown with the rest."""
+        trace = self.settings.quoting.trace
+        rate = trace.sample_rate if trace.enabled else 0.0
+        self.tick_times = TickTimes(deadline_ms=trace.deadline_ms, trace_rate=rate, golden_every=trace.golden_interval)
+        desk.probe = self.tick_times
+        calls = {} if telemetry.latency is None else telemetry.latency.requests
+        telemetry.expose(QuoteMetrics(desk.telemetry, self.tick_times, calls, desk.venues).families)
 
     def _connect(self, opened: ExitStack, premises: Premises) -> tuple[dict[str, Way], tuple[str, ...]]:
         """Reach the program's venues; returns the ways to them by name, and notices for a person."""

@@ -36,6 +36,11 @@ class Telemetry:
         told = None if self.latency is None else self.latency.order
         self.probe = StageProbe(venues[0] if len(venues) == 1 else "all", now, self.metrics, told)
         self._now = now
+        self._more: list[Callable[[], list[Family]]] = []
+
+    def expose(self, families: Callable[[], list[Family]]) -> None:
+        """Show what another part counts, too."""
+        self._more.append(families)
 
     def watch(self, sequencer: Sequencer, executors: Mapping[str, Executor], firewall: Firewall) -> None:
         """Begin to look."""
@@ -61,7 +66,7 @@ class Telemetry:
         """Return every series for whoever looks from outside."""
         version = Series({"version": code_version()}, 1.0)
         built = Family("millrace_build_info", "gauge", "the version of the program that runs", ("version",), [version])
-        return [built, *self.metrics.families()]
+        return [built, *self.metrics.families(), *(family for more in self._more for family in more())]
 
     def status(self) -> dict[str, Any]:
         """Return the metrics and the percentiles of the orders' stages; strict JSON."""

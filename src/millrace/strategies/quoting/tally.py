@@ -4,8 +4,9 @@ Metrics are made of these at scrape time, so nothing is added up twice and the d
 (quoting 9). Counts survive a restart with the rest of the desk's state.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from millrace.strategies.quoting.features.markouts import HORIZONS_MS, Markout
 from millrace.strategies.quoting.model import GuardLevel
@@ -13,6 +14,9 @@ from millrace.strategies.quoting.tick_result import TickResult
 
 _MOST_REASONS = 64
 """Reasons are words of closed sets; no table of them grows beyond this."""
+
+AGE_BOUNDS_MS: Final = (1, 2, 5, 10, 20, 35, 60, 100, 200, 300)
+NUDGE_BOUNDS_BPS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class SymbolTally:
@@ -27,6 +31,9 @@ class SymbolTally:
         self.refusals: Counter[str] = Counter()
         self.kept = self.fills = self.takers = self.rejects = self.throttled = 0
         self.nudges = [0, 0]
+        self.nudge_bps = [[0.0] * (len(NUDGE_BOUNDS_BPS) + 2) for _ in range(2)]
+        self.md_ages = [0] * (len(AGE_BOUNDS_MS) + 2)
+        self.md_stale = 0
         self.level_ms = [0, 0, 0]
         self.markouts: dict[int, list[float]] = {horizon: [0.0, 0] for horizon in HORIZONS_MS}
         self.gauges: dict[str, float] = {}
@@ -40,6 +47,11 @@ class SymbolTally:
         self.kept += result.kept
         if result.fault is not None:
             self._reason(self.faults, f"{result.fault.stage} {result.fault.code}")
+        freshness = result.context.freshness
+        if freshness is not None:
+            self.md_ages[bisect_left(AGE_BOUNDS_MS, freshness.age_ms)] += 1
+            self.md_ages[-1] += freshness.age_ms
+            self.md_stale += freshness.used_stale
         for intent in result.intents:
             self._reason(self.intents, f"{intent.kind.value} {intent.reason}")
         self._guards(result, now_ms)
@@ -73,8 +85,15 @@ class SymbolTally:
         if queue is not None:
             gauges["queue_ahead_bid"], gauges["queue_ahead_ask"] = queue.bid_ahead, queue.ask_ahead
             gauges["queue_percentile_bid"], gauges["queue_percentile_ask"] = queue.bid_percentile, queue.ask_percentile
-            self.nudges[0] += queue.bid_nudge_bps != 0.0
-            self.nudges[1] += queue.ask_nudge_bps != 0.0
+            self._nudged(0, abs(queue.bid_nudge_bps))
+            self._nudged(1, abs(queue.ask_nudge_bps))
+
+    def _nudged(self, side: int, bps: float) -> None:
+        if bps:
+            row = self.nudge_bps[side]
+            self.nudges[side] += 1
+            row[bisect_left(NUDGE_BOUNDS_BPS, bps)] += 1
+            row[-1] += bps
 
     def _reason(self, table: Counter[str], name: str) -> None:
         if name in table or len(table) < _MOST_REASONS:
@@ -109,6 +128,9 @@ class SymbolTally:
             "guard_reasons": dict(self.guard_reasons),
             "level_ms": list(self.level_ms),
             "nudges": list(self.nudges),
+            "nudge_bps": [list(row) for row in self.nudge_bps],
+            "md_ages": list(self.md_ages),
+            "md_stale": self.md_stale,
             "markouts": {str(horizon): list(row) for horizon, row in self.markouts.items()},
             "gauges": dict(self.gauges),
             "why": self.why,
@@ -122,9 +144,10 @@ class SymbolTally:
         """Take a state that `snapshot` gave."""
         for name in ("ticks", "faults", "intents", "guard_trips", "guard_reasons", "refusals"):
             setattr(self, name, Counter(state[name]))
-        for name in ("kept", "fills", "takers", "rejects", "throttled", "why"):
+        for name in ("kept", "fills", "takers", "rejects", "throttled", "why", "md_stale"):
             setattr(self, name, state[name])
         self.nudges, self.level_ms = list(state["nudges"]), list(state["level_ms"])
+        self.nudge_bps, self.md_ages = [list(row) for row in state["nudge_bps"]], list(state["md_ages"])
         self.markouts = {int(horizon): list(row) for horizon, row in state["markouts"].items()}
         self.gauges = dict(state["gauges"])
         self._level, self._since_ms = GuardLevel(state["level"]), state["since_ms"]
