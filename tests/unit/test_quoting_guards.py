@@ -97,7 +97,8 @@ def test_any_hard_wins_and_all_reasons_are_told_hard_first() -> None:
     found, _ = judge(taker_fills=12, latency_p95_ms=500.0, vol_bps_sqrt_sec=20.0)
     assert found.level is HARD
     assert keys(found) == ["p95", "takers", "vol"]
-    assert found.reasons[0] == ("p95", 500.0, 450.0)
+    assert found.reasons[0] == ("p95", 500.0, 450.0, HARD)
+    assert [reason.level for reason in found.reasons] == [HARD, SOFT, SOFT]
 
 
 def test_a_halt_is_not_judged_again_until_it_ends() -> None:
@@ -150,10 +151,13 @@ def test_too_much_inventory_stops_growth_only() -> None:
     assert not long.should_halt
 
 
-def test_latency_that_nobody_measured_is_soft_and_asks_for_a_probe() -> None:
-    """Quoting 4.3 addition 2 and defects 9 and 23: halted by latency, no samples come, and it must end all the same."""
+def test_latency_that_nobody_measured_is_soft_and_what_is_quoted_measures_it() -> None:
+    """Quoting 4.3 addition 2 and defects 9 and 23: halted by latency, no samples come, and it must end all the same.
+
+    SOFT quotes at half the size, and the answers to those orders are the probe.
+    """
     found, _ = judge(latency_p95_ms=None)
-    assert (found.level, keys(found), found.probe_wanted) == (SOFT, ["p95_unknown"], True)
+    assert (found.level, keys(found), found.blocked_sides) == (SOFT, ["p95_unknown"], BlockedSides.NONE)
     assert judge(cfg=COMPAT, latency_p95_ms=None)[0] is CLEAR
     _, state = judge(latency_p95_ms=500.0, now_ms=0)
     found, _ = judge(state, latency_p95_ms=None, now_ms=86_400_000)
@@ -209,6 +213,7 @@ def test_flow_pulls_the_side_it_runs_over_whatever_the_position_is(position, nam
     found, state = judge(flow=FLOW, position=position, now_ms=0, **{name: value})
     assert found.level is NONE
     assert keys(found) == ["flow_ofi" if name == "ofi_10s_z" else "flow_drift"]
+    assert found.reasons[0].level is NONE
     expected = (BlockedSides.NONE, BlockedSides.ASK) if position > 0 else (BlockedSides.ASK, BlockedSides.NONE)
     assert (found.blocked_sides, found.reduce_only_sides) == expected
     assert (found.widen_bid_bps, found.widen_ask_bps) == (0.0, pytest.approx(1.5))

@@ -346,18 +346,22 @@ class SpreadDecision(msgspec.Struct, frozen=True, gc=False):
 
 
 class GuardReason(NamedTuple):
-    """A trigger that holds: its key, the value and the threshold that it passed."""
+    """A trigger that holds: its key, the value, the threshold that it passed, and the level that it calls for.
+
+    What only endangers one side calls for none.
+    """
 
     key: str
     value: float
     threshold: float
+    level: GuardLevel = GuardLevel.SOFT
 
 
 class GuardAssessment(msgspec.Struct, frozen=True, gc=False):
     """What the guards say of a symbol: `scale_factor` multiplies sizes, never the spread.
 
     `widen_bid_bps` and `widen_ask_bps` are added to a side's distance from the middle. Sides of `reduce_only_sides` may
-    be quoted with no more than closes the position. `probe_wanted` asks for a call that measures the latency.
+    be quoted with no more than closes the position.
     """
 
     level: GuardLevel
@@ -369,7 +373,6 @@ class GuardAssessment(msgspec.Struct, frozen=True, gc=False):
     blocked_sides: BlockedSides
     halt_until_ms: int
     reduce_only_sides: BlockedSides = BlockedSides.NONE
-    probe_wanted: bool = False
 
     def __post_init__(self) -> None:
         if not isfinite(self.scale_factor + self.widen_bid_bps + self.widen_ask_bps):

@@ -66,7 +66,8 @@ class SymbolTally:
             self.level_ms[self._level] += now_ms - self._since_ms
         if guards.level > self._level:
             for reason in guards.reasons:
-                self._reason(self.guard_trips, f"{reason.key} {guards.level.name}")
+                if reason.level is guards.level:
+                    self._reason(self.guard_trips, f"{reason.key} {guards.level.name}")
         for reason in guards.reasons:
             self._reason(self.guard_reasons, reason.key)
         self._level, self._since_ms = guards.level, now_ms

@@ -8,7 +8,7 @@ away.
 from typing import NamedTuple
 
 from millrace.strategies.quoting.guards.state import GuardState
-from millrace.strategies.quoting.model import BPS, Features, GuardReason
+from millrace.strategies.quoting.model import BPS, Features, GuardLevel, GuardReason
 from millrace.strategies.quoting.settings import AdverseFlowSettings
 
 
@@ -33,10 +33,10 @@ def pressure(features: Features, state: GuardState, cfg: AdverseFlowSettings) ->
     drift = (features.microprice / book.mid_price - 1.0) * BPS
     reason = None
     if z is not None and abs(z) > cfg.ofi_z:
-        reason = GuardReason("flow_ofi", z, cfg.ofi_z if z > 0 else -cfg.ofi_z)
+        reason = GuardReason("flow_ofi", z, cfg.ofi_z if z > 0 else -cfg.ofi_z, GuardLevel.NONE)
     elif abs(drift) > cfg.microprice_drift_bps:
         limit = cfg.microprice_drift_bps
-        reason = GuardReason("flow_drift", drift, limit if drift > 0 else -limit)
+        reason = GuardReason("flow_drift", drift, limit if drift > 0 else -limit, GuardLevel.NONE)
     buys = reason is not None and reason.value > 0
     sells = reason is not None and reason.value < 0
     bid_until, ask_until = state.bid_paused_until_ms, state.ask_paused_until_ms

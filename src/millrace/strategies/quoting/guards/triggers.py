@@ -5,7 +5,7 @@ answers it.
 """
 
 from millrace.strategies.quoting.guards.market_wide import MarketBit
-from millrace.strategies.quoting.model import BlockedSides, Features, GuardReason, PortfolioSnapshot
+from millrace.strategies.quoting.model import BlockedSides, Features, GuardLevel, GuardReason, PortfolioSnapshot
 from millrace.strategies.quoting.settings import RiskGuardSettings
 
 PNL_DEAD_ZONE = 0.1
@@ -13,6 +13,7 @@ PNL_SCALE = 8.0
 """The reference's score: the mean of the deltas by this, nothing for a mean this near to zero."""
 
 Reasons = list[GuardReason]
+_SOFT, _HARD = GuardLevel.SOFT, GuardLevel.HARD
 
 
 def volatility(features: Features, cfg: RiskGuardSettings) -> float | None:
@@ -74,12 +75,12 @@ def _judge_account(features: Features, cfg: RiskGuardSettings, hard: Reasons, so
     if takers >= cfg.takers_soft:
         _append(hard, soft, "takers", takers, cfg.takers_soft, cfg.takers_hard, is_hard=takers >= cfg.takers_hard)
     if cfg.daily_loss and features.day_pnl is not None and features.day_pnl <= -cfg.daily_loss:
-        hard.append(GuardReason("day_loss", features.day_pnl, -cfg.daily_loss))
+        hard.append(GuardReason("day_loss", features.day_pnl, -cfg.daily_loss, _HARD))
 
 
 def _append(hard: Reasons, soft: Reasons, key: str, value: float, low: float, high: float, *, is_hard: bool) -> None:
     if is_hard:
-        hard.append(GuardReason(key, float(value), float(high)))
+        hard.append(GuardReason(key, float(value), float(high), _SOFT if hard is soft else _HARD))
     else:
         soft.append(GuardReason(key, float(value), float(low)))
 
@@ -88,8 +89,8 @@ def _append_bits(hard: Reasons, soft: Reasons, portfolio: PortfolioSnapshot) -> 
     """What is wrong with all symbols together stops this one; too much at risk stops growth only."""
     for bit in MarketBit:
         if portfolio.market_bits & bit:
-            found = soft if bit is MarketBit.INVENTORY else hard
-            found.append(GuardReason(f"market_{bit.label}", float(bit), 0.0))
+            found, level = (soft, _SOFT) if bit is MarketBit.INVENTORY else (hard, _HARD)
+            found.append(GuardReason(f"market_{bit.label}", float(bit), 0.0, level))
 
 
 def growth_stopped(features: Features, cfg: RiskGuardSettings) -> bool:

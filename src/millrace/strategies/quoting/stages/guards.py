@@ -40,7 +40,7 @@ def guards_stage(
     if not cfg.enabled:
         return (CLEAR if portfolio.size_scale == 1.0 else _scaled(portfolio.size_scale)), state
     if features.now_ms < state.halt_until_ms:
-        return _hard((GuardReason("halt_cooldown", 0.0, 0.0),), state.halt_until_ms), state
+        return _hard((GuardReason("halt_cooldown", 0.0, 0.0, GuardLevel.HARD),), state.halt_until_ms), state
     hard, soft = judged(features, cfg)
     if hard:
         return _halted(hard, soft, features.now_ms, state, cfg)
@@ -81,8 +81,7 @@ def _quotable(
     ask = shrinks or pressed.ask_paused_until_ms > now
     blocked, reduce_only = sides_of(features, bid=bid, ask=ask)
     level = GuardLevel.SOFT if is_soft else GuardLevel.NONE
-    unknown = any(reason.key == "p95_unknown" for reason in reasons)
-    return GuardAssessment(level, scale, reasons, False, widen_bid, widen_ask, blocked, 0, reduce_only, unknown)
+    return GuardAssessment(level, scale, reasons, False, widen_bid, widen_ask, blocked, 0, reduce_only)
 
 
 def _halted(
@@ -102,7 +101,7 @@ def _halted(
 
 def _refused(state: GuardState, cfg: RiskGuardSettings) -> Assessed:
     """What the board or a person refuses: off the book as long as it lasts, and SOFT for a while after it."""
-    reasons = (GuardReason("refused", 0.0, 0.0),)
+    reasons = (GuardReason("refused", 0.0, 0.0, GuardLevel.HARD),)
     latches = _all_hold(reasons, state, cfg)
     return _hard(reasons, state.halt_until_ms), _with(state, latches, CALM)
 
