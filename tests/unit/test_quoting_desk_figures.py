@@ -22,8 +22,9 @@ PLACE = Place(ID, Side.BUY, 10, 100, Style.POST_ONLY, SubPosition("quoting", ID,
 NEAR = Feed(10, 10)
 
 
-def symbol(profit: float = 0.0, latency: float | None = 20.0):
+def symbol(profit: float = 0.0, latency: float | None = 20.0, name: str = "AAA/USDT"):
     return SimpleNamespace(
+        symbol=name,
         day_pnl=profit,
         profit_usd=profit,
         exposure_usd=100.0,
@@ -84,6 +85,21 @@ def test_errors_hold_back_what_is_new_and_never_what_defends() -> None:
     assert len(figures.paced(one, intents(3, defensive=True), 10_002)) == 3
     assert not one.waits
     assert figures.shown(10_002)["back_offs"] == 1
+
+
+def test_symbols_that_wait_are_served_in_their_order() -> None:
+    """Quoting 10: all symbols are served; the reference served ten of twenty-five and starved the others."""
+    figures, busy = desk(), symbol(name="BUSY")
+    slow = [symbol(name=f"SLOW{number}") for number in range(3)]
+    assert len(figures.paced(busy, intents(50), 0)) == 50
+    for one in slow:
+        assert figures.paced(one, intents(1), 100) == ()
+    assert [len(figures.paced(busy, intents(60), 10_000)), len(figures.paced(slow[1], intents(1), 10_001))] == [47, 1]
+    assert figures.paced(busy, intents(9), 10_002) == ()
+    assert [len(figures.paced(one, intents(1), 10_003)) for one in (slow[2], slow[0])] == [1, 1]
+    assert [one.waits for one in (*slow, busy)] == [False, False, False, True]
+    assert len(figures.paced(busy, intents(9), 20_003)) == 9
+    assert not busy.waits
 
 
 def test_late_messages_slow_the_desk_down() -> None:

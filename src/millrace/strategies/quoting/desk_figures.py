@@ -5,7 +5,7 @@ symbol alone; what the board says is asked at every tick (quoting 4.3 addition 5
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import fsum
 from typing import Any, NamedTuple
 
@@ -50,6 +50,7 @@ class _Saved(msgspec.Struct):
     looked_ms: int
     profits: list[tuple[int, float]]
     lag_ms: int
+    waiting: list[str]
 
 
 class DeskFigures:
@@ -71,6 +72,7 @@ class DeskFigures:
         self._looked_ms = 0
         self._profits: deque[tuple[int, float]] = deque(maxlen=max(window_ms // _PROFIT_MS, 1) + 1)
         self._lag_ms = 0
+        self._waiting: dict[str, None] = {}
 
     def heard(self, update: OrderUpdate, instrument: Instrument, now_ms: int) -> None:
         """Count an answer of the venue: an error where it had none, a reject where it did not want the order.
@@ -131,13 +133,24 @@ class DeskFigures:
         return (profit - before) / self._most_usd * _PCT / ((now_ms - since_ms) / _MINUTE_MS)
 
     def paced(self, symbol: QuotedSymbol, intents: tuple[OrderIntent, ...], now_ms: int) -> tuple[OrderIntent, ...]:
-        """Return those of a tick's actions that may leave now; the others are decided anew at the next tick."""
+        """Return those of a tick's actions that may leave now; the others are decided anew at the next tick.
+
+        Symbols that wait are served in the order in which they began to, or the busiest would take all that is free.
+        """
+        waiting, name = self._waiting, symbol.symbol
         if not intents:
             symbol.waits = False
+            waiting.pop(name, None)
             return ()
         self._watch(now_ms, self._portfolio.error_rate)
-        self._pace, leaves, waits = let_out(self._pace, intents, now_ms, self._settings.throttle)
+        self._pace, leaves, waits = let_out(
+            self._pace, intents, now_ms, self._settings.throttle, _before(waiting, name) if waiting else 0
+        )
         symbol.waits = bool(waits)
+        if waits:
+            waiting.setdefault(name)
+        else:
+            waiting.pop(name, None)
         symbol.tally.throttled += len(waits)
         for intent in leaves:
             if intent.kind is IntentKind.CANCEL:
@@ -168,6 +181,7 @@ class DeskFigures:
             self._looked_ms,
             list(self._profits),
             self._lag_ms,
+            list(self._waiting),
         )
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
@@ -182,6 +196,17 @@ class DeskFigures:
         self._profits.clear()
         self._profits.extend(saved.profits)
         self._lag_ms = saved.lag_ms
+        self._waiting = dict.fromkeys(saved.waiting)
+
+
+def _before(waiting: Iterable[str], name: str) -> int:
+    """Return how many wait longer than this one."""
+    count = 0
+    for one in waiting:
+        if one == name:
+            break
+        count += 1
+    return count
 
 
 def _middle(values: list[float]) -> float | None:

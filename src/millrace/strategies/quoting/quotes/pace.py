@@ -47,9 +47,12 @@ def watched(
     return PaceState(state.throttle, back_off, policy)
 
 
-def let_out(state: PaceState, intents: tuple[OrderIntent, ...], now_ms: int, cfg: ThrottleSettings) -> LetOut:
-    """Return which of a tick's intents leave."""
+def let_out(
+    state: PaceState, intents: tuple[OrderIntent, ...], now_ms: int, cfg: ThrottleSettings, reserved: int = 0
+) -> LetOut:
+    """Return which of a tick's intents leave; `reserved` actions are left to symbols that have waited longer."""
     if not intents:
         return LetOut(state, (), ())
-    throttle, leaves, waits = admitted(state.throttle, intents, now_ms, cfg, backs_off=state.back_off.lasts(now_ms))
+    backs_off = state.back_off.lasts(now_ms)
+    throttle, leaves, waits = admitted(state.throttle, intents, now_ms, cfg, backs_off=backs_off, reserved=reserved)
     return LetOut(PaceState(throttle, state.back_off, state.policy), leaves, waits)

@@ -45,8 +45,12 @@ def admitted(
     cfg: ThrottleSettings,
     *,
     backs_off: bool = False,
+    reserved: int = 0,
 ) -> Admission:
-    """Return which intents leave now; while the desk `backs_off` only those that defend do."""
+    """Return which intents leave now; while the desk `backs_off` only those that defend do.
+
+    `reserved` actions of each kind are left to symbols that have waited longer; what defends does not wait for them.
+    """
     if not intents:
         return Admission(state, (), ())
     since = now_ms - cfg.window_ms
@@ -61,8 +65,8 @@ def admitted(
     waits: list[OrderIntent] = []
     for intent in intents:
         most = _most(intent.kind, cfg)
-        if not intent.defensive and intent.kind is not IntentKind.PLACE:
-            most -= most * cfg.defensive_share
+        if not intent.defensive:
+            most -= reserved if intent.kind is IntentKind.PLACE else reserved + most * cfg.defensive_share
         if used[intent.kind] + 1 <= most and not (backs_off and not intent.defensive):
             used[intent.kind] += 1
             leaves.append(intent)
