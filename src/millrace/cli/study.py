@@ -1,6 +1,7 @@
 """`millrace study`: questions that one run cannot answer, asked of many runs and answered with a table.
 
 `estimators` asks which estimate of fill time is right where the truth is known; nothing of it touches a recording.
+`quoting` fits the quote desk's models to recordings, and prints what belongs into the configuration.
 `slots` runs the grid in every declared variant over every month of the declared recordings. It reads no environment, so
 that a study is what its file says.
 """
@@ -11,6 +12,8 @@ import sys
 from millrace.cli.terms import OK, Grammar, UsageError, json_text, progress_bar
 
 _REPEATS = 400
+_LIMIT = 50.0
+"""Base sizes of the desk's largest position by its own settings: 5,000 of 100 USD."""
 
 
 def grammar(studies: "argparse._SubParsersAction[Grammar]") -> None:
@@ -21,6 +24,10 @@ def grammar(studies: "argparse._SubParsersAction[Grammar]") -> None:
         "--repeats", type=int, default=_REPEATS, metavar="N", help=f"draws of each case ({_REPEATS})"
     )
     estimators.add_argument("--json", action="store_true", help="print one JSON object")
+    quoting = studies.add_parser("quoting", help="the quote desk's models fitted to recorded books and trades")
+    quoting.add_argument("--data", required=True, nargs="+", metavar="FILE", help="recorded streams, each on its own")
+    quoting.add_argument("--limit", type=float, default=_LIMIT, metavar="SIZES", help=f"largest position ({_LIMIT:g})")
+    quoting.add_argument("--json", action="store_true", help="print one JSON object")
     slots = studies.add_parser("slots", help="the slot grid in many variants over many months")
     slots.add_argument("--plan", required=True, metavar="FILE", help="the study as TOML: recordings, axes, levels")
     slots.add_argument("--data", required=True, metavar="DIR", help="the folder of the recordings")
@@ -32,7 +39,24 @@ def grammar(studies: "argparse._SubParsersAction[Grammar]") -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Carry out one study and print its table."""
-    return _slots(given) if given.study == "slots" else _estimators(given)
+    return {"slots": _slots, "quoting": _quoting, "estimators": _estimators}[str(given.study)](given)
+
+
+def _quoting(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from millrace.research.binance_lines import open_recording
+    from millrace.research.quoting_calibration import calibrate, calibration_text
+
+    if given.limit < 1.0:
+        raise UsageError("--limit counts base sizes and is at least 1")
+    found = []
+    with progress_bar(given, "quoting") as progress:
+        for number, name in enumerate(given.data, start=1):
+            found.append(calibrate(open_recording(Path(name)).rows(), given.limit))
+            progress(number / len(given.data))
+    print(json_text({"figures": found}) if given.json else "\n".join(calibration_text(one) for one in found))
+    return OK
 
 
 def _slots(given: argparse.Namespace) -> int:
