@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.core.commands import Reply, Submit
 from millrace.core.events import Operator
 from millrace.strategies.quoting.allocator.allocator import AllocatorState
 from millrace.strategies.quoting.allocator.standing import Phase, Standing
 from millrace.strategies.quoting.growth import Growth
+from millrace.strategies.quoting.model import EVEN_ALLOCATION
+from millrace.strategies.quoting.settings import QuotingSettings
 from quote_runs import quote_run
 
 NS_IN_MS = 1_000_000
@@ -126,3 +129,19 @@ def test_the_ramp_may_switch_the_allocator_off_and_on(played) -> None:
     assert growth.next_ns > 10**18
     growth.switch(allocates=True, ramping=True, now_ms=61_000)
     assert growth.next_ns == 120_000 * NS_IN_MS
+
+
+def test_a_list_that_is_new_at_a_restart_holds_at_once() -> None:
+    """Also against weights that an earlier run left; and without the allocator nobody is weighed any more."""
+    settings = QuotingSettings.live()
+    growth = Growth(settings, ("A", "B"))
+    growth._state = AllocatorState(symbols={"A": Standing(weight=2.0), "B": Standing(weight=0.5)}, rebalances=1)
+    growth.rebalance(60_000)
+    state = json.loads(json.dumps(growth.snapshot()))
+    listed = Growth(replace(settings, dynamic_allocator=replace(settings.dynamic_allocator, blacklist="B")), ("A", "B"))
+    listed.restore(state)
+    assert listed.allocation("A") == growth.allocation("A")
+    assert not listed.allocation("B").active
+    off = Growth(replace(settings, dynamic_allocator=replace(settings.dynamic_allocator, enabled=False)), ("A", "B"))
+    off.restore(state)
+    assert off.allocation("A") == EVEN_ALLOCATION

@@ -123,10 +123,15 @@ class Growth:
                     window.on_queue(max(rested_ms, 0), percentile)
         account = symbol.reducer.account
         self._board.roll(name, now_ms, account.total(symbol.reducer.mid2), account.traded)
-        if self.next_ns == NEVER_NS and self._settings.enabled and self.allocates:
+        if self.next_ns == NEVER_NS and self._weighs:
             self.next_ns = self._following_ns(now_ms)
 
     # Rebalances
+
+    @property
+    def _weighs(self) -> bool:
+        """Whether scores decide sizes."""
+        return self._settings.enabled and self._scored and self.allocates
 
     def _following_ns(self, now_ms: int) -> int:
         period_sec = self._settings.ramp_rebalance_period_sec if self.ramping else self._settings.rebalance_period_sec
@@ -135,7 +140,7 @@ class Growth:
 
     def rebalance(self, now_ms: int) -> None:
         """Make the allocations anew from the scores; with the allocator off all symbols weigh the same again."""
-        if not (self._settings.enabled and self._scored and self.allocates):
+        if not self._weighs:
             self._allocations, self._violations, self.next_ns = self._even, [], NEVER_NS
             return
         scores = self._board.scores(now_ms)
@@ -147,7 +152,7 @@ class Growth:
     def switch(self, *, allocates: bool, ramping: bool, now_ms: int) -> None:
         """Take what a step of the ramp says of the allocator; it holds from the next tick."""
         self.allocates, self.ramping = allocates, ramping
-        if allocates and self._settings.enabled:
+        if self._weighs:
             self.next_ns = min(self.next_ns, self._following_ns(now_ms))
         else:
             self._allocations, self._violations, self.next_ns = self._even, [], NEVER_NS
@@ -220,5 +225,6 @@ class Growth:
         self._state, self._violations = saved.state, saved.violations
         self._ticked_ms, self._filled_before, self.next_ns = saved.ticked_ms, saved.filled_before, saved.next_ns
         self.allocates, self.ramping = saved.allocates, saved.ramping
-        if state["weighs"]:
-            self._allocations = {**self._even, **allocations(saved.state)}
+        if state["weighs"] and self._weighs:
+            drained = {symbol: DRAINED for symbol, phase in self._listed.items() if phase is not None}
+            self._allocations = {**self._even, **allocations(saved.state), **drained}

@@ -1,7 +1,8 @@
 """Sums over the last stretch of time, exact and of bounded size, whoever asks how often.
 
 Events are added up in the cells of a fixed grid of time, and a window is its last cells, the present one included. The
-sums are integers, so that taking an old cell away leaves nothing behind; at most `cells` of them are kept.
+sums are integers, so that taking an old cell away leaves nothing behind; at most `cells` of them are kept, also while
+nobody asks.
 """
 
 from collections import deque
@@ -30,6 +31,7 @@ class GridWindow:
             row[2] += a
             row[3] += b
         else:
+            self.expire(ms)
             rows.append([cell, 1, +a, +b])  # numbers also of what was only true or false
         self.n += 1
         self.a += a
