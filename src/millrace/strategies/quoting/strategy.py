@@ -13,7 +13,7 @@ import msgspec
 
 from millrace.core.binary_events import BINARY_EVENTS, StreamBeat, StreamReset
 from millrace.core.book_events import BookDelta, BookSnapshot
-from millrace.core.commands import Intent, OrderUpdate, Refused
+from millrace.core.commands import Cancel, Intent, OrderUpdate, Place, Refused
 from millrace.core.events import Event, MarketBlock, Operator, Print, Quote, Timer
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
@@ -163,14 +163,28 @@ class QuoteDesk:
             for symbol in self._by_number:
                 if symbol.working.orders:
                     self._schedule(symbol, now_ns)
+        served, batch = 0, self.settings.async_batch
         while self._due and self._due[0][0] <= now_ns:
+            if batch.enabled and (served >= batch.max_parallel_symbols or len(out) >= batch.max_batch_size):
+                break  # the others are served in the next round, at this same time
             due_ns, number = heapq.heappop(self._due)
             symbol = self._by_number[number]
             if symbol.due_ns == due_ns:
+                served += 1
                 out += self.tick(symbol, view)
         if self.growth.next_ns <= now_ns:
             self.growth.rebalance(now_ns // _MS)
-        return out
+        return self._in_order(out)
+
+    def _in_order(self, actions: list[Intent]) -> list[Intent]:
+        """Let the cancels of a round leave before everything else, and its places last (quoting 4.6)."""
+        batch = self.settings.async_batch
+        first, last = batch.enabled and batch.coalesce_cancel, batch.enabled and batch.coalesce_place
+
+        def rank(action: Intent) -> int:
+            return 0 if first and isinstance(action, Cancel) else 2 if last and isinstance(action, Place) else 1
+
+        return sorted(actions, key=rank)
 
     # Ticks
 

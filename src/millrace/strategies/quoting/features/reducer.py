@@ -46,7 +46,8 @@ class SymbolReducer:
         windows, guards, spread = settings.features, settings.risk_guards, settings.adaptive_spread
         self._terms = terms
         self._depth_levels = windows.depth_levels
-        self._book_levels = max(windows.depth_levels, spread.depth_levels, settings.queue_aware.book_depth_levels)
+        wanted = max(windows.depth_levels, spread.depth_levels, settings.queue_aware.book_depth_levels)
+        self._book_levels = min(wanted, settings.md_cache.max_depth)
         self._depth: Depth | None = None
         self._fault = "no_book"
         self._was_live = False
