@@ -60,6 +60,7 @@ def test_drift_counts_from_placement_and_only_where_it_hurts() -> None:
     far = resting(Side.BUY, 9_950)
     assert drift_bps(far, 20_000, LIVE) == 0.0
     assert drift_bps(far, 20_000, COMPAT) == pytest.approx(50.25, abs=0.01)
+    assert drift_bps(far._replace(reference_ticks2=0), 20_000, LIVE) == pytest.approx(50.25, abs=0.01)
     assert drift_bps(far, 19_990, LIVE) == pytest.approx(5.0)
     assert drift_bps(far, 20_010, LIVE) == pytest.approx(-5.0)
     assert drift_bps(resting(Side.SELL, 10_050), 20_010, LIVE) == pytest.approx(5.0)

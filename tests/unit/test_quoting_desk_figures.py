@@ -94,11 +94,11 @@ def test_symbols_that_wait_are_served_in_their_order() -> None:
     assert len(figures.paced(busy, intents(50), 0)) == 50
     for one in slow:
         assert figures.paced(one, intents(1), 100) == ()
-    assert [len(figures.paced(busy, intents(60), 10_000)), len(figures.paced(slow[1], intents(1), 10_001))] == [47, 1]
+    assert [len(figures.paced(busy, intents(60), 10_001)), len(figures.paced(slow[1], intents(1), 10_001))] == [47, 1]
     assert figures.paced(busy, intents(9), 10_002) == ()
     assert [len(figures.paced(one, intents(1), 10_003)) for one in (slow[2], slow[0])] == [1, 1]
     assert [one.waits for one in (*slow, busy)] == [False, False, False, True]
-    assert len(figures.paced(busy, intents(9), 20_003)) == 9
+    assert len(figures.paced(busy, intents(9), 20_004)) == 9
     assert not busy.waits
 
 

@@ -44,9 +44,10 @@ def judged(drift_bps: float, now_ms: int, cooldown_until_ms: int, cfg: FastCance
 def drift_bps(order: LiveOrder, middle_ticks2: int, cfg: FastCancelSettings) -> float:
     """Return how far the market has run from an order; `middle_ticks2` is twice the middle.
 
-    From the middle at placement it counts in the direction that hurts, otherwise in both from the order's price.
+    From the middle at placement it counts in the direction that hurts, otherwise in both from the order's price, as it
+    does where nobody knows what the middle was.
     """
-    if cfg.from_placement:
+    if cfg.from_placement and order.reference_ticks2 > 0:
         moved = middle_ticks2 - order.reference_ticks2
         return (-moved if order.side is Side.BUY else moved) / order.reference_ticks2 * BPS
     return abs(middle_ticks2 - 2 * order.ticks) / (2 * order.ticks) * BPS

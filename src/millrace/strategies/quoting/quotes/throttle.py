@@ -93,8 +93,9 @@ def _most(kind: IntentKind, cfg: ThrottleSettings) -> float:
 
 
 def _within(sent: tuple[Sent, ...], since_ms: int) -> tuple[Sent, ...]:
+    """Return what is not older; of this very millisecond it may be, by the venue's finer clock."""
     first = 0
-    while first < len(sent) and sent[first].ts_ms <= since_ms:
+    while first < len(sent) and sent[first].ts_ms < since_ms:
         first += 1
     return sent[first:]
 
