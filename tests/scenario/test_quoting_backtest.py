@@ -3,6 +3,8 @@
 What was recorded is not part of the repository; where nobody gave it, those tests are skipped.
 """
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from command_line import millrace
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.events import Print
 from millrace.market.books.order_book import OrderBook
-from millrace.research.binance_lines import open_recording
 from millrace.research.verified_rows import verified
+from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.quoting.recorded import Fees, RecordedDesk
+from millrace.world.quoting.recordings import open_recording
 from quote_runs import quoting_settings
 
 NAME = "binance_usdm_btcusdt_20230404.gz"
@@ -98,3 +101,34 @@ def test_a_file_from_which_no_book_can_be_built_is_refused(tmp_path: Path) -> No
     done = millrace("backtest", "quoting", "--data", str(path))
     assert done.code == 2
     assert "empty.gz" in done.err
+
+
+def _kraken_line(row, at_ns: int, doge) -> str:
+    """A message as Kraken writes it, received at `at_ns`."""
+    sides = {
+        side: [{"price": doge.price(ticks), "qty": doge.volume(lots)} for ticks, lots in getattr(row, side)]
+        for side in ("bids", "asks")
+    }
+    at = datetime.fromtimestamp(row.venue_ts_ns / 1e9, UTC).isoformat().replace("+00:00", "Z")
+    data = [{"symbol": "DOGE/USD", **sides, "checksum": row.checksum, "timestamp": at}]
+    kind = "snapshot" if isinstance(row, BookSnapshot) else "update"
+    return f"{at_ns} {json.dumps({'channel': 'book', 'type': kind, 'data': data})}\n"
+
+
+def test_a_recorded_connection_to_kraken_is_quoted_too(tmp_path: Path) -> None:
+    """Its books prove themselves by their checksums, so a wrong line ends them until the next snapshot."""
+    doge = instrument_facts("kraken:DOGE/USD")
+    market = TruthMarket(2, at=doge.id, numbered=False, summed=True, depth=10)
+    rows = [market.snapshot(), *market.deltas(200)]
+    path = tmp_path / "kraken.txt"
+    path.write_text("".join(_kraken_line(row, row.venue_ts_ns - 700_000_000, doge) for row in rows))
+    recording = open_recording(path)
+    assert (recording.instrument.id, recording.clock.shifts_ns) == (doge.id, (702_000_000,))
+    assert sum(isinstance(row, BookDelta) for row in verified(recording.rows())) == 200
+    report = RecordedDesk(quoting_settings(), recording, Fees()).report()
+    assert report.rows == 201
+    assert report.resyncs == 0
+    assert sum(report.ticks.values()) > 100
+    garbled = path.read_text().replace('"checksum": ', '"checksum": 1', 1)
+    path.write_text(garbled)
+    assert list(verified(open_recording(path).rows())) == []

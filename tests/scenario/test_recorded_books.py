@@ -14,7 +14,8 @@ from millrace.core.events import Print
 from millrace.core.failure import OperatorError
 from millrace.market.books.books import Books
 from millrace.market.books.order_book import OrderBook
-from millrace.research.binance_lines import LEAST_LATENCY_NS, open_recording
+from millrace.research.binance_lines import open_recording
+from millrace.research.recorder_clock import LEAST_LATENCY_NS
 
 FILES = (
     "binance_usdm_btcusdt_20240808", "binance_spot_btcusdt_20240808", "binance_cm_btcusd_perp_20240808",

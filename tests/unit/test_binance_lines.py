@@ -10,7 +10,8 @@ from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.events import Print
 from millrace.core.failure import OperatorError, WorldError
 from millrace.research.binance_facts import Venue, listing
-from millrace.research.binance_lines import LEAST_LATENCY_NS, PIECE_NS, open_recording, read_lines
+from millrace.research.binance_lines import open_recording, read_lines
+from millrace.research.recorder_clock import LEAST_LATENCY_NS, PIECE_NS
 
 MS = 1_000_000
 SENT_MS = 1_723_161_253_000

@@ -8,6 +8,7 @@ import pytest
 
 from millrace.core.binary_events import BookLevel, StreamBeat
 from millrace.core.book_events import BookDelta, BookSnapshot, BookState
+from millrace.core.events import Print
 from millrace.core.failure import WorldError
 from millrace.core.instrument import InstrumentId
 from millrace.market.books.books import Books
@@ -31,6 +32,12 @@ def test_digits_come_through_as_they_were_written() -> None:
     assert event.bids == (BookLevel(1_399_999, 10_000_000),)
     assert event.asks == (BookLevel(1_400_000, 0),)
     assert (event.checksum, event.ts_ns, event.venue_ts_ns) == (7, 5, 1_690_730_998_343_415_000)
+
+
+def test_trades_say_who_took_and_old_ones_are_left_out() -> None:
+    said = b'{"channel":"trade","type":"update","data":[{"symbol":"DOGE/USD","side":"sell","price":0.14,"qty":5.5}]}'
+    assert BookCodec([DOGE], 10).events(said, 3) == [Print(DOGE.id, 3, 1_400_000, 550_000_000, True)]
+    assert BookCodec([DOGE], 10).events(said.replace(b"update", b"snapshot"), 3) == []
 
 
 def test_what_is_alive_and_what_is_of_no_interest_is_told_apart() -> None:

@@ -5,13 +5,9 @@ changes were already coming, so it is older than some of them: what to do about 
 simply overwrites a book with it ends with a wrong one. Best quotes are left out, a book says them too; they are read
 apart, to compare.
 
-The recorders' clocks were wrong by up to a second, in either direction, and one of them wanders by a quarter of that
-within an hour, so that messages seem to arrive before they were sent. The receive times of each five minutes are
-therefore moved so that the fastest message among them took `LEAST_LATENCY_NS`, and never go back. What the truth was
-nobody can know: only differences of latency within some minutes are real.
+The recorders' clocks were wrong by up to a second; `recorder_clock` puts them right.
 """
 
-import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +21,9 @@ from millrace.core.events import Print, Quote
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.instrument import Instrument
 from millrace.research.binance_facts import Listing, Venue, listing
+from millrace.research.recorder_clock import Clock, calibrated, lines_of, unit_ns
 
-LEAST_LATENCY_NS: Final = 2_000_000
-"""What the fastest message of a file is taken to have needed: a low figure for a reader in the venue's region."""
-PIECE_NS: Final = 300_000_000_000
-"""So long a clock is taken to be wrong by the same amount."""
 _MS: Final = 1_000_000
-_NS_DIGITS: Final = 19
-_UNIT_BY_DIGITS: Final = {_NS_DIGITS: 1, 16: 1_000, 13: _MS}
 _SNAPSHOT: Final = b'{"lastUpdateId"'
 _TICKER: Final = b"@bookTicker"
 _MARK: Final = b"@markPrice"
@@ -76,24 +67,6 @@ class _Message(msgspec.Struct, rename={"seq": "lastUpdateId", "sent_ms": "E"}):
 
 
 _DECODER = msgspec.json.Decoder(_Message)
-
-
-class Clock(NamedTuple):
-    """What was done to a file's receive times: each piece's shift was added, after which latencies are as said.
-
-    Times are ns; pieces count from `first_ns`, the first receive time of the recorder; `last_ns` is its last.
-    """
-
-    first_ns: int
-    last_ns: int
-    shifts_ns: tuple[int, ...]
-    median_ns: int
-    p95_ns: int
-    worst_ns: int
-
-    def corrected(self, received_ns: int) -> int:
-        """Return a receive time as it is taken to have been."""
-        return received_ns + self.shifts_ns[(received_ns - self.first_ns) // PIECE_NS]
 
 
 class BestQuote(NamedTuple):
@@ -147,7 +120,7 @@ class Recording(NamedTuple):
 
     def _messages(self, passed_over: tuple[bytes, ...]) -> Iterator[tuple[int, int, _Message]]:
         clock, unit, received_ns, last_ns = self.clock, self.unit_ns, 0, 0
-        for number, line in enumerate(_lines(self.path), start=1):
+        for number, line in enumerate(lines_of(self.path), start=1):
             head = line[:_STREAM_BYTES]
             if any(mark in head for mark in passed_over):
                 continue
@@ -199,10 +172,10 @@ def open_recording(path: Path, start_book: Path | None = None) -> Recording:
     unit, found, lines, has_book = 0, None, 0, start_book is not None
     latencies: list[tuple[int, int]] = []
     received_ns = first_ns = 0
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         received, _, text = line.partition(b" ")
         lines = number
-        unit = _unit(received, path, number)
+        unit = unit_ns(received, path, number)
         received_ns = max(received_ns, int(received) * unit)
         first_ns = first_ns or received_ns
         has_book = has_book or text.startswith(_SNAPSHOT)
@@ -218,36 +191,12 @@ def open_recording(path: Path, start_book: Path | None = None) -> Recording:
             f"{path}: no snapshot of the book in it and no {path.name.removesuffix('.gz')}.start_book.json beside it;"
             " a book cannot be built from changes alone"
         )
-    return Recording(path, found, _calibrated(latencies, first_ns, received_ns), lines, start_book, unit)
+    return Recording(path, found, calibrated(latencies, first_ns, received_ns), lines, start_book, unit)
 
 
 def read_lines(path: Path, start_book: Path | None = None) -> Iterator[Row]:
     """Yield the rows of a file; the errors are those of `open_recording` and `Recording.rows`."""
     return open_recording(path, start_book).rows()
-
-
-def _unit(received: bytes, path: Path, number: int) -> int:
-    """Return the unit in ns of a line's receive time, told by how many digits it has."""
-    unit = _UNIT_BY_DIGITS.get(len(received))
-    if unit is None or not received.isdigit():
-        raise OperatorError(f"{path}:{number}: does not begin with a receive time in ns, us or ms")
-    return unit
-
-
-def _calibrated(latencies: list[tuple[int, int]], first_ns: int, end_ns: int) -> Clock:
-    """Return the shifts of a file's pieces; one in which nothing says when it was sent has that of the piece before."""
-    least: dict[int, int] = {}
-    for received_ns, latency_ns in latencies:
-        piece = (received_ns - first_ns) // PIECE_NS
-        least[piece] = min(latency_ns, least.get(piece, latency_ns))
-    shifts: list[int] = []
-    for piece in range((end_ns - first_ns) // PIECE_NS + 1):
-        known = least.get(piece)
-        before = shifts[-1] if shifts else LEAST_LATENCY_NS - latencies[0][1]
-        shifts.append(before if known is None else LEAST_LATENCY_NS - known)
-    ordered = sorted(latency_ns + shifts[(at_ns - first_ns) // PIECE_NS] for at_ns, latency_ns in latencies)
-    quantiles = ordered[len(ordered) // 2], ordered[len(ordered) * 95 // 100], ordered[-1]
-    return Clock(first_ns, end_ns, tuple(shifts), *quantiles)
 
 
 def _market(message: _Message) -> Listing:
@@ -256,17 +205,6 @@ def _market(message: _Message) -> Listing:
     assert data is not None  # noqa: S101  the caller saw a stream's message
     venue = Venue.COINM if data.pair else Venue.SPOT if data.before is None else Venue.USDM
     return listing(venue, data.symbol)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines that hold something; raises OperatorError when the file cannot be read."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for line in file:
-                if not line.isspace():
-                    yield line
-    except (OSError, EOFError) as error:
-        raise OperatorError(f"{path}: cannot be read: {error}") from error
 
 
 def _decoded(text: bytes, path: Path, number: int) -> _Message:

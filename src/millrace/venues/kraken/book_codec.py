@@ -1,4 +1,4 @@
-"""Messages of Kraken's book channel, second version, as events of a book (venues 1.7).
+"""Messages of Kraken's book and trade channels, second version, as events (venues 1.7).
 
 Prices and quantities are read as decimals and never as binary floats: the checksum is one of digits, and a double has
 others. The venue numbers nothing, so what proves a book is its checksum, its time, and the depth that was subscribed:
@@ -8,12 +8,13 @@ a level that falls out below is never said to be gone.
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from millrace.core.binary_events import BookLevel, Levels, StreamBeat
 from millrace.core.book_events import BookDelta, BookSnapshot
+from millrace.core.events import Print
 from millrace.core.failure import WorldError
 from millrace.core.instrument import Instrument
 
@@ -37,6 +38,18 @@ class _Book(msgspec.Struct):
     timestamp: datetime | None = None
 
 
+class _Trade(msgspec.Struct):
+    symbol: str
+    side: Literal["buy", "sell"]
+    price: Decimal
+    qty: Decimal
+
+
+class _TradeMessage(msgspec.Struct):
+    type: str
+    data: list[_Trade]
+
+
 class _Message(msgspec.Struct):
     channel: str = ""
     type: str = ""
@@ -58,30 +71,45 @@ class BookCodec:
         self._depth = depth
         self._kinds = msgspec.json.Decoder(_Message)
         self._books = msgspec.json.Decoder(_BookMessage)
+        self._trades = msgspec.json.Decoder(_TradeMessage)
 
-    def events(self, message: bytes, ts_ns: int) -> list[BookSnapshot | BookDelta | StreamBeat]:
-        """Return what a message says, received at `ts_ns`; raises WorldError for one that is not understood."""
+    def events(self, message: bytes, ts_ns: int) -> list[BookSnapshot | BookDelta | Print | StreamBeat]:
+        """Return what a message says, received at `ts_ns`; raises WorldError for one that is not understood.
+
+        The trades with which a subscription begins are old, and are left out.
+        """
         try:
             kind = self._kinds.decode(message)
             if kind.channel in _ALIVE:
                 return [StreamBeat(self._venue, ts_ns)]
+            if kind.channel == "trade" and kind.type == "update":
+                return [self._trade(trade, ts_ns) for trade in self._trades.decode(message).data]
             if kind.channel != "book":
                 return []
             books = self._books.decode(message).data
         except msgspec.DecodeError as error:
-            raise WorldError(f"{self._venue}: not a message of the book channel: {error}") from error
+            raise WorldError(f"{self._venue}: not a message of its channel: {error}") from error
         return [self._event(book, ts_ns, whole=kind.type == "snapshot") for book in books]
 
     def _event(self, book: _Book, ts_ns: int, *, whole: bool) -> BookSnapshot | BookDelta:
-        facts = self._instruments.get(book.symbol)
-        if facts is None:
-            raise WorldError(f"{self._venue}: a book of {book.symbol} came, which was not subscribed")
+        facts = self._facts(book.symbol)
         said = book.timestamp
         venue_ts_ns = 0 if said is None else (said - _EPOCH) // timedelta(microseconds=1) * _NS_PER_MICROSECOND
         sides = _levels(book.bids, facts), _levels(book.asks, facts)
         if whole:
             return BookSnapshot(facts.id, ts_ns, venue_ts_ns, 0, *sides, book.checksum, depth=self._depth)
         return BookDelta(facts.id, ts_ns, venue_ts_ns, 0, 0, *sides, book.checksum)
+
+    def _trade(self, trade: _Trade, ts_ns: int) -> Print:
+        facts = self._facts(trade.symbol)
+        ticks = _exact(trade.price, facts.price_decimals, facts)
+        return Print(facts.id, ts_ns, ticks, _exact(trade.qty, facts.lot_decimals, facts), trade.side == "sell")
+
+    def _facts(self, symbol: str) -> Instrument:
+        facts = self._instruments.get(symbol)
+        if facts is None:
+            raise WorldError(f"{self._venue}: data of {symbol} came, which was not subscribed")
+        return facts
 
 
 def _levels(told: list[_Level], facts: Instrument) -> Levels:

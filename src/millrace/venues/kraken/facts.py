@@ -46,6 +46,11 @@ _FACTS = {
 }
 
 
+def known_facts() -> tuple[Instrument, ...]:
+    """Return the facts of every instrument that is known here."""
+    return tuple(_FACTS.values())
+
+
 _OLD_NAMES = {"XDG": "DOGE", "XBT": "BTC"}
 """What Kraken calls an asset where the market says otherwise (venues 1)."""
 

@@ -18,7 +18,6 @@ from millrace.core.commands import AmendOrder, CancelOrder, Command, ResyncBook,
 from millrace.core.events import BalanceReport, Event, Print, Started
 from millrace.core.failure import WorldError
 from millrace.core.instrument import PPM, Instrument
-from millrace.research.binance_lines import Recording, open_recording
 from millrace.research.quoting_profit import PartOfProfit, ProfitRow, profit_parts, profit_row
 from millrace.research.quoting_report import QuotingRunReport, RecordedRun
 from millrace.research.verified_rows import verified
@@ -32,6 +31,7 @@ from millrace.world.feed import no_feed
 from millrace.world.line import SimulatedLine
 from millrace.world.quoting.book_feed import BookFeed, Row
 from millrace.world.quoting.desk import QuoteMarkets, depth_venue
+from millrace.world.quoting.recordings import Recording, open_recording
 from millrace.world.simulation import Simulation
 
 HORIZONS_MS: Final = (1_000, 5_000, 30_000)
@@ -140,7 +140,8 @@ class RecordedDesk:
     def _count(self, event: Event, commands: list[Command]) -> None:
         del event
         for command in commands:
-            self.commands[type(command).__name__] += 1
+            if not isinstance(command, ResyncBook) or not command.only_check:
+                self.commands[type(command).__name__] += 1
         if commands:
             self.most_held = max(self.most_held, abs(self.program.engine.position(self.symbol.position)))
 
