@@ -12,11 +12,7 @@ ON_ITS_WAY = (
     "millrace.world.quoting",
     "millrace.research.binance",
     "millrace.research.quoting",
-    "millrace.research.perf",
     "millrace.venues",
-    "millrace.shell.tick",
-    "millrace.capacity.slo",
-    "millrace.web",
 )
 """What the quote desk is being built of; each part loses its line here when it has joined the program."""
 ENTRIES = ("millrace.cli", "millrace.cli.__main__", "millrace.__main__")

@@ -145,20 +145,6 @@ def test_no_percentiles_without_samples() -> None:
         TickTimes().percentiles()
 
 
-def test_the_core_is_told_p95_and_misses_of_what_is_new() -> None:
-    clock = HandClock()
-    times = TickTimes(clock, deadline_ms=50.0)
-    for number in range(199):
-        play(times, clock, number, [1_000])
-    assert times.measured(5) == []
-    play(times, clock, 199, [60_000])
-    assert [(row.name, row.value, row.ts_ns) for row in times.measured(5)] == [
-        ("quoting_tick_p95_ms", 1.0, 5),
-        ("quoting_deadline_miss_share", 1 / 200, 5),
-    ]
-    assert times.measured(6) == [], "told once"
-
-
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=300), st.integers(1, 1000))
 def test_nearest_rank_is_the_value_at_ceil_p_n(values: list[int], per_mille: int) -> None:
     ordered = sorted(values)

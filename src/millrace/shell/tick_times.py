@@ -20,7 +20,6 @@ from millrace.capacity.stage_budgets import (
     STAGES,
     nearest_rank,
 )
-from millrace.core.events import Measured
 from millrace.core.probe import QuoteStage
 
 _MS: Final = 1_000_000
@@ -28,9 +27,6 @@ BOUNDS_NS: Final = tuple(round(bound * _MS) for bound in BUCKETS_MS)
 _TOTAL: Final = int(QuoteStage.TICK_TOTAL)
 _TRACES_KEPT: Final = 256
 INSUFFICIENT: Final = "insufficient"
-TICK_P95: Final = "quoting_tick_p95_ms"
-DEADLINE_MISSES: Final = "quoting_deadline_miss_share"
-DESK: Final = "quoting"
 CPU_CLOCK: Final = time.thread_time_ns
 """The CPU time of this thread: what compute budgets are held against."""
 WALL_CLOCK: Final = time.perf_counter_ns
@@ -121,8 +117,6 @@ class TickTimes:
         self._symbol = ""
         self._number = 0
         self._samples = tuple(_Newest(keep_samples) for _ in STAGES) if keep_samples else ()
-        self._told_ticks = self._told_misses = 0
-        self._told_counts = [0] * (len(BOUNDS_NS) + 1)
 
     # Taking
 
@@ -174,25 +168,6 @@ class TickTimes:
     def samples_ns(self, stage: QuoteStage) -> list[int]:
         """Return the kept durations of a stage in ns, sorted."""
         return self._samples[stage].ordered() if self._samples else []
-
-    def measured(self, now_ns: int) -> list[Measured]:
-        """Return p95 (ms, a bucket's bound) and the share of missed deadlines of the ticks since the last call.
-
-        Nothing of fewer than 200 ticks: they wait for the next call. `now_ns` is the program's time.
-        """
-        ticks = self.ticks - self._told_ticks
-        if ticks < LEAST_SAMPLES:
-            return []
-        counts = self.histograms[STAGES[_TOTAL]].counts
-        since = StageHistogram()
-        since.counts = [now - before for now, before in zip(counts, self._told_counts, strict=True)]
-        p95_ms = since.quantile_ms(PER_MILLE["p95"]) or 0.0
-        share = (self.deadline_misses - self._told_misses) / ticks
-        self._told_ticks, self._told_misses, self._told_counts = self.ticks, self.deadline_misses, list(counts)
-        return [
-            Measured(TICK_P95, DESK, min(p95_ms, 10.0 * BUCKETS_MS[-1]), now_ns),
-            Measured(DEADLINE_MISSES, DESK, share, now_ns),
-        ]
 
     def status(self) -> dict[str, Any]:
         """Return count, mean and bucket percentiles in ms by stage, and the misses; strict JSON."""

@@ -317,7 +317,8 @@ class Run:
             found[program.desk.name] = program.desk.status(engine) | {"venues": venues}
         if program.quotes is not None:
             venues = {venue: self._venue_status(venue, QUOTES) for venue in sorted(program.quotes.venues)}
-            found[program.quotes.name] = program.quotes.status(engine) | {"venues": venues}
+            times = self.tick_times.status()
+            found[program.quotes.name] = program.quotes.status(engine) | {"venues": venues, "times": times}
         return found | {
             "startup": self.startup_status(),
             "reconciliation": self._reconciliation(leading),

@@ -35,10 +35,10 @@ from millrace.strategies.quoting.model import (
     IntentKind,
     LiveOrder,
     OrderIntent,
-    SymbolTerms,
 )
 from millrace.strategies.quoting.pipeline import tick
 from millrace.strategies.quoting.settings import QuotingSettings
+from millrace.strategies.quoting.terms import terms_of
 from millrace.strategies.quoting.tick_result import SymbolState
 
 Row = BookSnapshot | BookDelta | Print
@@ -55,7 +55,6 @@ WARM_TICKS: Final = 500
 """Ticks that are run and not counted before a measurement."""
 _SEED: Final = 6
 _BEGINS_NS: Final = 1_767_225_600_000_000_000
-_PPM_IN_BPS: Final = 100.0
 CLOCKS: Final = {"cpu": CPU_CLOCK, "wall": WALL_CLOCK}
 
 
@@ -78,22 +77,6 @@ class Workload(NamedTuple):
         for one in self.ticks:
             seen.update(f"{one.terms.symbol} {one.tick} {one.now_ms} {one.microprice!r} {one.depth_bid!r}\n".encode())
         return seen.hexdigest()[:16]
-
-
-def terms_of(instrument: Instrument) -> SymbolTerms:
-    """Return the facts of an instrument as the desk's stages read them."""
-    return SymbolTerms(
-        symbol=instrument.id.symbol,
-        tick=instrument.tick,
-        lot=instrument.lot,
-        min_lots=instrument.min_lots,
-        min_cost=instrument.min_cost,
-        price_unit=10.0**-instrument.price_decimals,
-        lot_unit=10.0**-instrument.lot_decimals,
-        cost_unit=10.0**instrument.quote_decimals,
-        maker_fee_bps=instrument.maker_fee_ppm / _PPM_IN_BPS,
-        taker_fee_bps=instrument.taker_fee_ppm / _PPM_IN_BPS,
-    )
 
 
 def generated(ticks: int, symbols: int, seed: int = _SEED) -> Workload:
