@@ -14,17 +14,13 @@ from millrace.world.replay import replay
 from source_tree import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
-QUOTING = {"quoting.enabled": True, "quoting.symbols": 4}
+QUOTING = {"quoting.enabled": True, "quoting.symbols": 4, "quoting_rollout.start_pct": 50}
 P = "millrace_quoting_"
 OF_EVENTS = {
     *(f"{P}guard_trips_total", f"{P}guard_reason_total", f"{P}fast_cancel_total", f"{P}stage_fault_total"),
     *(f"{P}orders_refused_total", "millrace_orders_unknown", "millrace_slo_breach", "millrace_latency_discarded_total"),
 }
 """Families that have a series only once something has happened."""
-OF_RAMP = {
-    f"{P}{name}" for name in ("rollout_pct", "rollout_symbol", "shadow_match_ratio", "shadow_price_diff_median_bps")
-}
-"""Families that are there while the desk has a ramp."""
 PROMETHEUS_OWN = {"up"}
 WORDS = {"by", "on", "or", "and", "sum", "le", "unless", "without", "ignoring", "bool"}
 FUNCTIONS = {
@@ -39,7 +35,8 @@ def run_text(tmp_path_factory) -> bytes:
     run.simulation.run_until(run.simulation.now_ns + 80 * SECOND)
     found = text(run.telemetry.families())
     ticks = sum(sum(one.tally.ticks.values()) for one in run.program.quotes.symbols.values())
-    assert run.tick_times.ticks == ticks, "each tick is timed once"
+    timed = run.tick_times.ticks + run.program.quotes.legacy_probe.ticks
+    assert timed >= ticks, "each tick is timed, those of the shadow too"
     run.close()
     assert replay(folder).divergence is None, "timing changes no command"
     return found
@@ -89,6 +86,12 @@ CONTRACT = {
     "allocator_active_symbols": ("gauge", set()),
     "allocator_blacklist_size": ("gauge", {"kind"}),
     "allocator_jain_index": ("gauge", set()),
+    "allocator_fairness_broken": ("gauge", {"statement"}),
+    "rollout_pct": ("gauge", set()),
+    "rollout_symbol": ("gauge", {"symbol"}),
+    "shadow_match_ratio": ("gauge", set()),
+    "path_orders": ("gauge", {"path"}),
+    "path_markout_bps": ("gauge", {"path", "horizon_ms"}),
 }
 
 
@@ -104,13 +107,12 @@ def test_a_family_of_the_contract_has_its_type_and_labels(families, name) -> Non
 def test_stage_times_have_the_seven_stages_and_the_contracts_buckets(families) -> None:
     samples = families[f"{P}stage_duration_ms"].samples
     assert {sample.labels["stage"] for sample in samples} == set(STAGES)
-    bounds = [
-        float(one.labels["le"]) for one in samples if one.labels.get("le") and one.labels["stage"] == "tick_total"
-    ]
+    of_ticks = [one for one in samples if set(one.labels.values()) >= {"tick_total", "pipeline"}]
+    bounds = [float(one.labels["le"]) for one in of_ticks if "le" in one.labels]
     assert bounds[:-1] == list(BUCKETS_MS)
-    counts = {one.labels["stage"]: one.value for one in samples if one.name.endswith("_count")}
-    ticks = sum(one.value for one in families[f"{P}ticks_total"].samples)
-    assert counts["tick_total"] == counts["stage_fetch_md"] == ticks > 100
+    counts = {tuple(sorted(one.labels.values())): one.value for one in samples if one.name.endswith("_count")}
+    for path in ("pipeline", "legacy"):
+        assert counts[path, "tick_total"] == counts[path, "stage_fetch_md"] > 100
 
 
 def queries() -> list:
@@ -148,7 +150,7 @@ def test_every_query_names_series_that_the_program_has(families, expr) -> None:
     named = names_in(expr)
     assert named or "vector(" in expr
     for name, labels in named.items():
-        if name in RECORDED | PROMETHEUS_OWN | OF_EVENTS | OF_RAMP:
+        if name in RECORDED | PROMETHEUS_OWN | OF_EVENTS:
             continue
         family = family_of(name, families)
         assert family in families, f"{name} is nothing that the program shows"

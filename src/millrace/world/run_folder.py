@@ -189,9 +189,11 @@ class Run:
         trace = self.settings.quoting.trace
         rate = trace.sample_rate if trace.enabled else 0.0
         self.tick_times = TickTimes(deadline_ms=trace.deadline_ms, trace_rate=rate, golden_every=trace.golden_interval)
-        desk.probe = self.tick_times
+        legacy = TickTimes(deadline_ms=trace.deadline_ms, trace_rate=0.0, golden_every=0)
+        desk.probe, desk.legacy_probe = self.tick_times, legacy
+        times = {"pipeline": self.tick_times, "legacy": legacy}
         calls = {} if telemetry.latency is None else telemetry.latency.requests
-        telemetry.expose(QuoteMetrics(desk.telemetry, self.tick_times, calls, desk.venues).families)
+        telemetry.expose(QuoteMetrics(desk.telemetry, times, calls, desk.venues).families)
 
     def _connect(self, opened: ExitStack, premises: Premises) -> tuple[dict[str, Way], tuple[str, ...]]:
         """Reach the program's venues; returns the ways to them by name, and notices for a person."""

@@ -174,6 +174,7 @@ class Growth:
         state, scores = self._state, self._board.scores(now_ms)
         rows = {symbol: self._row(symbol, scores[symbol], now_ms) for symbol in self._even}
         return {
+            "enabled": self._settings.enabled and self._scored and self.allocates,
             "symbols": rows,
             "rebalances": state.rebalances,
             "active_symbols": sum(row["active"] for row in rows.values()),

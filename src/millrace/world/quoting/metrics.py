@@ -11,9 +11,12 @@ from typing import Any, Final
 from millrace.capacity.stage_budgets import BUCKETS_MS, STAGES, TICK_TOTAL
 from millrace.core.series import Buckets, Family, Kind, Series
 from millrace.shell.tick_times import StageHistogram, TickTimes
+from millrace.strategies.quoting.allocator.fairness import Statement
+from millrace.strategies.quoting.rollout.desk_ramp import MARKOUTS_MS, Path
 from millrace.strategies.quoting.tally import AGE_BOUNDS_MS, NUDGE_BOUNDS_BPS
 
 PREFIX: Final = "millrace_quoting_"
+PIPELINE: Final = Path.PIPELINE.value
 _NS_IN_MS: Final = 1e6
 _MS_IN_SECOND: Final = 1e3
 _SIDES: Final = ("bid", "ask")
@@ -41,9 +44,17 @@ _FROM_GROWTH: Final = {
     "allocator_at_floor_seconds": ("at_floor_sec", "how long a symbol has had the least weight"),
 }
 
+_OF_PATHS: Final = {
+    "orders": "orders of this step that ended",
+    "fills": "fills of this step",
+    "rejected_pct": "share of its orders that the venue rejected",
+    "taker_share_pct": "share of its fills that took",
+    "slippage_bps": "how much worse than their price its fills were",
+}
+
 
 class QuoteMetrics:
-    """Reads one desk: `telemetry` gives what it counted, `times` what its stages took.
+    """Reads one desk: `telemetry` gives what it counted, `times` what its stages took, by path.
 
     `requests` are round trips of calls by (venue, verb), of which those to the desk's `venues` are its own.
     """
@@ -51,7 +62,7 @@ class QuoteMetrics:
     def __init__(
         self,
         telemetry: Callable[[], Mapping[str, Any]],
-        times: TickTimes,
+        times: Mapping[str, TickTimes],
         requests: Mapping[tuple[str, str], StageHistogram],
         venues: Collection[str],
     ) -> None:
@@ -69,7 +80,7 @@ class QuoteMetrics:
             ((verb, venue), _buckets(cell)) for (venue, verb), cell in self._requests.items() if venue in self._venues
         ]
         found.append(_family("exchange_req_ms", "histogram", "time of a call to the venue", "verb api", calls))
-        found += [*_of_figures(told["figures"], symbols), *_of_ramp(told.get("ramp"))]
+        found += [*_of_figures(told["figures"], symbols), *_of_ramp(told["ramp"])]
         return [family for family in found if family.rows]
 
 
@@ -79,10 +90,12 @@ def _family(name: str, kind: Kind, meaning: str, labels: str, rows: Iterable[tup
     return Family(f"{PREFIX}{name}", kind, meaning, names, series)
 
 
-def _of_times(times: TickTimes) -> list[Family]:
-    cells = times.histograms
-    stages = [((name, "pipeline"), _buckets(cells[name])) for name in STAGES]
-    whole = [((), _buckets(cells[TICK_TOTAL]))]
+def _of_times(paths: Mapping[str, TickTimes]) -> list[Family]:
+    times = paths[PIPELINE]
+    stages = [
+        ((name, path), _buckets(one.histograms[name])) for path, one in paths.items() if one.ticks for name in STAGES
+    ]
+    whole = [((), _buckets(times.histograms[TICK_TOTAL]))]
     return [
         _family("stage_duration_ms", "histogram", "time of a stage, and of the whole tick", "stage path", stages),
         _family("tick_duration_ms", "histogram", "time of a symbol's tick", "", whole),
@@ -163,6 +176,8 @@ def _of_growth(growth: Mapping[str, Any]) -> list[Family]:
         _family(name, "gauge", meaning, "symbol", [((symbol,), row.get(key)) for symbol, row in rows.items()])
         for name, (key, meaning) in _FROM_GROWTH.items()
     ]
+    broken = {number for number, _ in growth["violations"]}
+    fair = [((str(one.value),), float(one.value in broken)) for one in Statement] if growth["enabled"] else []
     blacklist = [((kind,), count) for kind, count in growth["blacklist_size"].items()]
     return [
         *found,
@@ -171,6 +186,7 @@ def _of_growth(growth: Mapping[str, Any]) -> list[Family]:
         ),
         _family("allocator_rebalance_total", "counter", "weights made anew", "", [((), growth["rebalances"])]),
         _family("allocator_active_symbols", "gauge", "symbols that may quote", "", [((), growth["active_symbols"])]),
+        _family("allocator_fairness_broken", "gauge", "1: a statement of fairness does not hold", "statement", fair),
         _family("allocator_blacklist_size", "gauge", "symbols that may not", "kind", blacklist),
         _family(
             "allocator_jain_index", "gauge", "how even weights are; 1: all the same", "", [((), growth["jain_index"])]
@@ -196,26 +212,26 @@ def _of_figures(figures: Mapping[str, Any], symbols: Mapping[str, Mapping[str, A
     ]
 
 
-def _of_ramp(ramp: Mapping[str, Any] | None) -> list[Family]:
-    if ramp is None:
-        return []
-    shadow = ramp["shadow"]
+def _of_ramp(ramp: Mapping[str, Any]) -> list[Family]:
+    """Return where the ramp stands, what both paths did at this step, and how far they agree."""
+    shadow, paths = ramp["shadow"], ramp["paths"]
     agreement = shadow["agreement_pct"]
+    ratio = None if agreement is None else agreement / 100.0
     members = [((symbol,), 1) for symbol in ramp["members"]]
-    gates = [((gate,), float(bool(ok))) for gate, ok in ramp.get("gates", {}).items()]
+    mismatches = [((kind,), count) for kind, count in shadow["mismatches"].items()]
+    markouts = [
+        ((path, ms), row.get(f"markout_{ms}ms_bps")) for path, row in paths.items() for ms in map(str, MARKOUTS_MS)
+    ]
     return [
         _family("rollout_pct", "gauge", "share of symbols on the pipeline", "", [((), ramp["pct"])]),
         _family("rollout_symbol", "gauge", "1 for a symbol on the pipeline", "symbol", members),
-        _family("rollout_gate_ok", "gauge", "1 while a gate of the ramp is green", "gate", gates),
-        _family(
-            "rollout_rollbacks_total", "counter", "how often the ramp went back", "", [((), ramp.get("rollbacks"))]
-        ),
-        _family(
-            "shadow_match_ratio",
-            "gauge",
-            "share of ticks in which both paths agree",
-            "",
-            [((), None if agreement is None else agreement / 100.0)],
-        ),
+        _family("shadow_match_ratio", "gauge", "share of ticks in which both paths agree", "", [((), ratio)]),
         _family("shadow_price_diff_median_bps", "gauge", "middle difference", "", [((), shadow["median_price_bps"])]),
+        _family("shadow_compared", "gauge", "ticks of this step that were compared", "", [((), shadow["compared"])]),
+        _family("shadow_mismatches", "gauge", "ticks of this step that differ, by why", "kind", mismatches),
+        *(
+            _family(f"path_{name}", "gauge", meaning, "path", [((path,), row[name]) for path, row in paths.items()])
+            for name, meaning in _OF_PATHS.items()
+        ),
+        _family("path_markout_bps", "gauge", "where the market went after fills", "path horizon_ms", markouts),
     ]
