@@ -11,6 +11,7 @@ from millrace.strategies.quoting.allocator.allocator import AllocatorState
 from millrace.strategies.quoting.allocator.standing import Phase, Standing
 from millrace.strategies.quoting.growth import Growth
 from millrace.strategies.quoting.model import EVEN_ALLOCATION
+from millrace.strategies.quoting.scoreboard.window import ScoreInputs
 from millrace.strategies.quoting.settings import QuotingSettings
 from quote_runs import quote_run
 
@@ -145,3 +146,24 @@ def test_a_list_that_is_new_at_a_restart_holds_at_once() -> None:
     off = Growth(replace(settings, dynamic_allocator=replace(settings.dynamic_allocator, enabled=False)), ("A", "B"))
     off.restore(state)
     assert off.allocation("A") == EVEN_ALLOCATION
+
+
+def test_a_person_hears_of_bans_of_the_last_symbol_and_of_what_is_unfair() -> None:
+    growth = Growth(QuotingSettings.live(), ("A", "B"))
+    heard = []
+    for window in range(2 * 6 * 35):
+        now_ms = (window + 1) * 5_000
+        for symbol, net_bps in (("A", -9.0), ("B", -7.0)):
+            growth._board.observe(symbol, ScoreInputs(net_bps=net_bps), now_ms)
+        if now_ms % 30_000 == 0:
+            heard += growth.rebalance(now_ms)
+    assert [(alert.severity.value, alert.code) for alert in heard] == [
+        ("warn", "symbol_banned"),
+        ("warn", "last_symbol"),
+        ("warn", "allocator_unfair"),
+    ]
+    assert heard[0].text == "A brings -9.0 bps of what it trades and is drained for 60 min"
+    assert heard[1].text.startswith("B ")
+    assert "statement 7" in heard[2].text
+    growth.clear("A", now_ms)
+    assert growth.allocation("A").active

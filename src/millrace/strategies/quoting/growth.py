@@ -5,11 +5,12 @@ tick reads. Without the allocator every symbol weighs the same, but the operator
 step of the ramp that switches it on (quoting 6, 7, 8).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from millrace.core.commands import OrderState, OrderUpdate, Side
+from millrace.core.commands import Alert, OrderState, OrderUpdate, Severity, Side
 from millrace.strategies.quoting.allocator.allocator import DRAINED, AllocatorState, allocations, cleared, rebalance
 from millrace.strategies.quoting.allocator.fairness import Violation, fairness
 from millrace.strategies.quoting.allocator.standing import MINUTE_MS, Phase, listed_phase
@@ -138,16 +139,30 @@ class Growth:
         period_ms = period_sec * _MS_IN_SECOND
         return (now_ms // period_ms + 1) * period_ms * _MS
 
-    def rebalance(self, now_ms: int) -> None:
-        """Make the allocations anew from the scores; with the allocator off all symbols weigh the same again."""
+    def rebalance(self, now_ms: int) -> list[Alert]:
+        """Make the allocations anew from the scores, and say what a person should hear of.
+
+        With the allocator off all symbols weigh the same again.
+        """
         if not self._weighs:
             self._allocations, self._violations, self.next_ns = self._even, [], NEVER_NS
-            return
+            return []
         scores = self._board.scores(now_ms)
-        self._state, found = rebalance(self._state, scores, now_ms, self._settings)
-        self._allocations = found
+        before, broken = self._state, {violation.statement for violation in self._violations}
+        self._state, self._allocations = rebalance(before, scores, now_ms, self._settings)
         self._violations = fairness(self._state, scores, now_ms, self._settings)
         self.next_ns = self._following_ns(now_ms)
+        said = _moves(before, self._state, scores)
+        said += [
+            (
+                Severity.WARN,
+                "allocator_unfair",
+                f"statement {one.statement.value} on fairness does not hold: {one.detail}",
+            )
+            for one in self._violations
+            if one.statement not in broken
+        ]
+        return [Alert(severity, code, text, now_ms * _MS) for severity, code, text in said]
 
     def switch(self, *, allocates: bool, ramping: bool, now_ms: int) -> None:
         """Take what a step of the ramp says of the allocator; it holds from the next tick."""
@@ -229,3 +244,25 @@ class Growth:
         if state["weighs"] and self._weighs:
             drained = {symbol: DRAINED for symbol, phase in self._listed.items() if phase is not None}
             self._allocations = {**self._even, **allocations(saved.state), **drained}
+
+
+def _moves(
+    before: AllocatorState, after: AllocatorState, scores: Mapping[str, SymbolScore]
+) -> list[tuple[Severity, str, str]]:
+    """Tell who was banned, who came back, and who stays only because nobody else is left."""
+    said = []
+    for symbol, standing in after.symbols.items():
+        old = before.symbols.get(symbol, standing).phase
+        if standing.phase is Phase.BANNED and old is not Phase.BANNED:
+            minutes = (standing.until_ms - after.rebalanced_ms) // MINUTE_MS
+            net_bps = scores[symbol].net_bps or 0.0
+            text = f"{symbol} brings {net_bps:.1f} bps of what it trades and is drained for {minutes} min"
+            said.append((Severity.WARN, "symbol_banned", text))
+        elif standing.phase is Phase.ACTIVE and old in {Phase.BANNED, Phase.PROBATION}:
+            said.append((Severity.INFO, "symbol_reinstated", f"{symbol} trades again after its ban"))
+    said += [
+        (Severity.WARN, "last_symbol", f"{symbol} loses for long and would be banned, but too few would be left")
+        for symbol in after.last_kept
+        if symbol not in before.last_kept
+    ]
+    return said

@@ -173,7 +173,7 @@ class QuoteDesk:
                 served += 1
                 out += self.tick(symbol, view)
         if self.growth.next_ns <= now_ns:
-            self.growth.rebalance(now_ns // _MS)
+            out += self.growth.rebalance(now_ns // _MS)
         return self._in_order(out)
 
     def _in_order(self, actions: list[Intent]) -> list[Intent]:
