@@ -254,14 +254,6 @@ class Account(Restorable, Protocol):
 class DataQuality(Protocol):
     """The firewall of the market view: what may be believed of it, and what may be traded on (runtime 2.2)."""
 
-    def know(self, instrument: Instrument) -> None:
-        """Learn what an instrument's data are judged by."""
-        ...
-
-    def hear(self, news: StreamBeat | StreamReset | MarketResolved) -> None:
-        """Take what a feed says beside its data."""
-        ...
-
     def is_plain(self, instrument: InstrumentId) -> bool:
         """Tell whether ordinary rows of an instrument may come as a block now."""
         ...
