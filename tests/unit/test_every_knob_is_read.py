@@ -15,13 +15,7 @@ READERS = "\n".join(
 SETTINGS = "\n".join(module.path.read_text() for module in read_tree().values() if module.name.endswith(".settings"))
 
 
-ON_THEIR_WAY = ("quoting_",)
-"""Sections whose readers are being written."""
-
-
-@pytest.mark.parametrize(
-    "key", [key for key, knob in KNOBS.items() if knob.available and "." in key and not key.startswith(ON_THEIR_WAY)]
-)
+@pytest.mark.parametrize("key", [key for key, knob in KNOBS.items() if knob.available and "." in key])
 def test_a_knob_that_may_be_set_is_read(key: str) -> None:
     field = key.partition(".")[2]
     handed_on = re.search(rf"self\.{field}\b", SETTINGS)

@@ -40,28 +40,9 @@ class Row(NamedTuple):
         return f"{self.section}.{self.name}"
 
 
-_P95: tuple[_BOUND, ...] = tuple(
-    (f"{stage}_p95_ms", "ms", f"95th percentile that {words} may need, by the wall clock", "5", 0.001, 10_000)
-    for stage, words in (
-        ("fetch_md", "reading market data"),
-        ("spread", "the spread stage"),
-        ("guards", "the guard stage"),
-        ("inventory", "the inventory stage"),
-        ("queue_aware", "the queue stage"),
-        ("emit", "the emit stage"),
-        ("tick_total", "a whole tick"),
-    )
-)
 _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
     "pipeline": (
         ("enabled", "", "symbols are quoted by the six stages; the ramp says which", "1", None, None),
-        ("sample_stage_tracing", "", "share of ticks whose stages are traced", "10", 0, 1),
-    ),
-    "stage_budgets": (
-        ("enabled", "", "stages are held to their budgets", "5", None, None),
-        ("regress_pct_threshold", "%", "how much slower than the baseline a stage may be", "5.1", 0, 100),
-        ("baseline_path", "", "file of the baseline; empty: none", "5.1", None, None),
-        *_P95,
     ),
     "md_cache": (
         ("enabled", "", "a book may be priced from until it is ttl_ms old", "4.1", None, None),
@@ -344,7 +325,6 @@ _ORDERED = (
     ("dynamic_allocator", "auto_blacklist_net_bps", "<", "auto_blacklist_clear_bps"),
     ("dynamic_allocator", "ban_min", "<=", "ban_max_min"),
     ("rollout", "stage_p95_pass_pct", "<=", "stage_p95_rollback_pct"),
-    ("rollout", "tick_p95_pass_ms", "<=", "tick_p95_limit_ms"),
     ("rollout", "tick_p95_limit_ms", "<=", "tick_p95_rollback_ms"),
     ("rollout", "deadline_miss_pass_pct", "<=", "deadline_miss_rollback_pct"),
     ("rollout", "taker_share_pass_pct", "<=", "taker_share_rollback_pct"),

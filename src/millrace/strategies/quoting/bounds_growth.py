@@ -65,7 +65,6 @@ GROWTH_ROWS: dict[str, tuple[tuple[str, str, str, str, float | None, float | Non
         ("allocator_from_pct", "%", "step from which scores decide sizes", "8", 0, 100),
         ("stage_p95_pass_pct", "%", "slower stages hold the ramp", "8", 0, 100),
         ("stage_p95_rollback_pct", "%", "slower stages roll it back", "8", 0, 1_000),
-        ("tick_p95_pass_ms", "ms", "95th percentile of a tick that is aimed at", "8", 1, 10_000),
         ("tick_p95_limit_ms", "ms", "slower ticks hold the ramp", "8", 1, 10_000),
         ("tick_p95_rollback_ms", "ms", "slower ticks roll it back", "8", 1, 10_000),
         ("deadline_miss_pass_pct", "%", "more late ticks hold the ramp", "8", 0, 100),

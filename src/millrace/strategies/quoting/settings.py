@@ -17,25 +17,9 @@ _DIGEST_LENGTH = 16
 
 
 class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether symbols are quoted by the six stages, and the share of their ticks that is traced."""
+    """Whether symbols are quoted by the six stages."""
 
     enabled: bool = False
-    sample_stage_tracing: float = 0.2
-
-
-class StageBudgets(msgspec.Struct, frozen=True, kw_only=True):
-    """The 95th percentiles that stages may need by the wall clock, network included (quoting 5)."""
-
-    enabled: bool = True
-    regress_pct_threshold: float = 3.0
-    baseline_path: str = ""
-    fetch_md_p95_ms: float = 60.0
-    spread_p95_ms: float = 15.0
-    guards_p95_ms: float = 12.0
-    inventory_p95_ms: float = 12.0
-    queue_aware_p95_ms: float = 15.0
-    emit_p95_ms: float = 35.0
-    tick_total_p95_ms: float = 150.0
 
 
 class MarketDataSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,7 +285,6 @@ class QuotingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the quote desk is told; immutable, and named by its `digest` (quoting 10)."""
 
     pipeline: PipelineSettings = PipelineSettings()
-    stage_budgets: StageBudgets = StageBudgets()
     md_cache: MarketDataSettings = MarketDataSettings()
     features: FeatureSettings = FeatureSettings()
     adaptive_spread: SpreadSettings = SpreadSettings()

@@ -80,7 +80,6 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     allocator_from_pct: int = 50
     stage_p95_pass_pct: float = 3.0
     stage_p95_rollback_pct: float = 5.0
-    tick_p95_pass_ms: float = 150.0
     tick_p95_limit_ms: float = 200.0
     tick_p95_rollback_ms: float = 250.0
     deadline_miss_pass_pct: float = 2.0
