@@ -134,7 +134,7 @@ def test_memory_does_not_grow_with_ticks() -> None:
     for upto in (1_000, 3_000):
         for number in range(upto):
             play(times, clock, number, [3] * 6)
-        held = [times.traces, times.golden, times._took, *[cell.counts for cell in times.histograms.values()]]
+        held = [times.traces, times.golden, times._laps, *[cell.counts for cell in times.histograms.values()]]
         sizes.append([(len(part), sys.getsizeof(part)) for part in held])
     assert sizes[0][0][0] == sizes[1][0][0] == 256
     assert [size[0] for size in sizes[0][2:]] == [size[0] for size in sizes[1][2:]]

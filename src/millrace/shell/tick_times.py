@@ -112,8 +112,9 @@ class TickTimes:
         self._trace_every = trace_interval(trace_rate)
         self._golden_every = golden_every
         self._cells = tuple(self.histograms.values())
-        self._took = [-1] * _TOTAL
-        self._began_ns = self._last_ns = 0
+        self._counts = tuple(cell.counts for cell in self._cells)
+        self._laps: list[int] = []  # stage and time in turn
+        self._began_ns = 0
         self._symbol = ""
         self._number = 0
         self._samples = tuple(_Newest(keep_samples) for _ in STAGES) if keep_samples else ()
@@ -123,36 +124,46 @@ class TickTimes:
     def begin(self, symbol: str, number: int) -> None:
         """A symbol's tick of this number begins now; one that never ended counts for nothing."""
         self._symbol, self._number = symbol, number
-        self._took = [-1] * _TOTAL
-        self._began_ns = self._last_ns = self._clock()
+        self._laps = []
+        self._began_ns = self._clock()
 
     def lap(self, stage: QuoteStage) -> None:
         """The stage that began at the last lap, or at the begin, ends now."""
-        now_ns = self._clock()
-        self._took[stage] = now_ns - self._last_ns
-        self._last_ns = now_ns
+        laps = self._laps
+        laps.append(stage)
+        laps.append(self._clock())
 
     def end(self) -> None:
         """The tick ends now: count it."""
         total_ns = self._clock() - self._began_ns
-        took = self._took
-        took.append(total_ns)
-        samples = self._samples
-        for place, took_ns in enumerate(took):
-            if took_ns >= 0:
-                cell = self._cells[place]
-                cell.counts[bisect_left(BOUNDS_NS, took_ns)] += 1
-                cell.sum_ns += took_ns
-                if samples:
-                    samples[place].add(took_ns)
+        laps, last_ns = self._laps, self._began_ns
+        counts, cells, samples = self._counts, self._cells, self._samples
+        for place in range(0, len(laps), 2):
+            stage, at_ns = laps[place], laps[place + 1]
+            took_ns = at_ns - last_ns
+            last_ns = at_ns
+            counts[stage][bisect_left(BOUNDS_NS, took_ns)] += 1
+            cells[stage].sum_ns += took_ns
+            if samples:
+                samples[stage].add(took_ns)
+        self._cells[_TOTAL].add(total_ns)
+        if samples:
+            samples[_TOTAL].add(total_ns)
         self.ticks += 1
         if total_ns > self._deadline_ns:
             self.deadline_misses += 1
         number = self._number
         if self._trace_every and number % self._trace_every == 0:
-            self.traces.append(TickTrace(self._symbol, number, False, tuple(took[:_TOTAL]), total_ns))
+            self.traces.append(self._trace(total_ns, golden=False))
         if self._golden_every and number % self._golden_every == 0:
-            self.golden.append(TickTrace(self._symbol, number, True, tuple(took[:_TOTAL]), total_ns))
+            self.golden.append(self._trace(total_ns, golden=True))
+
+    def _trace(self, total_ns: int, *, golden: bool) -> TickTrace:
+        spans, last_ns = [-1] * _TOTAL, self._began_ns
+        for place in range(0, len(self._laps), 2):
+            spans[self._laps[place]] = self._laps[place + 1] - last_ns
+            last_ns = self._laps[place + 1]
+        return TickTrace(self._symbol, self._number, golden, tuple(spans), total_ns)
 
     # Telling
 
