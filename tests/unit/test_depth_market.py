@@ -8,6 +8,7 @@ import pytest
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.events import Print
 from millrace.core.failure import OperatorError
+from millrace.market.books.checksum import checksum
 from millrace.market.books.order_book import OrderBook
 from millrace.sim.depth.fair import FairPath
 from millrace.sim.depth.generator import SYMBOLS, DepthMarket
@@ -84,6 +85,17 @@ def test_changes_are_numbered_without_a_gap_and_no_book_is_crossed_or_empty(mood
         assert 4 <= len(book.bid_side) <= 8
         assert 4 <= len(book.ask_side) <= 8
     assert min(traded[True], traded[False]) > 10
+
+
+def test_a_venue_that_sends_checksums_sends_those_of_its_books() -> None:
+    book, checked = OrderBook(), 0
+    for row in until(market(("BTC/USDT",), checksums=True).rows(BEGINS_NS), BEGINS_NS + 20 * SECOND_NS):
+        if not isinstance(row, Print):
+            (book.replace if isinstance(row, BookSnapshot) else book.change)(row.bids, row.asks)
+            assert row.checksum == checksum(book)
+            checked += 1
+    assert checked > 50
+    assert next(market().rows(BEGINS_NS)).checksum is None
 
 
 def test_moods_differ_in_width_and_in_what_takers_know() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.events import Print
 from millrace.core.instrument import PPM, Instrument, Ticks
+from millrace.market.books.checksum import checksum
 from millrace.sim.depth.coins import COINS
 from millrace.sim.depth.fair import STEP_NS, FairPath
 from millrace.sim.depth.flow import DRAWS, Flow
@@ -62,7 +63,7 @@ class Pair:
                     if is_shown:
                         for ticks, lots, taker_sells in trades:
                             yield Print(instrument, ts_ns, ticks, lots, taker_sells)
-                        yield BookDelta(instrument, ts_ns, ts_ns, seq, seq, bids, asks)
+                        yield BookDelta(instrument, ts_ns, ts_ns, seq, seq, bids, asks, self._checksum(ladder))
             epoch += 1
             ts_ns = begins_ns + self._settings.epoch_ns
             if not is_shown and ts_ns >= from_ns:
@@ -73,7 +74,7 @@ class Pair:
             first_seq, seq = seq + 1, (epoch + 1) * _STRIDE
             bids, asks = ladder.changes()
             if is_shown:
-                yield BookDelta(instrument, ts_ns, ts_ns, first_seq, seq, bids, asks)
+                yield BookDelta(instrument, ts_ns, ts_ns, first_seq, seq, bids, asks, self._checksum(ladder))
 
     def _flow(self, epoch: int) -> Flow:
         behaviour = BEHAVIOURS[self._fair.mood(epoch)]
@@ -112,4 +113,7 @@ class Pair:
 
     def _snapshot(self, ladder: Ladder, ts_ns: int, seq: int) -> BookSnapshot:
         book = ladder.book
-        return BookSnapshot(self._instrument.id, ts_ns, ts_ns, seq, book.bids(), book.asks())
+        return BookSnapshot(self._instrument.id, ts_ns, ts_ns, seq, book.bids(), book.asks(), self._checksum(ladder))
+
+    def _checksum(self, ladder: Ladder) -> int | None:
+        return checksum(ladder.book) if self._settings.checksums else None
