@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace.core.commands import CancelOrder, RecordFill, Side, Submit
+from millrace.core.commands import CancelOrder, RecordFill, Refuse, Side, Submit
 from millrace.core.events import Operator, Timer
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from quote_runs import quote_run
@@ -116,3 +116,41 @@ def test_waking_on_deadlines_alone_gives_the_same_commands() -> None:
     lazy.run(30)
     assert eager.program.engine.command_hash == lazy.program.engine.command_hash
     assert sum(isinstance(event, Timer) for event, _ in lazy.steps)
+
+
+def test_a_position_that_changes_its_sign_is_counted_alike_by_everybody() -> None:
+    run = quote_run(quoting__symbols=6)
+    run.run(120)
+    signs: dict[str, set[bool]] = {}
+    sums: dict[str, int] = {}
+    for fill in run.commands(RecordFill):
+        name = fill.position.instrument.symbol
+        sums[name] = sums.get(name, 0) + fill.side.sign * fill.lots
+        signs.setdefault(name, set()).add(sums[name] > 0)
+    assert any(len(seen) == 2 for seen in signs.values())
+    engine = run.program.engine
+    ledger = {row.position.instrument.symbol: row.lots for row in run.ledger.positions()}
+    table = {position.instrument.symbol: lots for position, lots in engine.positions().items()}
+    assert ledger == table == {name: lots for name, lots in sums.items() if lots}
+    guards = {guard.name: guard for guard in engine.guards}
+    exposure = guards["loss_cap"]._scopes
+    books = next(
+        day.books for scope, day in exposure.items() if scope.name == "quoting" and scope.kind.value == "strategy"
+    )
+    assert {name.partition(":")[2]: lots for name, lots in books.lots.items()} == table
+    marks = books.marks(engine, {str(one.instrument.id): one.instrument for one in run.desk.symbols.values()}, 0, 1)
+    for one in run.desk.symbols.values():
+        name = str(one.instrument.id)
+        if name in marks:
+            depth = engine.depth(one.instrument.id)
+            assert marks[name] == (depth.best_bid() if books.lots[name] > 0 else depth.best_ask())[0]
+
+
+def test_a_loss_cap_of_the_desk_is_never_passed() -> None:
+    dear = {"quoting__maker_fee_bps": 50.0, "quoting_adaptive_spread__fee_floor": False}  # each fill loses its fee
+    run = quote_run(quoting__symbols=6, stops__strategy_loss_cap_usd=12.0, **dear)
+    run.run(150)
+    told = {reason for refusal in run.commands(Refuse) for reason in refusal.reasons}
+    assert ReasonCode.WORST_CASE_EXCEEDS_LOSS_CAP.value in told
+    guards = {guard.name: guard for guard in run.program.engine.guards}
+    assert -12.0 < guards["loss_cap"].status(run.program.engine)["strategy:quoting"]["day_pnl_usd"] < -5.0

@@ -106,6 +106,9 @@ class MarketView:
                 kept.doubted = judged is not None and not judged.is_accepted
                 if judged is not None:
                     said.append(judged)
+                if not kept.doubted:
+                    market = self.state(event.instrument)  # what positions are marked at
+                    market.bid_ticks, market.ask_ticks = bid, ask
         return said
 
     def resync(self, command: ResyncBook) -> None:
