@@ -23,6 +23,7 @@ from millrace.cli import (
     rehearse,
     replay,
     report,
+    rollout,
     rules,
     simtest,
     snapshot,
@@ -63,6 +64,7 @@ def parser() -> Grammar:
     perf_gate.grammar(commands.add_parser("perf-gate", help="whether the quoting stages became slower than a baseline"))
     of_baseline = commands.add_parser("baseline", help="what the quoting stages' times are held against")
     perf_gate.baseline_grammar(of_baseline.add_subparsers(dest="action", metavar="ACTION", required=True))
+    rollout.grammar(commands.add_parser("rollout", help="move the quote desk's symbols to the pipeline, step by step"))
     of_rules = commands.add_parser("rules", help="the arbitrage desk's rules and mappings: look, and decide")
     rules.grammar(of_rules.add_subparsers(dest="action", metavar="ACTION", required=True))
     snapshot.grammar(commands.add_parser("snapshot", help="look at a grid's snapshot, or make one of a run"))
@@ -87,6 +89,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "report": report.run,
     "perf-gate": perf_gate.run,
     "baseline": perf_gate.run_baseline,
+    "rollout": rollout.run,
     "rules": rules.run,
     "snapshot": snapshot.run,
     "config": lambda given: migrate.run(given) if given.action == "migrate" else explain.run(given),

@@ -119,6 +119,11 @@ class TickTimes:
         self._number = 0
         self._samples = tuple(_Newest(keep_samples) for _ in STAGES) if keep_samples else ()
 
+    @property
+    def keeps_samples(self) -> bool:
+        """Whether exact percentiles can be told."""
+        return bool(self._samples)
+
     # Taking
 
     def begin(self, symbol: str, number: int) -> None:

@@ -66,6 +66,8 @@ _RECOVERY_NS = 30 * _SECOND_NS
 _LOOK_NS = 50_000_000
 _LEGS = 2
 _LEAST_SLOTS_PER_LOOP = 2
+_TICKS_KEPT = 4_096
+"""Newest ticks whose exact percentiles the ramp's gates read."""
 
 
 class Run:
@@ -188,7 +190,9 @@ class Run:
         """Have the desk's stages timed, by real time, and what it counts shown with the rest."""
         trace = self.settings.quoting.trace
         rate = trace.sample_rate if trace.enabled else 0.0
-        self.tick_times = TickTimes(deadline_ms=trace.deadline_ms, trace_rate=rate, golden_every=trace.golden_interval)
+        self.tick_times = TickTimes(
+            deadline_ms=trace.deadline_ms, trace_rate=rate, golden_every=trace.golden_interval, keep_samples=_TICKS_KEPT
+        )
         legacy = TickTimes(deadline_ms=trace.deadline_ms, trace_rate=0.0, golden_every=0)
         desk.probe, desk.legacy_probe = self.tick_times, legacy
         times = {"pipeline": self.tick_times, "legacy": legacy}

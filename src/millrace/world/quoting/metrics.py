@@ -19,6 +19,7 @@ PREFIX: Final = "millrace_quoting_"
 PIPELINE: Final = Path.PIPELINE.value
 _NS_IN_MS: Final = 1e6
 _MS_IN_SECOND: Final = 1e3
+_NS_IN_SECOND: Final = 1e9
 _SIDES: Final = ("bid", "ask")
 _SCORES: Final = ("vol", "liq", "lat", "pnl")
 _FAST_CANCEL: Final = "fast_cancel"
@@ -99,8 +100,17 @@ def _of_times(paths: Mapping[str, TickTimes]) -> list[Family]:
     return [
         _family("stage_duration_ms", "histogram", "time of a stage, and of the whole tick", "stage path", stages),
         _family("tick_duration_ms", "histogram", "time of a symbol's tick", "", whole),
+        _family("stage_p95_ms", "gauge", "exact 95th percentile of the newest ticks", "stage", _p95(times)),
         _family("tick_deadline_miss_total", "counter", "ticks over the deadline", "", [((), times.deadline_misses)]),
     ]
+
+
+def _p95(times: TickTimes) -> list[tuple[tuple[str, ...], float]]:
+    """Return the exact percentiles; a stage with too few ticks has none."""
+    if not times.keeps_samples:
+        return []
+    rows = ((name, row["p95"]) for name, row in times.percentiles().items())
+    return [((name,), value) for name, value in rows if isinstance(value, float)]
 
 
 def _buckets(cell: StageHistogram) -> Buckets:
@@ -217,6 +227,7 @@ def _of_ramp(ramp: Mapping[str, Any]) -> list[Family]:
     shadow, paths = ramp["shadow"], ramp["paths"]
     agreement = shadow["agreement_pct"]
     ratio = None if agreement is None else agreement / 100.0
+    unexplained, lasted_sec = len(shadow["unexplained"]), shadow["lasted_ns"] / _NS_IN_SECOND
     members = [((symbol,), 1) for symbol in ramp["members"]]
     mismatches = [((kind,), count) for kind, count in shadow["mismatches"].items()]
     markouts = [
@@ -227,6 +238,8 @@ def _of_ramp(ramp: Mapping[str, Any]) -> list[Family]:
         _family("rollout_symbol", "gauge", "1 for a symbol on the pipeline", "symbol", members),
         _family("shadow_match_ratio", "gauge", "share of ticks in which both paths agree", "", [((), ratio)]),
         _family("shadow_price_diff_median_bps", "gauge", "middle difference", "", [((), shadow["median_price_bps"])]),
+        _family("shadow_seconds", "gauge", "time over which they were compared", "", [((), lasted_sec)]),
+        _family("shadow_unexplained", "gauge", "classes of mismatch nobody waived", "", [((), unexplained)]),
         _family("shadow_compared", "gauge", "ticks of this step that were compared", "", [((), shadow["compared"])]),
         _family("shadow_mismatches", "gauge", "ticks of this step that differ, by why", "kind", mismatches),
         *(

@@ -39,8 +39,12 @@ class GateVerdict(NamedTuple):
 
 
 class GroupFigures(msgspec.Struct, frozen=True):
-    """What the symbols of one path did since the step began; None: not measured."""
+    """What the symbols of one path did since the step began; None: not measured.
 
+    A share or a mean of nothing is None too, and then the count beside it is 0.
+    """
+
+    orders: int | None = None
     fills: int | None = None
     rejected_pct: float | None = None
     markout_200ms_bps: float | None = None
@@ -144,6 +148,8 @@ def _fairness(metrics: RampMetrics, step: Step, _cfg: RolloutSettings) -> GateVe
 def _rejects(metrics: RampMetrics, step: Step, cfg: RolloutSettings) -> GateVerdict:
     if not step.has_legacy:
         return _alone("rejects")
+    if 0 in (metrics.pipeline.orders, metrics.legacy.orders):
+        return GateVerdict("rejects", GateState.WAIT, None, "both groups have orders that ended")
     ours, theirs = metrics.pipeline.rejected_pct, metrics.legacy.rejected_pct
     delta = None if ours is None or theirs is None else ours - theirs
     return _below("rejects", delta, cfg.rejects_delta_points, cfg.rejects_delta_points, strict=True)
@@ -185,6 +191,8 @@ def _taker_share(metrics: RampMetrics, _step: Step, cfg: RolloutSettings) -> Gat
 
 
 def _slippage(metrics: RampMetrics, _step: Step, cfg: RolloutSettings) -> GateVerdict:
+    if metrics.pipeline.fills == 0:
+        return GateVerdict("slippage", GateState.WAIT, None, "the pipeline has a fill")
     return _below("slippage", metrics.slippage_bps, cfg.slippage_bps, strict=False)
 
 

@@ -155,9 +155,9 @@ def _blame(
     settings: RolloutSettings,
 ) -> str:
     """Return why the ramp goes back at this poll, "" when it does not."""
-    for one in verdicts:
-        if one.state is GateState.ROLLBACK:
-            return f"{one.gate} is {one.value:g}: {one.bounds}"
+    at_once = [f"{one.gate} is {one.value:g}: {one.bounds}" for one in verdicts if one.state is GateState.ROLLBACK]
+    if at_once:
+        return "; ".join(at_once)
     if markouts >= _MARKOUT_TWICE:
         return f"markout is worse than the frozen quoter's {markouts} times in a row"
     if failed_in_row >= settings.failed_polls:
