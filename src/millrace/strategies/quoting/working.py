@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from millrace.core.commands import Amend, Cancel, Intent, OrderState, OrderUpdate, Place, Refused, Side, Style
+from millrace.core.events import NOT_SENT, RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Lots, Ticks
 from millrace.strategies.quoting.features.queue_tracker import Resting
@@ -19,13 +20,16 @@ from millrace.strategies.quoting.model import IntentKind, LiveOrder, OrderIntent
 PURPOSE = "quote"
 _MS = 1_000_000
 _NOT_SEEN = frozenset({OrderState.INTENT, OrderState.SENT})
+_ASKED_AGAIN = NOT_SENT | {RejectReason.LOST, RejectReason.RATE_LIMIT, RejectReason.POST_ONLY_WOULD_CROSS}
+"""Why an amend was not done that say nothing against the next one: it did not arrive, or the market had moved."""
 
 
 class Order(msgspec.Struct, gc=False):
     """One order: its slot, its terms as the venue confirmed them, and what is on its way.
 
     `asked_ns` is when the last call was decided, 0 when it was answered. `placed_ms` and `reference_ticks2` are renewed
-    when it moves to the back of a queue.
+    when it moves to the back of a queue. After an amend was refused it is taken back instead of amended: what is
+    refused once would be refused at each tick, while the order stands where nobody wants it.
     """
 
     key: str
@@ -46,6 +50,7 @@ class Order(msgspec.Struct, gc=False):
     amend_reference_ticks2: int = 0
     asked_ns: int = 0
     queue_ahead: Lots | None = None
+    may_amend: bool = True
 
     @property
     def pending(self) -> bool:
@@ -105,7 +110,8 @@ class Working:
         """Return the command's intent of a stage's; None where the order that it names has ended meanwhile.
 
         `held` are the signed lots of the position: an order that closes no more than is open and not spoken for by
-        another one is a reducing one, and may leave where only those may.
+        another one is a reducing one, and may leave where only those may. It never becomes one that does more: then it
+        is taken back, and what replaces it has another name.
         """
         key = key_of(self.position, intent)
         if intent.kind is IntentKind.PLACE:
@@ -130,12 +136,15 @@ class Working:
         if intent.kind is IntentKind.AMEND and (intent.ticks, intent.lots) == (order.ticks, order.lots):
             return None
         order.asked_ns = now_ns
-        if intent.kind is IntentKind.CANCEL:
+        if intent.kind is IntentKind.CANCEL or not (order.may_amend and self._stays_closing(order, intent.lots, held)):
             order.cancelling = True
             return Cancel(self.position.strategy, key, intent.reason)
         order.amend_ticks, order.amend_lots = intent.ticks, intent.lots
         order.amend_reference_ticks2 = reference_ticks2
         return Amend(self.position.strategy, key, intent.lots, intent.ticks, intent.reason)
+
+    def _stays_closing(self, order: Order, lots: Lots, held: Lots) -> bool:
+        return not order.reduces or lots <= order.lots + max(self._closable(order.side, held), 0)
 
     def _closable(self, side: Side, held: Lots) -> Lots:
         spoken = sum(one.most - one.filled for one in self.orders.values() if one.reduces and one.side is side)
@@ -153,6 +162,8 @@ class Working:
             # What was asked is not known to have arrived; the questions that follow tell.
             order.cancelling, order.asked_ns = False, 0
             return Heard(order, None, None)
+        if update.previous is OrderState.UNKNOWN:
+            order.cancelling = False  # one that was asked for meanwhile may be lost without a word
         answered = not order.seen or update.amend is not None or update.state.is_terminal
         if update.state not in _NOT_SEEN:
             order.seen = True
@@ -175,6 +186,8 @@ class Working:
             order.placed_ms, order.queue_ahead = now_ns // _MS, None
             order.reference_ticks2 = order.amend_reference_ticks2 or order.reference_ticks2
         order.amend_ticks, order.amend_reference_ticks2 = None, 0
+        reject = None if update.amend is None else update.amend.reject
+        order.may_amend = reject is None or reject in _ASKED_AGAIN
 
     def refused(self, refused: Refused) -> Order | None:
         """Take that the board let an order or an amend not leave; returns the order, None for one that is not known."""
@@ -183,7 +196,7 @@ class Working:
             return None
         order.asked_ns = 0
         if refused.is_amend:
-            order.amend_ticks = None
+            order.amend_ticks, order.may_amend = None, False
         else:
             del self.orders[order.key]
         return order
