@@ -6,7 +6,8 @@ from millrace.core.commands import CancelOrder, Reply, Submit
 from millrace.core.events import Operator
 from millrace.strategies.quoting.rollout.desk_ramp import Path
 from millrace.strategies.quoting.rollout.two_paths import CHANGES_PATH
-from quote_runs import QuoteRun, quote_run
+from millrace.world.assemble import build_program
+from quote_runs import QuoteRun, quote_run, quoting_settings
 
 SYMBOLS = 4
 
@@ -100,3 +101,37 @@ def test_a_snapshot_in_mid_ramp_goes_on_as_if_nothing_had_been() -> None:
     other.run(20)
     assert run.program.engine.command_hash == other.program.engine.command_hash
     assert run.desk.ramp.shown() == other.desk.ramp.shown()
+
+
+def test_a_start_with_the_pipeline_switched_off_puts_every_symbol_back_on_the_frozen_quoter() -> None:
+    run = quote_run(quoting__symbols=SYMBOLS)
+    run.run(10)
+    assert paths(run) == [Path.PIPELINE] * SYMBOLS
+    state = run.program.engine.snapshot()
+    again = build_program(quoting_settings(quoting__symbols=SYMBOLS, quoting_pipeline__enabled=False))
+    again.engine.restore(state)
+    assert again.quotes is not None
+    assert not again.quotes.ramp.enabled
+    assert {one.paths.path for one in again.quotes.symbols.values()} == {Path.LEGACY}
+    before = len(run.steps)
+    run.run(3)
+    commands = [one for event, _ in run.steps[before:] for one in again.engine.step(event)]
+    assert again.engine.fault is None
+    assert CHANGES_PATH in {one.reason for one in commands if isinstance(one, CancelOrder)}
+
+
+def test_a_step_and_its_members_outlive_a_restart_with_the_same_settings() -> None:
+    run = ramp_run()
+    run.run(5)
+    go(run, 75)
+    run.run(5)
+    again = build_program(run.settings)
+    again.engine.restore(run.program.engine.snapshot())
+    assert again.engine.snapshot() == run.program.engine.snapshot()
+    other = build_program(
+        quoting_settings(quoting__symbols=SYMBOLS, quoting_rollout__pinned_out="BTC/USDT ETH/USDT SOL/USDT")
+    )
+    other.engine.restore(run.program.engine.snapshot())
+    assert other.quotes is not None
+    assert other.quotes.ramp.pct == 75
+    assert sum(one.paths.path is Path.PIPELINE for one in other.quotes.symbols.values()) <= 1

@@ -11,6 +11,7 @@ from millrace.core.events import RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.strategies.quoting.desk_figures import DeskFigures, Feed
+from millrace.strategies.quoting.features.samples import LatencyWindow, ProfitWindow
 from millrace.strategies.quoting.guards.market_wide import MarketBit
 from millrace.strategies.quoting.model import IntentKind, OrderIntent
 from millrace.strategies.quoting.settings import QuotingSettings
@@ -152,3 +153,16 @@ def test_figures_go_on_after_a_restart() -> None:
         assert again.now([one], now_ms, NEAR) == figures.now([one], now_ms, NEAR)
         assert again.paced(one, intents(60), now_ms) == figures.paced(one, intents(60), now_ms)
     assert again.shown(20_500) == figures.shown(20_500)
+
+
+def test_figures_of_a_longer_window_are_cut_to_a_shorter_one() -> None:
+    """A start with other settings restores what the ones before kept."""
+    long, short = ProfitWindow(60, 60), ProfitWindow(20, 60)
+    waits, fewer = LatencyWindow(100, 0), LatencyWindow(10, 0)
+    for number in range(60):
+        long.observe(number * 1_000, number)
+        waits.observe(number * 1_000, float(number))
+    short.restore(long.snapshot())
+    fewer.restore(waits.snapshot())
+    assert short.mean() == sum(range(40, 60)) / 20
+    assert fewer.p95_ms(60_000) == (59.0, 10)

@@ -18,6 +18,7 @@ from millrace.strategies.quoting.canonical import ResultChain
 from millrace.strategies.quoting.features.queue_tracker import QueueTracker, model_of
 from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.model import BPS, Allocation, Features, OrderIntent, PortfolioSnapshot
+from millrace.strategies.quoting.quotes.state import undone
 from millrace.strategies.quoting.rollout.legacy import legacy_settings
 from millrace.strategies.quoting.rollout.two_paths import Decided, TwoPaths
 from millrace.strategies.quoting.settings import QuotingSettings
@@ -135,6 +136,13 @@ class QuotedSymbol:
         self.tally.ticked(decided.result, now_ns // _MS)
         self.chain.add(decided.result)
         return decided
+
+    def hold_back(self, result: TickResult, leaves: tuple[OrderIntent, ...]) -> None:
+        """Take that of a tick's actions only these leave: the next tick decides about the others anew."""
+        state = self.paths.state
+        waits = [intent for intent in result.intents if not intent.defensive and intent not in leaves]
+        emit = undone(state.emit, result.context.state_in.emit, waits)
+        self.paths.state = msgspec.structs.replace(state, emit=emit)
 
     def commands(self, intents: tuple[OrderIntent, ...], now_ns: int, held: Lots) -> list[Intent]:
         """Return the orders of a tick's intents, under their derived names."""

@@ -71,8 +71,7 @@ class QuoteDesk:
         self._unattached = False
         for symbol in self._by_number:
             symbol.paths.go(self.ramp.path_of(symbol.symbol))
-        if not self.ramp.allocates:
-            self.growth.switch(allocates=False, ramping=self.ramp.is_climbing, now_ms=0)
+        self.growth.allocates, self.growth.ramping = self.ramp.allocates, self.ramp.is_climbing
 
     def series(self) -> tuple[SeriesSpec, ...]:
         """Return no histories: books are kept by the market view, windows by the reducers."""
@@ -212,6 +211,8 @@ class QuoteDesk:
             self.ramp.compared(comparison, now_ms)
         self.growth.ticked(symbol, result, now_ms)
         intents = self.figures.paced(symbol, result.intents, now_ms)
+        if symbol.waits:
+            symbol.hold_back(result, intents)
         out = symbol.commands(intents, now_ns, held)
         if symbol.working.orders and self._stale_at_ns == NEVER_NS and self._stream_ns + self._stale_ns > now_ns:
             self._stale_at_ns = self._stream_ns + self._stale_ns
@@ -286,6 +287,10 @@ class QuoteDesk:
             symbol = self.symbols[InstrumentId.parse(text)]
             symbol.restore(saved)
             self._schedule(symbol, symbol.due_ns)
+        if (self.growth.allocates, self.growth.ramping) != (self.ramp.allocates, self.ramp.is_climbing):
+            self._take_paths()
+        for symbol in self._by_number:
+            symbol.paths.go(self.ramp.path_of(symbol.symbol))  # other settings may have other members
         self._unattached = True
 
     # Looking at it

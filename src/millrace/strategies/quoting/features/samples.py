@@ -55,7 +55,7 @@ class LatencyWindow:
 
     def restore(self, state: list[Any]) -> None:
         """Take a state that `snapshot` gave."""
-        self._samples = deque((ms, latency_ms) for ms, latency_ms in state)
+        self._samples = deque((ms, latency_ms) for ms, latency_ms in state[-self._size :])
         self._sorted = sorted(latency_ms for _, latency_ms in self._samples)
 
 
@@ -101,5 +101,5 @@ class ProfitWindow:
         last, window = state
         self._last.clear()
         self._last.extend(last)
-        self._sum = sum(last)
+        self._sum = sum(self._last)  # other settings may keep fewer of them
         self._window.restore(window)

@@ -56,6 +56,7 @@ class PathFigures(msgspec.Struct):
 
 
 class _Saved(msgspec.Struct):
+    enabled: bool
     pct: int
     since_ms: int
     steps: int
@@ -142,13 +143,18 @@ class DeskRamp:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
         paths = {path.value: figures for path, figures in self.paths.items()}
-        saved = _Saved(self.pct, self.since_ms, self.steps, paths, self.shadow)
+        saved = _Saved(self.enabled, self.pct, self.since_ms, self.steps, paths, self.shadow)
         builtins: dict[str, Any] = msgspec.to_builtins(saved)
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state that `snapshot` gave."""
+        """Take a state that `snapshot` gave; it is none of this ramp's where the pipeline was switched on or off since.
+
+        A step that an operator took outlives a restart, but never the word that all symbols go back to the old quoter.
+        """
         saved = msgspec.convert(state, _Saved, strict=False)
+        if saved.enabled is not self.enabled:
+            return
         self._begin(saved.pct, saved.since_ms)
         self.steps = saved.steps
         self.paths = {Path(name): figures for name, figures in saved.paths.items()}
