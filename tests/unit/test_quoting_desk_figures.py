@@ -7,7 +7,7 @@ from msgspec import json
 from msgspec.structs import replace
 
 from millrace.core.commands import OrderState, OrderUpdate, Place, Side, Style
-from millrace.core.events import RejectReason
+from millrace.core.events import NOT_SENT, RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.strategies.quoting.desk_figures import DeskFigures, Feed
@@ -69,6 +69,16 @@ def test_orders_that_the_venue_does_not_want_count_but_for_those_that_would_have
     assert figures.now([symbol()], 10_000, NEAR).rejected_share == 0.0
     answer(figures, OrderState.REJECTED, 5, RejectReason.INSUFFICIENT_FUNDS)
     assert figures.now([symbol()], 11_000, NEAR).rejected_share == 0.2
+
+
+def test_orders_that_never_left_are_no_answers_of_the_venue() -> None:
+    """A halt between a decision and its call must not pause the desk for five minutes when it is over."""
+    figures = desk()
+    answer(figures, OrderState.OPEN, 20)
+    for reject in NOT_SENT:
+        answer(figures, OrderState.REJECTED, 5, reject)
+    assert figures.now([symbol()], 10_000, NEAR).rejected_share == 0.0
+    assert figures.shown(10_000)["answers"] == 20
 
 
 def test_a_few_calls_say_nothing() -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from millrace.core.commands import OrderState, OrderUpdate
-from millrace.core.events import RejectReason
+from millrace.core.events import NOT_SENT, RejectReason
 from millrace.core.instrument import Instrument
 from millrace.strategies.quoting.features.windows import GridWindow
 from millrace.strategies.quoting.guards.market_wide import MarketBit, MarketState, check
@@ -77,12 +77,13 @@ class DeskFigures:
     def heard(self, update: OrderUpdate, instrument: Instrument, now_ms: int) -> None:
         """Count an answer of the venue: an error where it had none, a reject where it did not want the order.
 
-        A post-only order that would have crossed is the price's doing and neither (runtime 2.17 rule 4).
+        A post-only order that would have crossed is the price's doing and neither (runtime 2.17 rule 4); one that never
+        left is nobody's answer.
         """
         if update.d_lots:
             taker = update.d_fee > instrument.fee(update.d_cost, maker=True) + 1
             self._fills = recorded(self._fills, AccountFill(now_ms, taker), self._settings.taker_cap)
-        if update.state is update.previous and update.amend is None:
+        if (update.state is update.previous and update.amend is None) or update.reject in NOT_SENT:
             return
         rejected = update.state is OrderState.REJECTED and update.reject is not _CROSSED
         self._answers.add(now_ms, int(update.state is OrderState.UNKNOWN), int(rejected))

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from millrace.core.commands import OrderState, OrderUpdate
+from millrace.core.events import NOT_SENT
 from millrace.strategies.quoting.features.markouts import Markout
 from millrace.strategies.quoting.rollout.membership import members
 from millrace.strategies.quoting.rollout.ramp import allocates
@@ -106,7 +107,7 @@ class DeskRamp:
     def heard(self, symbol: str, update: OrderUpdate, *, taker: bool, slip_bps: float) -> None:
         """Count the news of an order under the path that its symbol is on."""
         figures = self.paths[self.path_of(symbol)]
-        if update.state.is_terminal and not update.previous.is_terminal:
+        if update.state.is_terminal and not update.previous.is_terminal and update.reject not in NOT_SENT:
             figures.orders += 1
             figures.rejected += update.state is OrderState.REJECTED
         if update.d_lots:
