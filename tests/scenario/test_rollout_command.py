@@ -20,7 +20,7 @@ from millrace.strategies.quoting.rollout.ramp import RampAction, RampState
 from millrace.strategies.quoting.settings_growth import RolloutSettings
 from millrace.web.exposition import text
 from millrace.world.quoting.metrics import QuoteMetrics
-from millrace.world.rollout_run import Poll, steer
+from millrace.world.rollout_run import Answer, Poll, steer
 from quote_runs import SECOND, quote_run
 
 MINUTE = 60 * SECOND
@@ -88,7 +88,7 @@ def decisions(tmp_path: Path) -> list[dict[str, Any]]:
 def test_a_recording_in_which_all_holds_reaches_the_end(tmp_path, baseline, shadow_run) -> None:
     metrics = recording(tmp_path / "good.jsonl", [exposition(poll) for poll in range(80)])
     assert rollout(tmp_path, metrics, baseline, "--replay", str(shadow_run)) == 0
-    changes = [row for row in decisions(tmp_path) if row["action"] != "hold"]
+    changes = [row for row in decisions(tmp_path) if row["action"] in {"advance", "finish"}]
     assert [row["pct"] for row in changes] == [10, 25, 50, 75, 100, 100]
 
 
@@ -114,14 +114,18 @@ def test_each_gate_takes_it_back_and_only_a_person_lets_it_begin_again(tmp_path,
     asked: list[tuple[int, str]] = []
     polls = iter([Poll(START + number * MINUTE, one) for number, one in enumerate(texts)])
     state = log.begin().state
-    follow = lambda pct, why: str(asked.append((pct, why)) or "followed")  # noqa: E731
+
+    def follow(pct: int, why: str) -> Answer:
+        asked.append((pct, why))
+        return Answer(followed=True, text="")
+
     found = list(steer(polls, state, log, settings, baseline=profile, replays=replays, follow=follow))
     assert [one[1].action for one in found] == [RampAction.HOLD] * 3 + [RampAction.ROLL_BACK]
     assert f"{gate} is " in found[-1][1].reason
     assert [pct for pct, _ in asked] == [50, 0]
     again = recording(tmp_path / "later.jsonl", [exposition(9)])
     assert rollout(tmp_path, again, baseline) == 1
-    assert decisions(tmp_path)[-1]["action"] == "wait_for_approval"
+    assert [row["action"] for row in decisions(tmp_path)][-2:] == ["wait_for_approval", "followed"]
     assert main(["rollout", "--metrics", "x", "--log", str(tmp_path / "decisions.jsonl"), "--approve"]) == 0
     assert "begins again at 0 %" in capsys.readouterr().out
     assert log.begin().state.phase.value == "ramping"
@@ -130,7 +134,19 @@ def test_each_gate_takes_it_back_and_only_a_person_lets_it_begin_again(tmp_path,
 def test_metrics_that_are_not_there_are_failed_polls(tmp_path, baseline, shadow_run) -> None:
     metrics = recording(tmp_path / "gone.jsonl", [exposition(0), None, None])
     assert rollout(tmp_path, metrics, baseline, "--replay", str(shadow_run)) == 1
-    assert "failed in a row" in decisions(tmp_path)[-1]["reason"]
+    rows = [row for row in decisions(tmp_path) if row["action"] == "roll_back"]
+    assert "failed in a row" in rows[-1]["reason"]
+
+
+def test_a_program_that_does_not_follow_is_told_of_and_asked_again(tmp_path, baseline, capsys) -> None:
+    metrics = recording(tmp_path / "good.jsonl", [exposition(0), None, None, None])
+    folder = tmp_path / "nobody"
+    folder.mkdir()
+    assert rollout(tmp_path, metrics, baseline, "--dir", str(folder), "--patience", "0.1") == 1
+    assert capsys.readouterr().out.count("did NOT follow to 0 %") == 4
+    actions = [row["action"] for row in decisions(tmp_path)]
+    assert actions.count("not_followed") == 4, "asked again after the roll-back"
+    assert actions[-2] == "wait_for_approval"
 
 
 @pytest.mark.parametrize(
@@ -201,9 +217,9 @@ def test_the_running_desk_climbs_by_its_own_figures_and_falls_when_its_stages_be
     exact = {name: {"p95": 0.01} for name in STAGES} | {"tick_total": {"p95": 0.07}}
     profile = profile_of({"budgets": exact}, "baseline")
 
-    def follow(pct: int, reason: str) -> str:
+    def follow(pct: int, reason: str) -> Answer:
         run.simulation.feed_event(Operator("quoting_ramp", {"pct": pct, "reason": reason}, run.simulation.now_ns))
-        return str(run.commands(Reply)[-1].message)
+        return Answer(followed=run.commands(Reply)[-1].ok, text="")
 
     def polls():
         for number in range(30):

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from millrace.research.rollout_log import DecisionLog
     from millrace.strategies.quoting.rollout.ramp import RampDecision, RampState
     from millrace.strategies.quoting.settings_growth import RolloutSettings
-    from millrace.world.rollout_run import Follow, Poll
+    from millrace.world.rollout_run import Answer, Follow, Poll
 
-ASK_PATIENCE_NS = 15_000_000_000
 _SECOND_NS = 1_000_000_000
 _TEST_DWELL_MIN = 10
 
@@ -37,6 +36,9 @@ def grammar(command: argparse.ArgumentParser) -> None:
     command.add_argument("--baseline", metavar="FILE", help="what stage times are held against (millrace baseline)")
     command.add_argument("--replay", metavar="RUN", help="a shadow's run or bundle, replayed three times at the start")
     command.add_argument("--pace", choices=("test", "live"), default="live", help="test: steps of ten minutes")
+    command.add_argument(
+        "--patience", type=float, default=15.0, metavar="SEC", help="how long the program may take (15)"
+    )
     command.add_argument("--approve", action="store_true", help="let a ramp that was rolled back begin again, and end")
     settings_flags(command)
 
@@ -69,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
             settings,
             baseline=None if given.baseline is None else read_profile(Path(given.baseline)),
             replays=replays_of(None if given.replay is None else Path(given.replay)),
-            follow=_follow(None if given.dir is None else Path(given.dir)),
+            follow=_follow(None if given.dir is None else Path(given.dir), round(given.patience * _SECOND_NS)),
         )
         return _told(found, as_json=given.json)
     except OperatorError as error:
@@ -117,15 +119,23 @@ def _polls(given: argparse.Namespace, settings: "RolloutSettings") -> "Iterator[
     return live_polls(given.metrics, settings.poll_sec * _SECOND_NS, WallClock())
 
 
-def _follow(folder: "Path | None") -> "Follow":
+def _follow(folder: "Path | None", patience_ns: int) -> "Follow":
     """Return what asks the program to follow; without a folder nobody is asked."""
 
-    def ask_program(pct: int, reason: str) -> str:
+    def ask_program(pct: int, reason: str) -> "Answer":
+        from millrace.core.failure import OperatorError, WorldError
         from millrace.shell.clock import WallClock
         from millrace.shell.mailbox import ask
+        from millrace.world.rollout_run import Answer
 
-        assert folder is not None  # noqa: S101  chosen below
-        answer = ask(folder, "quoting_ramp", {"pct": pct, "reason": reason}, WallClock(), ASK_PATIENCE_NS)
-        return answer.message if answer.ok else f"the program did NOT follow to {pct} %: {answer.message}"
+        if folder is None:
+            return Answer(followed=True, text="")
+        try:
+            answer = ask(folder, "quoting_ramp", {"pct": pct, "reason": reason}, WallClock(), patience_ns)
+        except (OperatorError, WorldError) as error:
+            return Answer(followed=False, text=f"the program did NOT follow to {pct} %: {error}")
+        if answer.ok:
+            return Answer(followed=True, text=answer.message)
+        return Answer(followed=False, text=f"the program did NOT follow to {pct} %: {answer.message}")
 
-    return (lambda _pct, _reason: "") if folder is None else ask_program
+    return ask_program

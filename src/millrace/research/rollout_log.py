@@ -47,9 +47,14 @@ class DecisionLog:
             text = f"{self._path}, line {len(whole)}: no decision of the ramp ({error}); begin another log"
             raise OperatorError(text) from error
 
-    def write(self, decision: RampDecision, state: RampState, told: str) -> None:
-        """Append a decision, the state after it, and what the program said to it; it is on disk when this returns."""
-        self._append(decision.row() | {"program": told, "state": msgspec.to_builtins(state)})
+    def write(self, decision: RampDecision, state: RampState) -> None:
+        """Append a decision and the state after it; it is on disk when this returns."""
+        self._append(decision.row() | {"state": msgspec.to_builtins(state)})
+
+    def answered(self, pct: int, followed: bool, text: str, ts_ns: int, state: RampState) -> None:
+        """Append what the program said to a step."""
+        row = {"ts_ns": ts_ns, "action": "followed" if followed else "not_followed", "pct": pct, "reason": text}
+        self._append(row | {"state": msgspec.to_builtins(state)})
 
     def approved(self, state: RampState, ts_ns: int) -> None:
         """Append that a person let the ramp begin again."""

@@ -1,8 +1,8 @@
 """Polls a program's metrics and moves its ramp: the controller's loop, on any clock (quoting 8).
 
-Each poll is written down with what was decided before the program is asked to follow, and a program that does not
-follow a roll-back is told of loudly. A source that gives nothing is a failed poll, not the end: after two of them the
-ramp goes back, because nobody knows what the desk does.
+What a poll decided is written down before the program is asked to follow; one that does not follow is told of loudly and
+asked again at each poll, after a roll-back too. A source that gives nothing is a failed poll, not the end: after two of
+them the ramp goes back, because nobody knows what the desk does.
 """
 
 import json
@@ -24,8 +24,18 @@ from millrace.world.replay import replay
 _TIMEOUT_SEC = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _REPLAYS = 3
-Follow = Callable[[int, str], str]
-"""Asks the program for a share of symbols, in percent, and why; returns what it said."""
+_ENDS = frozenset({RampAction.FINISH, RampAction.ROLL_BACK, RampAction.WAIT_FOR_APPROVAL})
+
+
+class Answer(NamedTuple):
+    """What the program said to a step: whether it follows, and its words."""
+
+    followed: bool
+    text: str
+
+
+Follow = Callable[[int, str], Answer]
+"""Asks the program for a share of symbols, in percent, and why; raises nothing, since a roll-back may not be lost."""
 
 
 class Poll(NamedTuple):
@@ -100,7 +110,7 @@ def steer(
     replays: Replays,
     follow: Follow,
 ) -> Iterator[tuple[RampState, RampDecision, str]]:
-    """Poll after poll, decide, write it down, have the program follow; ends when the ramp has, or the polls do.
+    """Poll after poll, decide, write it down, have the program follow; ends with the ramp or the polls.
 
     Yields the state, the decision, and what the program said, "" where it was not asked.
     """
@@ -110,11 +120,13 @@ def steer(
         now = read_samples(look.text, "the metrics") if look.text is not None else {}
         state, decision = poll(state, ramp_metrics(now, before, baseline, replays), look.ts_ns, settings)
         before = now or before
-        pct, told = pct_of(state, settings), ""
+        log.write(decision, state)
+        pct, told = pct_of(state, settings), look.why if look.text is None else ""
         if pct != asked:
-            told = follow(pct, decision.reason)
-            asked = pct
-        log.write(decision, state, told)
-        yield state, decision, told or look.why * (look.text is None)
-        if decision.action in (RampAction.FINISH, RampAction.ROLL_BACK, RampAction.WAIT_FOR_APPROVAL):
+            answer = follow(pct, decision.reason)
+            asked = pct if answer.followed else None
+            told = answer.text
+            log.answered(pct, answer.followed, answer.text, look.ts_ns, state)
+        yield state, decision, told
+        if asked == pct and decision.action in _ENDS:
             return
