@@ -1,8 +1,8 @@
 """Polls a program's metrics and moves its ramp: the controller's loop, on any clock (quoting 8).
 
-What a poll decided is written down before the program is asked to follow; one that does not follow is told of loudly and
-asked again at each poll, after a roll-back too. A source that gives nothing is a failed poll, not the end: after two of
-them the ramp goes back, because nobody knows what the desk does.
+What a poll decided is written down before the program is asked to follow; one that does not follow is told of loudly
+and asked again at each poll, after a roll-back too. A source that gives nothing is a failed poll, not the end: after
+two of them the ramp goes back, because nobody knows what the desk does.
 """
 
 import json
