@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from command_line import millrace
@@ -102,7 +102,18 @@ VALUES = st.one_of(
 )
 
 
+def test_what_a_rule_moves_is_written_where_its_line_cannot_be_used(tmp_path):
+    """The line of TREND_CEILING says nothing, so the default holds, and the swap with the floor moves that."""
+    path = tmp_path / "old.env"
+    path.write_text("TREND_FLOOR=1.0\nTREND_CEILING=true\n")
+    text = as_toml(migrate(path))
+    assert "floor = 0.6 # TREND_FLOOR = 1.0, adjusted" in text
+    assert "ceiling = 1.0 # moved by a rule" in text
+
+
 @settings(max_examples=150)
+@example({"TREND_FLOOR": "1.0", "TREND_CEILING": "true"})
+@example({"TREND_FLOOR": "1.0", "TREND_CEILING": ""})
 @given(st.dictionaries(st.sampled_from(sorted(name for name in LEGACY if LEGACY[name].available)), VALUES))
 def test_the_migrated_file_means_what_the_old_file_meant(values):
     with tempfile.TemporaryDirectory() as folder:

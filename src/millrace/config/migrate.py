@@ -69,11 +69,13 @@ def migrate(env_file: Path) -> Migration:
         knob = find_knob(name)
         rows.append(Row(name, knob.key, "", settings.values[knob.key].value, knob.unit, "empty", str(env_file)))
     accounted = {row.key for row in rows}
+    held = {row.key for row in rows if row.holds}
     for notice in settings.notices:
-        if notice.code == "adjusted" and notice.key not in accounted:
-            # A rule moved what the file does not name; it must stand in ours, where the rule finds nothing to move.
+        if notice.code == "adjusted" and notice.key not in held:
+            # A rule moved what no line of the file gave; it must stand in ours, where the rule finds nothing to move.
             knob, setting = find_knob(notice.key), settings.values[notice.key]
             rows.append(Row("", knob.key, "", setting.value, knob.unit, "adjusted", "a rule", True, notice.text))
+            held.add(knob.key)
             accounted.add(knob.key)
     rest = tuple(
         notice
