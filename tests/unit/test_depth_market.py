@@ -89,7 +89,7 @@ def test_changes_are_numbered_without_a_gap_and_no_book_is_crossed_or_empty(mood
 
 def test_a_venue_that_sends_checksums_sends_those_of_its_books() -> None:
     book, checked = OrderBook(), 0
-    for row in until(market(("BTC/USDT",), checksums=True).rows(BEGINS_NS), BEGINS_NS + 20 * SECOND_NS):
+    for row in until(market(("BTC/USDT",), checksummed=1).rows(BEGINS_NS), BEGINS_NS + 20 * SECOND_NS):
         if not isinstance(row, Print):
             (book.replace if isinstance(row, BookSnapshot) else book.change)(row.bids, row.asks)
             assert row.checksum == checksum(book)

@@ -35,6 +35,7 @@ _ROWS: tuple[tuple[str, Scalar, str, str, str, float | None, float | None], ...]
     ("response_latency_ms", 20, "ms", "and back", "5", 0, 60_000),
     ("latency_jitter_ms", 5, "ms", "most that is added to each of these", "5", 0, 60_000),
     ("queue", "log", "", "how cancels are shared out in a simulated queue", "4.5", None, None),
+    ("checksummed", 0, "symbols", "the first so many have books with checksums", "1", 0, 20),
     ("calls_per_sec", 50, "1/s", "calls to the venue", "4.6", 1, 10_000),
     ("min_tick_ms", 100, "ms", "least time between two ticks of a symbol", "1", 1, 60_000),
     ("look_ms", 1_000, "ms", "symbols with orders are looked at so often", "4.7", 10, 60_000),

@@ -102,6 +102,7 @@ class QuoteDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     response_latency_ms: int
     latency_jitter_ms: int
     queue: str
+    checksummed: int
     calls_per_sec: int
     min_tick_ms: int
     look_ms: int

@@ -53,14 +53,14 @@ class DepthMarketSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The assumptions of a generated market; `mood_ppm` are the shares of `Mood`'s members, in their order.
 
     `tempo_ppm` scales how much happens. The book has `depth` levels a side; what falls out of it is told to be gone.
-    With `checksums` each message about a book carries its CRC-32, as Kraken's do (runtime 2.4).
+    Each message about a book of the first `checksummed` coins carries its CRC-32, as Kraken's do (runtime 2.4).
     """
 
     begins_ns: int
     venue: str = "bybit"
     epoch_ns: int = 10 * _MINUTE_NS
     depth: int = 20
-    checksums: bool = False
+    checksummed: int = 0
     tempo_ppm: int = PPM
     mood_ppm: tuple[int, int, int, int] = (550_000, 200_000, 150_000, 100_000)
     maker_fee_ppm: int = ENTRY_FEES_PPM[0]

@@ -34,6 +34,7 @@ class Pair:
         self._name = (seed, number)
         self._instrument = instrument
         self._settings = settings
+        self._has_checksums = number < settings.checksummed
         self._coin = COINS[number]
         self._fair = FairPath(seed, number, self._coin, settings)
         # Epochs begin at different times in different pairs; of the first one only the rest is played.
@@ -116,4 +117,4 @@ class Pair:
         return BookSnapshot(self._instrument.id, ts_ns, ts_ns, seq, book.bids(), book.asks(), self._checksum(ladder))
 
     def _checksum(self, ladder: Ladder) -> int | None:
-        return checksum(ladder.book) if self._settings.checksums else None
+        return checksum(ladder.book) if self._has_checksums else None

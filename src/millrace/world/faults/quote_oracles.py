@@ -1,15 +1,17 @@
 """What must be true of the quote desk in a world that goes wrong, judged by what its venue knows.
 
 No quote is priced from a book that is not the venue's; what the desk holds is what the venue holds; if everything
-fills, no position is larger than allowed; post-only never takes; a halt leaves no order resting once its cancels are
-answered; and no more actions leave than the throttle allows (quoting 4, runtime 2.4).
+fills, no position is larger than allowed; post-only never takes; two quoters never work on one symbol; a halt leaves
+no order resting once its cancels are answered; no more actions leave than the throttle allows; and a venue that is
+quick again is not held to be slow (quoting 4 and 8, runtime 2.4 and 2.11).
 """
 
 from collections import Counter, OrderedDict, deque
 from typing import Final
 
+from millrace.config.settings import Settings
 from millrace.core.book_events import BookSnapshot
-from millrace.core.commands import AmendOrder, Command, Place, Submit
+from millrace.core.commands import AmendOrder, Approved, Command, Place, Submit
 from millrace.core.events import Event
 from millrace.core.instrument import Instrument, InstrumentId, Money, Ticks
 from millrace.core.order_truth import VenueOrder
@@ -21,7 +23,7 @@ from millrace.sim.depth.venue import DepthVenue
 from millrace.sim.venue_log import Accepted, Rejected
 from millrace.strategies.quoting.model import TickOutcome
 from millrace.strategies.quoting.quoted import QuotedSymbol
-from millrace.strategies.quoting.settings import ThrottleSettings
+from millrace.strategies.quoting.rollout.desk_ramp import Path
 from millrace.strategies.quoting.strategy import QuoteDesk
 from millrace.world.assemble import Program
 from millrace.world.faults.oracles import Oracles
@@ -38,20 +40,24 @@ _KEPT_BOOKS: Final = 4_000
 _DRIFT: Final = 1.02
 """How far a price may have moved a limit in dollars between the tick and the order."""
 _PATIENCE_NS: Final = 10_000_000_000
+_LEAST_ACK_MS: Final = 50.0
+"""The longest that an answer takes while nothing is wrong: a limit below it is broken for good."""
 _Top = tuple[tuple[tuple[Ticks, int], ...], tuple[tuple[Ticks, int], ...]]
 
 
 class QuoteOracles(Oracles):
     """Watches one world of the quote desk."""
 
-    def __init__(self, venue: DepthVenue, throttle: ThrottleSettings) -> None:
+    def __init__(self, venue: DepthVenue, settings: Settings) -> None:
         instruments = venue.settings.instruments
         super().__init__(instruments[0], {})
         self.depth = venue
         self._facts: dict[InstrumentId, Instrument] = {one.id: one for one in instruments}
         self._books: dict[InstrumentId, OrderBook] = {one.id: OrderBook() for one in instruments}
         self._tops: OrderedDict[tuple[InstrumentId, int], _Top] = OrderedDict()
-        self._throttle = throttle
+        self._throttle = settings.quoting.throttle
+        self._paths: dict[str, Path] = {}
+        self._heals = settings.slo.submit_ack_ms > _LEAST_ACK_MS
         self._placed: deque[int] = deque()
         self._amended: deque[int] = deque()
         self._halted_ns: dict[InstrumentId, int] = {}
@@ -69,6 +75,7 @@ class QuoteOracles(Oracles):
         for command in commands:
             if isinstance(command, Submit):
                 self._quoted(life.program, desk, command.order.order)
+                self._alone(life.program, desk, command.order)
                 self._paced("places", self._placed, self._throttle.places_per_sec)
             elif isinstance(command, AmendOrder):
                 self._priced(life.program, command.amend.order.instrument)
@@ -86,6 +93,14 @@ class QuoteOracles(Oracles):
         most = symbol.max_position() * _DRIFT
         if not place.reduces and held + resting > most:
             self.broken("max position", f"{place.key}: {held} held and {resting} resting are more than {most:.0f}")
+
+    def _alone(self, program: Program, desk: QuoteDesk, order: Approved) -> None:
+        """No order of the other quoter is out where one leaves: a change of path takes them back first."""
+        path = self._paths[order.client_id] = desk.symbols[order.order.instrument].paths.path
+        for other in program.orders.unfinished():
+            known = self._paths.get(other.client_id, path)
+            if other.place.instrument == order.order.instrument and known is not path:
+                self.broken("two quoters", f"{order.key} of {path} left while {other.place.key} of {known} is out")
 
     def _priced(self, program: Program, instrument: InstrumentId) -> None:
         """The book that an order was priced from is one that the venue had."""
@@ -187,6 +202,8 @@ class QuoteOracles(Oracles):
             self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
         standing = [posted for posted in program.engine.board.active() if posted.level >= Level.REDUCE_ONLY]
         stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason in _MAY_NOT_STAND]
+        slow = [posted for posted in program.engine.board.active() if posted.reason is ReasonCode.LATENCY_SLO]
+        stuck += [f"{posted.id}: {posted.text}" for posted in slow if self._heals]
         if stuck:
             self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
         self._money(program)

@@ -1,7 +1,8 @@
 """The quote desk in a world that goes wrong: books with gaps and wrong digits, orders that fail, a program that dies.
 
-It is the fault world with another venue and other oracles. A wrong digit is one that the venue's numbering shows: the
-generated venue sends no checksum, and what such a one shows until the next scheduled comparison nobody else could know.
+It is the fault world with another venue and other oracles. A wrong digit is one of a size where the books of a symbol
+carry checksums, and elsewhere one of a message's number: what no venue shows until the next scheduled comparison nobody
+could know. In half of the worlds an operator moves the ramp, to and fro, while all this happens.
 """
 
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from millrace.config.load import load_settings
 from millrace.config.settings import Settings
 from millrace.core.events import EndStatus, Operator, Scalar
-from millrace.sim.depth.book_faults import BookFaultMenu, BookFaults
+from millrace.sim.depth.book_faults import BookFault, BookFaultMenu, BookFaults
 from millrace.sim.depth.records import DepthRecord, Shown, Traded, encode_record
 from millrace.sim.depth.venue import DepthVenue
 from millrace.sim.dice import Dice
@@ -25,15 +26,28 @@ from millrace.world.run_folder import Run
 _SYMBOLS: Final = (2, 3, 5)
 _TEMPOS: Final = (0.3, 0.6, 1.0)
 _BOOK_SHARES_PPM: Final = (2_000, 10_000, 30_000)
+_DIGITS_PPM: Final = 5_000
+"""How often a message has a wrong digit all the while, in worlds with checksums."""
 _WORDS: Final = 64
+_STEPS_PCT: Final = (0, 25, 50, 100)
+_HALF_PPM: Final = 500_000
+_SLOW_MS: Final = (300.0, 60.0, 30.0)
+"""Limits for a venue's first answer: the usual one, one that only late answers break, and one that is always broken."""
 
 
 class QuoteWorld(FaultWorld):
     """One world of the quote desk alone."""
 
+    @property
+    def _ramps(self) -> bool:
+        """Whether an operator of this world moves the ramp."""
+        return Dice(self.seed, "quotes").often(_HALF_PPM, "ramps")
+
     def _drawn(self, life: int) -> Settings:
         del life  # what the desk is told stays for the run
         dice = Dice(self.seed, "quotes")
+
+        symbols = _SYMBOLS[dice.draw("symbols") % len(_SYMBOLS)]
 
         def half(name: str) -> bool:
             return dice.draw(name) % 2 == 0
@@ -43,7 +57,8 @@ class QuoteWorld(FaultWorld):
             "slots.enabled": False,
             "arb.enabled": False,
             "quoting.enabled": True,
-            "quoting.symbols": _SYMBOLS[dice.draw("symbols") % len(_SYMBOLS)],
+            "quoting.symbols": symbols,
+            "quoting.checksummed": dice.draw("checksums") % (symbols + 1),
             "quoting.tempo": _TEMPOS[dice.draw("tempo") % len(_TEMPOS)],
             "quoting.queue": ("log", "power", "risk_averse")[dice.draw("queue") % 3],
             "quoting.profile": "compat" if dice.draw("profile") % 4 == 0 else "live",
@@ -51,6 +66,8 @@ class QuoteWorld(FaultWorld):
             "quoting_emit.max_position_usd": 300.0 if half("small") else 5_000.0,
             "quoting_risk_guards.inventory_hard_pct": 90.0 if half("inventory") else 10.0,
             "quoting_market_guard.resume_sec": 10,
+            "quoting_rollout.start_pct": _STEPS_PCT[dice.draw("start") % len(_STEPS_PCT)] if self._ramps else 100,
+            "slo.submit_ack_ms": _SLOW_MS[dice.draw("slow") % len(_SLOW_MS)],
         }
         return load_settings(overrides={**chosen, **self._changes})
 
@@ -59,10 +76,13 @@ class QuoteWorld(FaultWorld):
         assert markets is not None  # noqa: S101  the settings switch the desk on
         assert rules is not None  # noqa: S101  the same
         self.depth = DepthVenue(rules, self._depth_record)
-        self.quote_oracles = QuoteOracles(self.depth, self.settings.quoting.throttle)
+        self.quote_oracles = QuoteOracles(self.depth, self.settings)
         self.oracles = self.quote_oracles
         share = _BOOK_SHARES_PPM[Dice(self.seed, "book share").draw(0) % len(_BOOK_SHARES_PPM)]
         menus = [BookFaultMenu(one.seed, share, one.from_ns, one.until_ns) for one in self.plan.menus]
+        if self.settings.quote_desk.checksummed:
+            quiet_ns = self.plan.quiet_ns
+            menus.append(BookFaultMenu(self.seed, _DIGITS_PPM, FIRST_NS, quiet_ns, (BookFault.CORRUPT,)))
         self.premises = QuotePremises(
             self.depth, Faults(*self.plan.menus), BookFaults(*menus).fate, markets, FIRST_NS, self.plan.end_ns,
             self._committing, self.oracles.sending, self._assembled,
@@ -81,6 +101,8 @@ class QuoteWorld(FaultWorld):
 
     def _wish(self, draw: int, run: Run) -> Operator:
         del run
+        if self._ramps and draw >> 49 & 1:
+            return Operator("quoting_ramp", {"pct": _STEPS_PCT[(draw >> 50) % len(_STEPS_PCT)]}, self.now_ns)
         instruments = self.depth.settings.instruments
         symbol: dict[str, Scalar] = {"symbol": instruments[(draw >> 8) % len(instruments)].id.symbol}
         wishes: tuple[tuple[str, dict[str, Scalar]], ...] = (

@@ -59,6 +59,7 @@ def _generated(seed: int, chosen: QuoteDeskSettings) -> QuoteMarkets:
     wanted = DepthMarketSettings(
         begins_ns=BEGINS_NS,
         venue=VENUE,
+        checksummed=chosen.checksummed,
         tempo_ppm=round(chosen.tempo * _PPM),
         maker_fee_ppm=round(chosen.maker_fee_bps * _PPM_PER_BPS),
         taker_fee_ppm=round(chosen.taker_fee_bps * _PPM_PER_BPS),
