@@ -2,9 +2,13 @@
 
 import pytest
 
+from millrace.core.binary_events import BookLevel
+from millrace.core.book_events import BookSnapshot
 from millrace.core.commands import CancelOrder, RecordFill, Refuse, Side, Submit
 from millrace.core.events import Operator, Timer
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.strategies.quoting.strategy import DESK_FAILED
+from millrace.world.assemble import build_program
 from quote_runs import quote_run
 
 
@@ -95,6 +99,43 @@ def test_a_feed_that_falls_silent_pulls_every_quote() -> None:
     assert not run.venue.open_orders(None)
     stale = {one.tally.why for one in run.desk.symbols.values()}
     assert stale == {"md_stale"}
+
+
+def test_a_desk_that_fails_leaves_no_quote_behind_and_goes_on_when_the_halt_is_lifted(monkeypatch) -> None:
+    """A bug halts everything, but a halt alone cancels nothing: quotes without a desk would be run over."""
+    run = quote_run()
+    run.run(20)
+    assert run.venue.open_orders(None)
+    symbol = next(iter(run.desk.symbols.values()))
+    with monkeypatch.context() as broken:
+        broken.setattr(symbol, "tick", lambda *_: 1 // 0)
+        run.simulation.run_until(run.simulation.now_ns + 3_000_000_000)
+        assert isinstance(run.program.engine.fault, ZeroDivisionError)
+        assert DESK_FAILED in {one.reason for one in run.commands(CancelOrder)}
+        assert not run.venue.open_orders(None)
+        assert not any(one.working.orders for one in run.desk.symbols.values())
+        again = build_program(run.settings)
+        again.engine.restore(run.program.engine.snapshot())
+        assert again.engine.snapshot() == run.program.engine.snapshot()
+    halt = run.program.engine.board.active()[0].id
+    args = {"id": halt, "operator": "test", "reason": "mended"}
+    run.simulation.feed_event(Operator("clear", args, run.simulation.now_ns))
+    run.simulation.run_until(run.simulation.now_ns + 30_000_000_000)
+    assert all(one.working.orders for one in run.desk.symbols.values())
+
+
+def test_a_price_of_nothing_is_a_book_that_is_wrong_and_no_bug() -> None:
+    run = quote_run()
+    run.run(20)
+    symbol = next(iter(run.desk.symbols.values()))
+    at, now_ns = symbol.instrument.id, run.simulation.now_ns
+    book = run.program.engine.depth(at)
+    assert book is not None
+    levels = ((BookLevel(0, 5),), (BookLevel(10, 5),))
+    run.simulation.feed_event(BookSnapshot(at, now_ns, now_ns, book.seq + 1_000, *levels))
+    assert run.program.engine.depth(at) is None
+    run.run(1)
+    assert run.program.engine.depth(at) is not None
 
 
 def test_a_snapshot_gives_the_same_desk_and_the_same_commands() -> None:

@@ -31,13 +31,14 @@ class BookSide:
         self.change((BookLevel(ticks, lots),))
 
     def change(self, levels: Levels) -> bool:
-        """Let lots rest at prices, 0 takes a level away; False when one was negative, which changes nothing."""
+        """Let lots rest at prices, 0 takes a level away; False when some are negative, or rest at no price."""
         sign, keys, held = self._sign, self._keys, self._lots
         sound = True
         for ticks, lots in levels:
             if lots > 0:
                 if ticks not in held:
                     insort(keys, sign * ticks)
+                    sound = sound and ticks > 0
                 held[ticks] = lots
             elif lots < 0:
                 sound = False
@@ -46,10 +47,10 @@ class BookSide:
         return sound
 
     def replace(self, levels: Levels) -> bool:
-        """Become these levels, in whatever order they come; False when one was negative."""
+        """Become these levels, in whatever order they come; False when one was negative or is no price."""
         self._lots = {ticks: lots for ticks, lots in levels if lots > 0}
         self._keys = sorted([self._sign * ticks for ticks in self._lots])
-        return all(lots >= 0 for _, lots in levels)
+        return all(lots >= 0 and ticks > 0 for ticks, lots in levels)
 
     def cut(self, depth: int) -> None:
         """Drop what lies below the first `depth` levels."""

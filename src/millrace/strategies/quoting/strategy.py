@@ -26,6 +26,8 @@ from millrace.strategies.quoting.quoted import NEVER_NS, QuotedSymbol
 from millrace.strategies.quoting.rollout.desk_ramp import DeskRamp
 from millrace.strategies.quoting.settings import QuotingSettings
 
+DESK_FAILED = "desk_failed"
+"""Why quotes are taken back that no desk stands behind any more."""
 _MS = 1_000_000
 _NOT_OURS = tuple(kind for kind in BINARY_EVENTS if kind not in {StreamBeat, StreamReset})
 
@@ -69,6 +71,7 @@ class QuoteDesk:
         self._stale_at_ns = NEVER_NS
         self._now_ns = 0
         self._unattached = False
+        self._failed = False
         for symbol in self._by_number:
             symbol.paths.go(self.ramp.path_of(symbol.symbol))
         self.growth.allocates, self.growth.ramping = self.ramp.allocates, self.ramp.is_climbing
@@ -80,8 +83,28 @@ class QuoteDesk:
     # Events
 
     def decide(self, event: Event | OrderUpdate | Refused, view: View) -> list[Intent]:
-        """Return what the desk wants after this event."""
+        """Return what the desk wants after this event.
+
+        A step of ours that raises halts everything, and the quotes must not rest on without a desk behind them: from
+        then on every event only takes them back, until a person has lifted the halt.
+        """
         self._now_ns = view.now_ns
+        if self._failed and any(view.standing_of(one.position).level is Level.HALT for one in self._by_number):
+            return self._abandoned(event)
+        self._failed = True
+        wanted = self._decided(event, view)
+        self._failed = False
+        return wanted
+
+    def _abandoned(self, event: Event | OrderUpdate | Refused) -> list[Intent]:
+        """Take back whatever is out; only what becomes of our orders is still heard."""
+        if isinstance(event, OrderUpdate):
+            self.symbols[event.place.instrument].heard(event, self._now_ns)
+        elif isinstance(event, Refused):
+            self.symbols[event.place.instrument].refused(event)
+        return [Cancel(self.name, key, DESK_FAILED) for one in self._by_number for key in one.working.abandoned()]
+
+    def _decided(self, event: Event | OrderUpdate | Refused, view: View) -> list[Intent]:
         if self._unattached:
             self._attach(view)
         if isinstance(event, BookDelta | BookSnapshot):
@@ -243,6 +266,9 @@ class QuoteDesk:
 
     def interest(self) -> Interest:
         """Return the next time at which a symbol, the stream's age or the allocator asks for something."""
+        if self._failed:
+            again_ns = self._now_ns + self._look_ns
+            return Interest(deadline_ns=again_ns, heartbeat_ns=again_ns)
         due = self._due
         while due and self._by_number[due[0][1]].due_ns != due[0][0]:
             heapq.heappop(due)
@@ -269,6 +295,7 @@ class QuoteDesk:
             "stream_ns": self._stream_ns,
             "stale_at_ns": self._stale_at_ns,
             "lag_ms": self._lag_ms,
+            "failed": self._failed,
             "figures": self.figures.snapshot(),
             "growth": self.growth.snapshot(),
             "ramp": self.ramp.snapshot(),
@@ -278,7 +305,7 @@ class QuoteDesk:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         self._now_ns, self._stream_ns = state["now_ns"], state["stream_ns"]
-        self._stale_at_ns, self._lag_ms = state["stale_at_ns"], state["lag_ms"]
+        self._stale_at_ns, self._lag_ms, self._failed = state["stale_at_ns"], state["lag_ms"], state["failed"]
         self.figures.restore(state["figures"])
         self.growth.restore(state["growth"])
         self.ramp.restore(state["ramp"])

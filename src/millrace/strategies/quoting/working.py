@@ -201,6 +201,13 @@ class Working:
             del self.orders[order.key]
         return order
 
+    def abandoned(self) -> list[str]:
+        """Return the keys of all orders without a cancel on its way, which they have from now on."""
+        found = [order for order in self.orders.values() if not order.cancelling]
+        for order in found:
+            order.cancelling = True
+        return [order.key for order in found]
+
     def snapshot(self) -> list[Order]:
         """Return the orders."""
         return list(self.orders.values())

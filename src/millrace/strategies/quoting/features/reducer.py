@@ -74,7 +74,7 @@ class SymbolReducer:
         """Take a symbol's book after a change, None of one that may not be believed; return the markouts now due."""
         bid, ask = (depth.best_bid(), depth.best_ask()) if depth is not None else (None, None)
         self._heard_ns = ts_ns
-        if bid is None or ask is None or bid[0] >= ask[0]:
+        if bid is None or ask is None or not 0 < bid[0] < ask[0]:
             self._lose(depth)
             return ()
         ms = ts_ns // _NS_IN_MS
