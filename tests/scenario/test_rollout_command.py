@@ -201,7 +201,7 @@ def test_the_running_desk_climbs_by_its_own_figures_and_falls_when_its_stages_be
     clock = CountingClock()
     times = {path.value: TickTimes(clock, keep_samples=200) for path in QuotePath}
     run.desk.probe, run.desk.legacy_probe = times["pipeline"], times["legacy"]
-    metrics = QuoteMetrics(run.desk.telemetry, times, {}, run.desk.venues)
+    metrics = QuoteMetrics(run.desk.telemetry, times, {}, run.desk.venues, lambda _: {})
     settings = RolloutSettings(
         dwell_min=10,
         poll_sec=600,

@@ -213,3 +213,19 @@ def test_what_the_last_comparison_found_survives_a_snapshot_and_goes_with_the_ne
 
 def asked(desk, **args):
     return desk.guard.observe(Operator("reconcile_drift", args, 2), desk)
+
+
+def test_each_finding_is_counted_once_by_its_type_and_by_venue(desk):
+    """quoting 9: counters count each event once, though a comparison shows what lasts again and again."""
+    desk.compared(100 * DOLLAR)
+    for orphans in (("a",), ("a", "b"), ("b",), ("a",)):
+        desk.compared(100 * DOLLAR, orphans=orphans, weak=("w",))
+    desk.compared(50 * DOLLAR)
+    desk.compared(50 * DOLLAR)
+    found = {"order_at_venue_only": 3, "matched_by_terms": 1, "balance_drift": 1}
+    assert desk.guard.discrepancies("toy") == found
+    assert set(desk.guard.discrepancies("elsewhere").values()) == {0}
+    again = Desk()
+    again.guard.restore(msgspec.json.decode(msgspec.json.encode(desk.guard.snapshot())))
+    again.compared(50 * DOLLAR)
+    assert again.guard.discrepancies("toy") == found

@@ -29,6 +29,11 @@ ACTIONS: Final = {
     ACCEPT: "leave an order alone that the program does not know: order= operator= reason=",
     ADJUST: "explain money that came or went: venue= asset= amount= operator= reason=",
 }
+ORPHAN: Final = "order_at_venue_only"
+WEAK: Final = "matched_by_terms"
+DRIFT: Final = "balance_drift"
+TYPES: Final = (ORPHAN, WEAK, DRIFT)
+"""What a comparison may find that our books do not explain."""
 _QUIET: Final = Interest((), None, None)
 _SHARE: Final = 100
 """A hundredth of what should be there may be missing, or a dollar's worth, whichever is more."""
@@ -47,6 +52,8 @@ class _Saved(msgspec.Struct):
     books: dict[str, _Books]
     accepted: list[str]
     orphans: dict[str, tuple[str, ...]]
+    weak: dict[str, tuple[str, ...]]
+    discrepancies: dict[str, dict[str, int]]
 
 
 class ReconcileDrift(msgspec.Struct, frozen=True):
@@ -68,6 +75,16 @@ class ReconciliationGuard:
         self._books: dict[str, _Books] = {}
         self._accepted: dict[str, None] = {}
         self._orphans: dict[str, tuple[str, ...]] = {}
+        self._weak: dict[str, tuple[str, ...]] = {}
+        self._discrepancies: dict[str, dict[str, int]] = {}
+
+    def discrepancies(self, venue: str) -> dict[str, int]:
+        """Return what comparisons with a venue found, each finding counted once however long it lasts, by its type."""
+        return self._discrepancies.get(venue, dict.fromkeys(TYPES, 0))
+
+    def _count(self, venue: str, kind: str, found: int) -> None:
+        if found:
+            self._discrepancies.setdefault(venue, dict.fromkeys(TYPES, 0))[kind] += found
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Return what a start, a comparison, a fill or a person's word asks for."""
@@ -94,7 +111,9 @@ class ReconciliationGuard:
     # Orders
 
     def _strangers(self, seen: Reconciled, view: GuardView) -> list[Verdict]:
-        self._orphans[seen.venue] = seen.orphans
+        for kind, now, known in ((ORPHAN, seen.orphans, self._orphans), (WEAK, seen.weak, self._weak)):
+            self._count(seen.venue, kind, len({*now} - {*known.get(seen.venue, ())}))
+            known[seen.venue] = now
         strangers = [name for name in (*seen.orphans, *seen.weak) if name not in self._accepted]
         if not strangers:
             return _lifted("strangers", seen, view)
@@ -130,6 +149,7 @@ class ReconciliationGuard:
         if not wrong:
             books.drifts_in_row = 0
             return _lifted("drift", seen, view)
+        self._count(seen.venue, DRIFT, not books.drifts_in_row)
         books.drifts_in_row += 1
         asset = wrong[0]
         text = f"{asset}: {seen.totals.get(asset, 0)} at {seen.venue}, {expected[asset]} by our fills"
@@ -235,7 +255,9 @@ class ReconciliationGuard:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as builtins."""
-        builtins: dict[str, Any] = msgspec.to_builtins(_Saved(self._books, list(self._accepted), self._orphans))
+        builtins: dict[str, Any] = msgspec.to_builtins(
+            _Saved(self._books, list(self._accepted), self._orphans, self._weak, self._discrepancies)
+        )
         return builtins
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -243,7 +265,8 @@ class ReconciliationGuard:
         saved = msgspec.convert(state, _Saved)
         self._books = saved.books
         self._accepted = dict.fromkeys(saved.accepted)
-        self._orphans = saved.orphans
+        self._orphans, self._weak = saved.orphans, saved.weak
+        self._discrepancies = saved.discrepancies
 
 
 def _restriction(

@@ -86,6 +86,7 @@ class Program(NamedTuple):
     firewall: Firewall
     book_guard: BookGuard
     latency: LatencyGuard
+    reconciliation: ReconciliationGuard
 
     @property
     def grid(self) -> SlotGrid:
@@ -160,7 +161,7 @@ def build_program(
     orders = OrderTable(client_ids)
     slow = frozenset(one.id.venue for one in outcomes)
     playbooks, latency = Playbooks(), LatencyGuard(SloTable(settings.slo, slow))
-    market = MarketView(settings.firewall)
+    market, reconciliation = MarketView(settings.firewall), ReconciliationGuard(instruments)
     book_guard = BookGuard(market.books, tuple(one.id for one in symbols))
     engine = Engine(
         instruments=instruments,
@@ -175,7 +176,7 @@ def build_program(
             FeedGuard(market.firewall, settings.firewall),
             book_guard,
             latency,
-            ReconciliationGuard(instruments),
+            reconciliation,
             FailureCaps(instruments, settings.stops),
             LossCap(instruments, settings.stops),
             Drawdown(instruments, settings.stops),
@@ -183,7 +184,7 @@ def build_program(
             playbooks,
         ),
     )
-    parts = (playbooks, market.firewall, book_guard, latency)
+    parts = (playbooks, market.firewall, book_guard, latency, reconciliation)
     return Program(engine, orders, slots, desk, quotes, venues, client_ids.prefix, *parts)
 
 

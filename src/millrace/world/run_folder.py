@@ -197,7 +197,9 @@ class Run:
         desk.probe, desk.legacy_probe = self.tick_times, legacy
         times = {"pipeline": self.tick_times, "legacy": legacy}
         calls = {} if telemetry.latency is None else telemetry.latency.requests
-        telemetry.expose(QuoteMetrics(desk.telemetry, times, calls, desk.venues).families)
+        telemetry.expose(
+            QuoteMetrics(desk.telemetry, times, calls, desk.venues, self.program.reconciliation.discrepancies).families
+        )
 
     def _connect(self, opened: ExitStack, premises: Premises) -> tuple[dict[str, Way], tuple[str, ...]]:
         """Reach the program's venues; returns the ways to them by name, and notices for a person."""

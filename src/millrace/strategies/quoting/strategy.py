@@ -25,6 +25,7 @@ from millrace.strategies.quoting.operator import operate
 from millrace.strategies.quoting.quoted import NEVER_NS, QuotedSymbol
 from millrace.strategies.quoting.rollout.desk_ramp import DeskRamp
 from millrace.strategies.quoting.settings import QuotingSettings
+from millrace.strategies.quoting.tally import StreamTally
 
 DESK_FAILED = "desk_failed"
 """Why quotes are taken back that no desk stands behind any more."""
@@ -66,6 +67,7 @@ class QuoteDesk:
         self._min_tick_ns, self._look_ns = pace.min_tick_ms * _MS, pace.look_ms * _MS
         self._stale_ns = (settings.md_cache.invalidate_on_ws_gap_ms + 1) * _MS
         self._due: list[tuple[int, int]] = []
+        self.stream = StreamTally()
         self._stream_ns = 0
         self._lag_ms = 0
         self._stale_at_ns = NEVER_NS
@@ -128,7 +130,7 @@ class QuoteDesk:
         symbol = self.symbols.get(event.instrument)
         if symbol is None:
             return []
-        self._stream_ns = max(self._stream_ns, event.ts_ns)
+        self._heard_of(event.ts_ns)
         if event.venue_ts_ns:
             self._lag_ms = max(event.ts_ns - event.venue_ts_ns, 0) // _MS
         if self._stale_at_ns != NEVER_NS:
@@ -148,9 +150,17 @@ class QuoteDesk:
         if event.venue not in self.venues:
             return []
         if isinstance(event, StreamBeat):
-            self._stream_ns = max(self._stream_ns, event.ts_ns)
+            self._heard_of(event.ts_ns)
             return []
+        self.stream.reconnects += 1
         return [intent for symbol in self._by_number if symbol.working.orders for intent in self.tick(symbol, view)]
+
+    def _heard_of(self, ts_ns: int) -> None:
+        """Take that the stream was up to date at a time."""
+        if ts_ns > self._stream_ns:
+            if self._stream_ns:
+                self.stream.silent(ts_ns - self._stream_ns)
+            self._stream_ns = ts_ns
 
     def _news(self, symbol: QuotedSymbol, view: View) -> list[Intent]:
         """Tick a symbol to which something happened: now, or when the least time after its last tick is over."""
@@ -292,6 +302,7 @@ class QuoteDesk:
         """Return the desk's whole state as builtins."""
         return {
             "now_ns": self._now_ns,
+            "stream": self.stream.shown(),
             "stream_ns": self._stream_ns,
             "stale_at_ns": self._stale_at_ns,
             "lag_ms": self._lag_ms,
@@ -306,6 +317,7 @@ class QuoteDesk:
         """Take a state that `snapshot` gave."""
         self._now_ns, self._stream_ns = state["now_ns"], state["stream_ns"]
         self._stale_at_ns, self._lag_ms, self._failed = state["stale_at_ns"], state["lag_ms"], state["failed"]
+        self.stream.restore(state["stream"])
         self.figures.restore(state["figures"])
         self.growth.restore(state["growth"])
         self.ramp.restore(state["ramp"])
@@ -329,6 +341,7 @@ class QuoteDesk:
             "growth": self.growth.shown(self._now_ns // _MS),
             "ramp": self.ramp.shown(),
             "figures": self.figures.shown(self._now_ns // _MS),
+            "stream": self.stream.shown(),
         }
 
     def status(self, view: View) -> dict[str, Any]:

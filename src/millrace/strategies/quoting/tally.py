@@ -17,6 +17,8 @@ _MOST_REASONS = 64
 
 AGE_BOUNDS_MS: Final = (1, 2, 5, 10, 20, 35, 60, 100, 200, 300)
 NUDGE_BOUNDS_BPS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+GAP_BOUNDS_MS: Final = (10, 50, 100, 300, 1_000, 2_000, 5_000, 30_000)
+_NS_IN_MS: Final = 1e6
 
 
 class SymbolTally:
@@ -152,3 +154,25 @@ class SymbolTally:
         self.markouts = {int(horizon): list(row) for horizon, row in state["markouts"].items()}
         self.gauges = dict(state["gauges"])
         self._level, self._since_ms = GuardLevel(state["level"]), state["since_ms"]
+
+
+class StreamTally:
+    """What the venue's stream did: silences between its messages in ms, and how often it was connected anew."""
+
+    def __init__(self) -> None:
+        self.reconnects = 0
+        self._gaps = [0.0] * (len(GAP_BOUNDS_MS) + 2)
+
+    def silent(self, gap_ns: int) -> None:
+        """Count the time between two messages."""
+        gap_ms = gap_ns / _NS_IN_MS
+        self._gaps[bisect_left(GAP_BOUNDS_MS, gap_ms)] += 1
+        self._gaps[-1] += gap_ms
+
+    def shown(self) -> dict[str, Any]:
+        """Return the counts as builtins; strict JSON."""
+        return {"reconnects": self.reconnects, "gaps": list(self._gaps)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `shown` gave."""
+        self.reconnects, self._gaps = state["reconnects"], list(state["gaps"])

@@ -13,7 +13,7 @@ from millrace.core.series import Buckets, Family, Kind, Series
 from millrace.shell.tick_times import StageHistogram, TickTimes
 from millrace.strategies.quoting.allocator.fairness import Statement
 from millrace.strategies.quoting.rollout.desk_ramp import MARKOUTS_MS, Path
-from millrace.strategies.quoting.tally import AGE_BOUNDS_MS, NUDGE_BOUNDS_BPS
+from millrace.strategies.quoting.tally import AGE_BOUNDS_MS, GAP_BOUNDS_MS, NUDGE_BOUNDS_BPS
 
 PREFIX: Final = "millrace_quoting_"
 PIPELINE: Final = Path.PIPELINE.value
@@ -57,7 +57,8 @@ _OF_PATHS: Final = {
 class QuoteMetrics:
     """Reads one desk: `telemetry` gives what it counted, `times` what its stages took, by path.
 
-    `requests` are round trips of calls by (venue, verb), of which those to the desk's `venues` are its own.
+    `requests` are round trips of calls by (venue, verb), of which those to the desk's `venues` are its own;
+    `discrepancies` says what comparisons with a venue found.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class QuoteMetrics:
         times: Mapping[str, TickTimes],
         requests: Mapping[tuple[str, str], StageHistogram],
         venues: Collection[str],
+        discrepancies: Callable[[str], Mapping[str, int]],
     ) -> None:
         self._times = times
         self._telemetry = telemetry
         self._requests = requests
         self._venues = venues
+        self._discrepancies = discrepancies
 
     def families(self) -> list[Family]:
         """Return every family that has something to say."""
@@ -81,7 +84,13 @@ class QuoteMetrics:
             ((verb, venue), _buckets(cell)) for (venue, verb), cell in self._requests.items() if venue in self._venues
         ]
         found.append(_family("exchange_req_ms", "histogram", "time of a call to the venue", "verb api", calls))
-        found += [*_of_figures(told["figures"], symbols), *_of_ramp(told["ramp"])]
+        found += [*_of_figures(told["figures"], symbols), *_of_ramp(told["ramp"]), *_of_stream(told["stream"])]
+        types: dict[tuple[str, ...], int] = {}
+        for venue in self._venues:
+            for kind, count in self._discrepancies(venue).items():
+                types[kind,] = types.get((kind,), 0) + count
+        meaning = "findings of comparisons that our books do not explain"
+        found.append(_family("reconcile_discrepancies_total", "counter", meaning, "type", types.items()))
         return [family for family in found if family.rows]
 
 
@@ -219,6 +228,15 @@ def _of_figures(figures: Mapping[str, Any], symbols: Mapping[str, Mapping[str, A
         _family("partial_fail_rate", "gauge", "share of calls without an answer", "", [((), figures["error_rate"])]),
         _family("orders_refused_total", "counter", "orders that the board let not leave", "reason", blocked.items()),
         _family("md_cache_hit_ratio", "gauge", "share of ticks on fresh market data", "", [((), fresh)]),
+    ]
+
+
+def _of_stream(stream: Mapping[str, Any]) -> list[Family]:
+    gaps = [((), _row_buckets(GAP_BOUNDS_MS, stream["gaps"]))]
+    anew = [(("books",), stream["reconnects"])]
+    return [
+        _family("ws_gap_ms", "histogram", "silence between two messages of the stream", "", gaps),
+        _family("reconnect_attempts_total", "counter", "how often a stream was connected anew", "kind", anew),
     ]
 
 
