@@ -9,8 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo_runs import SECOND, open_run
 from millrace.capacity.stage_budgets import BUCKETS_MS, SLO, STAGES
+from millrace.strategies.quoting.rollout.gates import RampMetrics
+from millrace.strategies.quoting.rollout.ramp import RampState, poll
+from millrace.strategies.quoting.settings_growth import RolloutSettings
 from millrace.web.exposition import text
 from millrace.world.replay import replay
+from millrace.world.rollout_figures import RampFigures
 from source_tree import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
@@ -28,12 +32,20 @@ FUNCTIONS = {
 }
 
 
+def controller() -> RampFigures:
+    """Return what a ramp's controller shows after a poll without metrics; it has a port of its own."""
+    state, decision = poll(RampState(), RampMetrics(), 1, RolloutSettings())
+    figures = RampFigures(state)
+    figures.decided(state, decision)
+    return figures
+
+
 @pytest.fixture(scope="module")
 def run_text(tmp_path_factory) -> bytes:
     folder = tmp_path_factory.mktemp("metrics") / "run"
     run = open_run(folder, QUOTING)
     run.simulation.run_until(run.simulation.now_ns + 80 * SECOND)
-    found = text(run.telemetry.families())
+    found = text([*run.telemetry.families(), *controller().families()])
     ticks = sum(sum(one.tally.ticks.values()) for one in run.program.quotes.symbols.values())
     timed = run.tick_times.ticks + run.program.quotes.legacy_probe.ticks
     assert timed >= ticks, "each tick is timed, those of the shadow too"
@@ -92,6 +104,8 @@ CONTRACT = {
     "allocator_fairness_broken": ("gauge", {"statement"}),
     "rollout_pct": ("gauge", set()),
     "rollout_symbol": ("gauge", {"symbol"}),
+    "rollout_gate_ok": ("gauge", {"gate"}),
+    "rollout_rollbacks_total": ("counter", set()),
     "shadow_match_ratio": ("gauge", set()),
     "path_orders": ("gauge", {"path"}),
     "path_markout_bps": ("gauge", {"path", "horizon_ms"}),
@@ -189,7 +203,7 @@ def test_the_dashboard_has_the_panels_of_the_contract() -> None:
     board = json.loads((DEPLOY / "grafana" / "quoting.json").read_text())
     titles = " / ".join(panel["title"] for panel in board["panels"]).lower()
     wanted = "tick p50|stage p95|stacked|deadline misses|calls to the venue|guard level|guard trips|adaptive spread"
-    wanted += "|inventory|skew|queue|nudges|actions by kind|kept|score of symbols|weights|blacklist|takers|agree|ramp"
+    wanted += "|inventory|skew|queue|nudges|actions by kind|kept|score of symbols|weights|blacklist|takers|agree|ramp|gates|silence"
     assert [word for word in wanted.split("|") if word not in titles] == []
     bounds = {panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"] for panel in board["panels"]}
     lines = {title: [step["value"] for step in steps[1:]] for title, steps in bounds.items()}

@@ -239,3 +239,18 @@ def test_the_running_desk_climbs_by_its_own_figures_and_falls_when_its_stages_be
     assert "stage_p95 is 20" in found[-1][1].reason
     assert run.desk.ramp.pct == 0
     assert all(one.paths.path is QuotePath.LEGACY for one in run.desk.symbols.values())
+
+
+def test_the_controller_shows_its_gates_and_roll_backs(tmp_path, baseline, shadow_run) -> None:
+    """quoting 9: rollout_gate_ok by gate, rollout_rollbacks_total; these are the controller's own to show."""
+    shown = tmp_path / "controller.prom"
+    bad = exposition(0, taker_share_pct=9.5)
+    polls = recording(tmp_path / "polls.jsonl", [exposition(number) for number in range(12)] + [bad])
+    rollout(tmp_path, polls, baseline, "--replay", str(shadow_run), "--metrics-file", str(shown))
+    found = shown.read_text()
+    assert 'millrace_quoting_rollout_gate_ok{gate="tick_p95"} 1.0' in found
+    assert 'millrace_quoting_rollout_gate_ok{gate="taker_share"} 0.0' in found
+    assert "millrace_quoting_rollout_rollbacks_total 0.0" in found
+    polls = recording(tmp_path / "more.jsonl", [None, None])
+    rollout(tmp_path, polls, baseline, "--metrics-file", str(shown))
+    assert "millrace_quoting_rollout_rollbacks_total 1.0" in shown.read_text()

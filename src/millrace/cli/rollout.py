@@ -8,10 +8,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from millrace.cli.exposing import metrics_flags, published
 from millrace.cli.terms import FAILED, OK, USAGE, json_text, load, settings_flags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from millrace.research.rollout_log import DecisionLog
@@ -40,6 +41,7 @@ def grammar(command: argparse.ArgumentParser) -> None:
         "--patience", type=float, default=15.0, metavar="SEC", help="how long the program may take (15)"
     )
     command.add_argument("--approve", action="store_true", help="let a ramp that was rolled back begin again, and end")
+    metrics_flags(command)
     settings_flags(command)
 
 
@@ -52,6 +54,7 @@ def run(given: argparse.Namespace) -> int:
     from millrace.core.failure import OperatorError
     from millrace.research.perf_profile import read_profile
     from millrace.research.rollout_log import DecisionLog
+    from millrace.world.rollout_figures import RampFigures
     from millrace.world.rollout_run import replays_of, steer
 
     settings = load(given, "demo").quoting.rollout
@@ -73,19 +76,29 @@ def run(given: argparse.Namespace) -> int:
             replays=replays_of(None if given.replay is None else Path(given.replay)),
             follow=_follow(None if given.dir is None else Path(given.dir), round(given.patience * _SECOND_NS)),
         )
-        return _told(found, as_json=given.json)
+        figures = RampFigures(state)
+        with published(given, figures.families) as publish:
+            return _told(found, figures.decided, publish, as_json=given.json)
     except OperatorError as error:
         print(f"millrace: {error}", file=sys.stderr)
         return USAGE
 
 
-def _told(found: "Iterator[tuple[RampState, RampDecision, str]]", *, as_json: bool) -> int:
+def _told(
+    found: "Iterator[tuple[RampState, RampDecision, str]]",
+    decided: "Callable[[RampState, RampDecision], None]",
+    publish: "Callable[[], None]",
+    *,
+    as_json: bool,
+) -> int:
     from millrace.strategies.quoting.rollout.ramp import RampPhase
 
     last = None
     rows = []
     for state, decision, told in found:
         last = state
+        decided(state, decision)
+        publish()
         rows.append(decision.row() | {"program": told})
         if not as_json:
             print(f"{decision.action.value:<18}{decision.pct:>4} %  {decision.reason}{'; ' if told else ''}{told}")
