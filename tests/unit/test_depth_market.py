@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import islice, takewhile
+from math import log
 
 import pytest
 
@@ -126,6 +127,14 @@ def test_the_walk_goes_on_as_it_would_have_however_far_it_was_drawn() -> None:
     far.within(500)
     assert far.within(5) == early
     assert abs(near.within(6)[0] - early[-1]) < 1e-6 * early[-1]
+
+
+def test_a_quiet_tempo_is_a_quiet_price_too() -> None:
+    """A quarter of the tempo is a quarter of the variance, and takers know four times as far ahead."""
+    usual, quiet = (market(("DOGE/USDT",), tempo_ppm=ppm)._pairs[0] for ppm in (1_000_000, 250_000))
+    moved, crept = (log(one._fair.within(3)[-1] / one._fair.within(0)[0]) for one in (usual, quiet))
+    assert crept == pytest.approx(moved / 2)
+    assert (usual._known_steps, quiet._known_steps) == (5, 20)
 
 
 @pytest.mark.parametrize("symbols", [(), ("PEPE/USDT",), ("BTC/USDT", "BTC/USDT")])

@@ -25,7 +25,8 @@ class FairPath:
         self._name = (seed, number)
         self._settings = settings
         self._open_ticks = coin.price * 10.0**coin.price_decimals
-        self._deviation = coin.volatility * (settings.epoch_ns / _DAY_NS) ** 0.5
+        # A quiet market is one whose clock goes slowly, for its price as for its orders.
+        self._deviation = coin.volatility * (settings.epoch_ns / _DAY_NS * (settings.tempo_ppm / PPM)) ** 0.5
         self._steps = settings.epoch_ns // STEP_NS
         self._moods: list[Mood] = []
         self._walk: NDArray[np.float64] = np.zeros(0)

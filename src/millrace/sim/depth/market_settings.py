@@ -39,7 +39,7 @@ class Behaviour(NamedTuple):
 
 
 KNOWN_NS = 5_000_000_000
-"""How far ahead an informed taker sees."""
+"""How far ahead an informed taker sees, at a tempo of 1."""
 BEHAVIOURS = {
     Mood.CALM: Behaviour(volatility=0.6, tempo=1.0, width=1.0, size=1.0, informed=0.05, stale_traded=0.3),
     Mood.VOLATILE: Behaviour(volatility=2.0, tempo=1.8, width=1.4, size=0.7, informed=0.2, stale_traded=0.5),
@@ -52,8 +52,10 @@ ENTRY_FEES_PPM = (1_000, 1_000)
 class DepthMarketSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The assumptions of a generated market; `mood_ppm` are the shares of `Mood`'s members, in their order.
 
-    `tempo_ppm` scales how much happens. The book has `depth` levels a side; what falls out of it is told to be gone.
-    Each message about a book of the first `checksummed` coins carries its CRC-32, as Kraken's do (runtime 2.4).
+    `tempo_ppm` is the speed of the market's own clock: it scales how much happens, how far the price spreads (its
+    variance) and, the other way, how far ahead informed takers see. The book has `depth` levels a side; what falls out
+    of it is told to be gone. Each message about a book of the first `checksummed` coins carries its CRC-32, as
+    Kraken's do (runtime 2.4).
     """
 
     begins_ns: int

@@ -24,7 +24,6 @@ DepthRow = BookSnapshot | BookDelta | Print
 _EVENTS, _BOOK = 4, 5
 _STRIDE: Final = 10_000_000
 """Numbers of an epoch's messages; no epoch has so many."""
-_KNOWN_STEPS = KNOWN_NS // STEP_NS
 
 
 class Pair:
@@ -37,6 +36,7 @@ class Pair:
         self._has_checksums = number < settings.checksummed
         self._coin = COINS[number]
         self._fair = FairPath(seed, number, self._coin, settings)
+        self._known_steps = max(KNOWN_NS * PPM // (settings.tempo_ppm * STEP_NS), 1)
         # Epochs begin at different times in different pairs; of the first one only the rest is played.
         self._skipped_ns = number * settings.epoch_ns // len(COINS)
         self._first_ns = settings.begins_ns - self._skipped_ns
@@ -57,7 +57,7 @@ class Pair:
                 if not is_shown and ts_ns >= from_ns:
                     is_shown = True
                     yield self._snapshot(ladder, from_ns, seq)
-                trades = flow.happen(ladder, path[step], path[min(step + _KNOWN_STEPS, last)], draws)
+                trades = flow.happen(ladder, path[step], path[min(step + self._known_steps, last)], draws)
                 bids, asks = ladder.changes()
                 if bids or asks:
                     seq += 1
