@@ -21,6 +21,7 @@ class FaultyDisk(RealDisk):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.failing: frozenset[str] = frozenset()
         self.error = errno.ENOSPC
         self.after = 0

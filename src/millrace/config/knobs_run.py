@@ -15,6 +15,14 @@ RUN_KNOBS: tuple[Knob, ...] = (
         low=0,
         spec="runtime 2.14",
     ),
+    knob(
+        "run.survives_power_loss",
+        "",
+        True,
+        "",
+        "a demo has each order on the medium before it leaves; false: it survives a kill, not the machine's end",
+        spec="design 6",
+    ),
     knob("venue.base_balance", "", 10_000.0, "base", "opening balance of the base coin", low=0, spec="design 7"),
     knob("venue.quote_balance", "", 2_000.0, "quote", "opening balance of the quote currency", low=0, spec="design 7"),
     knob(

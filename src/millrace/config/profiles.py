@@ -41,7 +41,7 @@ PROFILES: Mapping[str, Mapping[str, Scalar]] = {
     "default": {},
     "demo": _DEMO,
     "demo_desk": {**_DEMO, "arb.enabled": True},
-    "demo_all": {**_DEMO, "arb.enabled": True, **_QUIET_QUOTES},
+    "demo_all": {**_DEMO, "arb.enabled": True, **_QUIET_QUOTES, "run.survives_power_loss": False},
     "demo_btc": {
         **_STICKY_80,
         "run.instrument": "kraken:BTC/USDC",

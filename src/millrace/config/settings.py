@@ -40,13 +40,15 @@ class Setting(msgspec.Struct, frozen=True):
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, its seed, and the name that tells its orders from another installation's.
 
-    `entry_valid_for_sec` is how long an entry may wait in the outbox, 0 for ever.
+    `entry_valid_for_sec` is how long an entry may wait in the outbox, 0 for ever. A demo that need not survive a
+    loss of power does not wait for the medium.
     """
 
     instrument: str
     seed: int
     installation: str
     entry_valid_for_sec: float
+    survives_power_loss: bool
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,8 @@ class Disk(Protocol):
 
 
 class _RealFile:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, syncs: bool = True) -> None:
+        self._syncs = syncs
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, data: bytes) -> None:
@@ -75,7 +76,8 @@ class _RealFile:
             view = view[os.write(self._descriptor, view) :]
 
     def sync(self) -> None:
-        os.fsync(self._descriptor)
+        if self._syncs:
+            os.fsync(self._descriptor)
 
     def truncate(self, size_bytes: int) -> None:
         os.ftruncate(self._descriptor, size_bytes)
@@ -85,11 +87,18 @@ class _RealFile:
 
 
 class RealDisk:
-    """Implements `Disk` with the machine's file system; files are readable by their owner only."""
+    """Implements `Disk` with the machine's file system; files are readable by their owner only.
+
+    Without `syncs` what is appended is handed to the system and not awaited: it survives the death of the program, not
+    of the machine.
+    """
+
+    def __init__(self, *, syncs: bool = True) -> None:
+        self._syncs = syncs
 
     def append(self, path: Path) -> AppendFile:
         """Open a file for appending; made when it is absent."""
-        return _RealFile(path)
+        return _RealFile(path, syncs=self._syncs)
 
     def read(self, path: Path, limit_bytes: int = -1) -> bytes:
         """Return a file's content, or no more than its first `limit_bytes`."""

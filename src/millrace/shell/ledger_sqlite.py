@@ -103,11 +103,13 @@ class SqliteLedger:
     """Implements `core.ledger.LedgerStore`; use it from the thread that opened it.
 
     With `create` a file that is absent is made (a first start); without, its absence is an OperatorError (design
-    section 5.5). A damaged, foreign, newer or locked file is a WorldError that says what to do.
+    section 5.5). A damaged, foreign, newer or locked file is a WorldError that says what to do. Without `syncs` a
+    commit survives the death of the program, and a loss of power takes the newest ones back, whole.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    def __init__(self, path: Path, *, create: bool = False, syncs: bool = True) -> None:
         self._path = path
+        self._syncs = syncs
         self._new: list[str] = []
         self._reused: list[str] = []
         self._amended: list[str] = []
@@ -145,7 +147,7 @@ class SqliteLedger:
 
     def _prepare(self, *, create: bool) -> None:
         run = self._base.execute
-        run("PRAGMA synchronous = FULL")
+        run(f"PRAGMA synchronous = {'FULL' if self._syncs else 'NORMAL'}")
         verdict = run("PRAGMA integrity_check").fetchone()[0]
         if verdict != "ok":
             raise self._damaged(verdict)

@@ -48,7 +48,14 @@ class Demo:
             return demo_market(folder, seed, ts_ns)
 
         rest_orders(folder, settings)
-        premises = FolderPremises(folder, clock, market, FIRST_NS, kill_file=settings.stops.kill_file)
+        premises = FolderPremises(
+            folder,
+            clock,
+            market,
+            FIRST_NS,
+            kill_file=settings.stops.kill_file,
+            syncs=settings.run.survives_power_loss,
+        )
         self.run = Run(premises, settings, kills, rule, prepare(folder, settings, rule))
         self._clock = clock
 

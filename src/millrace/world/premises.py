@@ -144,7 +144,7 @@ class FolderPremises:
     """A folder on the machine's disk, with SQLite and the simulated venue's own log in it.
 
     `disk` and `wrap_ledger` stand in for the machine's in tests of what happens when it fails; `kill_file` names a
-    kill file besides the folder's own.
+    kill file besides the folder's own. Without `syncs` the run survives the death of its program, not of its machine.
     """
 
     def __init__(
@@ -157,9 +157,11 @@ class FolderPremises:
         disk: Disk | None = None,
         wrap_ledger: LedgerWrapper = lambda ledger: ledger,
         kill_file: str = "",
+        syncs: bool = True,
     ) -> None:
         self.folder = folder
-        self.disk: Disk = RealDisk() if disk is None else disk
+        self.disk: Disk = RealDisk(syncs=syncs) if disk is None else disk
+        self._syncs = syncs
         self.clock = clock
         self.first_ns = first_ns
         self.kill_file: KillFile = KillFiles(folder / KILL_NAME, *([Path(kill_file)] if kill_file else []))
@@ -176,7 +178,7 @@ class FolderPremises:
 
     def ledger(self, *, create: bool) -> LedgerStore:
         """Open the SQLite file."""
-        return self._wrap_ledger(SqliteLedger(self.folder / LEDGER, create=create))
+        return self._wrap_ledger(SqliteLedger(self.folder / LEDGER, create=create, syncs=self._syncs))
 
     def connect(self, settings: VenueSettings) -> Connection:
         """Return the venue as its log left it."""
