@@ -171,6 +171,16 @@ def test_the_digest_follows_the_values_and_not_their_origin(tmp_path):
     assert by_file.digest == by_hand.digest != load_settings().digest
 
 
+def test_the_demo_says_how_slow_its_quoted_market_is_and_a_busy_one_says_nothing():
+    settings = load_settings(profile="demo_all")
+    assert codes(settings) == {"sticky_summary", "slow_market"}
+    told = next(notice.text for notice in settings.notices if notice.code == "slow_market")
+    assert "0.05 of a busy venue" in told
+    assert "60 min" in told
+    assert "slow_market" not in codes(load_settings(profile="demo_all", overrides={"quoting.tempo": 1.0}))
+    assert settings.quote_desk.mood_min == 60
+
+
 @pytest.mark.parametrize("text", ["[legacy]\nPAIR_ENTRY_PCT = 0.5\n", "PAIR_ENTRY_PCT = 0.5\n"])
 def test_legacy_names_are_taken_from_the_file_and_reported(tmp_path, text):
     settings = load_settings(written(tmp_path, text))

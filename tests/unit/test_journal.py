@@ -50,6 +50,7 @@ class FaultyDisk(RealDisk):
     """A disk with `room` bytes left (None: plenty) whose syncs and truncations can fail."""
 
     def __init__(self):
+        super().__init__()
         self.room, self.sync_fails, self.truncate_fails = None, False, False
 
     def append(self, path):

@@ -26,6 +26,7 @@ _ROWS: tuple[tuple[str, Scalar, str, str, str, float | None, float | None], ...]
     ("overrides", "", "", "values of symbols: SYMBOL:section.key=value, by blanks", "10", None, None),
     ("symbols", 20, "symbols", "generated symbols that are quoted; 20 are known", "1", 1, 20),
     ("tempo", 1.0, "", "speed of their own clock, for orders and prices; 1: a busy venue", "1", 0.01, 10),
+    ("mood_min", 10, "min", "how long a generated market stays as it is: calm, volatile, toxic, thin", "1", 1, 1_440),
     ("cash_usd", 100_000.0, "USDT", "opening cash of the desk's account", "1", 0, None),
     ("coins_usd", 10_000.0, "USDT", "worth of each coin that it begins with", "1", 0, None),
     ("maker_fee_bps", 0.0, "bps", "a maker's fee there", "4.2", 0, 100),

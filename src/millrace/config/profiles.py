@@ -28,6 +28,9 @@ _DEMO: dict[str, Scalar] = {
 _QUIET_QUOTES: dict[str, Scalar] = {
     "quoting.enabled": True,
     "quoting.tempo": 0.05,
+    "quoting.mood_min": 60,
+    "quoting_symbol_scoreboard.rolling_window_sec": 3_600,
+    "quoting_symbol_scoreboard.half_life_sec": 1_800.0,
     "quoting.min_tick_ms": 500,
     "quoting.look_ms": 10_000,
     "quoting_md_cache.fresh_ms_for_pricing": 5_000,

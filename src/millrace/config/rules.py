@@ -184,6 +184,19 @@ def _advice(values: Values) -> list[Notice]:
     return found
 
 
+def _slow_market(values: Values) -> list[Notice]:
+    """Say what a quote desk trades on whose generated market is not as fast as a venue is (quoting 1)."""
+    tempo = _number(values, "quoting.tempo")
+    if not values["quoting.enabled"].value or tempo >= 1.0:
+        return []
+    text = (
+        f"quoting.tempo: the quote desk's generated books and prices move at {tempo:g} of a busy venue's speed, moods"
+        f" last {_number(values, 'quoting.mood_min'):g} min, makers pay {_number(values, 'quoting.maker_fee_bps'):g}"
+        " bps: what it earns there says nothing about a real venue"
+    )
+    return [Notice("info", "slow_market", "quoting.tempo", text)]
+
+
 _RULES: tuple[Callable[[Values], list[Notice]], ...] = (
     _profit,
     _slots,
@@ -195,6 +208,7 @@ _RULES: tuple[Callable[[Values], list[Notice]], ...] = (
     _trend,
     _rebalancer,
     _advice,
+    _slow_market,
 )
 
 

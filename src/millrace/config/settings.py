@@ -87,7 +87,8 @@ class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
 class QuoteDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The quote desk in a program: whether there is one, its simulated venue and account, and how often it looks.
 
-    `queue` names the model by which those ahead of us leave a simulated queue; a `tempo` of 1 is a busy venue.
+    `queue` names the model by which those ahead of us leave a simulated queue; a `tempo` of 1 is a busy venue, and a
+    generated market changes its mood every `mood_min` minutes.
     """
 
     enabled: bool
@@ -95,6 +96,7 @@ class QuoteDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     overrides: str
     symbols: int
     tempo: float
+    mood_min: int
     cash_usd: float
     coins_usd: float
     maker_fee_bps: float

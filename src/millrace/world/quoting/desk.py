@@ -24,6 +24,7 @@ QUOTES: Final = "quoting"
 VENUE: Final = "bybit"
 _MS: Final = 1_000_000
 _SECOND_NS: Final = 1_000_000_000
+_MINUTE_NS: Final = 60 * _SECOND_NS
 _PPM_PER_BPS: Final = 100
 _PPM: Final = 1_000_000
 
@@ -60,6 +61,7 @@ def _generated(seed: int, chosen: QuoteDeskSettings) -> QuoteMarkets:
         begins_ns=BEGINS_NS,
         venue=VENUE,
         checksummed=chosen.checksummed,
+        epoch_ns=chosen.mood_min * _MINUTE_NS,
         tempo_ppm=round(chosen.tempo * _PPM),
         maker_fee_ppm=round(chosen.maker_fee_bps * _PPM_PER_BPS),
         taker_fee_ppm=round(chosen.taker_fee_bps * _PPM_PER_BPS),
