@@ -104,16 +104,13 @@ class Scoreboard:
         record.net_samples += inputs.net_bps is not None
         if inputs == _NOTHING:
             return
-        before = self._averages(record, now_ms)
+        if not self._by_time:  # averages by time are made when somebody asks: samples come far more often
+            record.averages = _sampled(self._averages(record, now_ms), inputs, self._settings.ema_alpha)
         samples, oldest_ms = record.samples, self._oldest_ms(now_ms)
         while samples and (samples[0].ms <= oldest_ms or len(samples) == _MOST_SAMPLES):
             samples.popleft()
         samples.append(_Sample(now_ms, inputs))
         record.last_ms = now_ms
-        if not self._by_time:
-            record.averages = _sampled(before, inputs, self._settings.ema_alpha)
-        else:
-            record.averages = self._decayed(samples, now_ms)
 
     def _oldest_ms(self, now_ms: int) -> int:
         """Return the time at which, and before which, a sample counts no more."""
@@ -126,7 +123,7 @@ class Scoreboard:
         if self._by_time:
             oldest_ms = self._oldest_ms(now_ms)
             samples = [sample for sample in record.samples if sample.ms > oldest_ms]
-            return self._decayed(samples, now_ms) if samples else record.averages
+            return self._decayed(samples, now_ms) if samples else self._decayed(record.samples, record.last_ms)
         return record.averages
 
     def _decayed(self, samples: Iterable[_Sample], now_ms: int) -> Means:
