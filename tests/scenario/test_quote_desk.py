@@ -120,8 +120,9 @@ def test_a_desk_that_fails_leaves_no_quote_behind_and_goes_on_when_the_halt_is_l
     halt = run.program.engine.board.active()[0].id
     args = {"id": halt, "operator": "test", "reason": "mended"}
     run.simulation.feed_event(Operator("clear", args, run.simulation.now_ns))
+    before = len(run.commands(Submit))
     run.simulation.run_until(run.simulation.now_ns + 30_000_000_000)
-    assert all(one.working.orders for one in run.desk.symbols.values())
+    assert {one.order.order.instrument for one in run.commands(Submit)[before:]} == set(run.desk.symbols)
 
 
 def test_a_price_of_nothing_is_a_book_that_is_wrong_and_no_bug() -> None:

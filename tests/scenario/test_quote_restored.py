@@ -5,6 +5,7 @@ import random
 import pytest
 
 from millrace.core.codec import decode_state, encode_state
+from millrace.core.commands import Submit
 from millrace.core.events import Operator, OrderUnknown
 from millrace.sim.depth.book_faults import BookFaultMenu, BookFaults
 from millrace.world.assemble import build_program
@@ -53,3 +54,16 @@ def test_a_fresh_program_goes_on_to_the_same_commands_and_the_same_state(more) -
         for event, commands in run.steps[steps:]:
             assert again.step(event) == commands
         assert encode_state(again.snapshot()) == end
+
+
+def test_a_run_that_begins_anew_names_its_orders_anew() -> None:
+    """A venue would take an order of a known name for the one it had, and tell its fills again (quoting 4.6)."""
+    first, second = quote_run(), quote_run(started=False)
+    second.simulation.now_ns += 1_000_000_000
+    names = []
+    for run in (first, second):
+        run.run(5)
+        names.append({one.order.client_id for one in run.commands(Submit)})
+    assert names[0]
+    assert names[1]
+    assert not names[0] & names[1]

@@ -74,6 +74,7 @@ class QuoteDesk:
         self._now_ns = 0
         self._unattached = False
         self._failed = False
+        self._session = ""
         for symbol in self._by_number:
             symbol.paths.go(self.ramp.path_of(symbol.symbol))
         self.growth.allocates, self.growth.ramping = self.ramp.allocates, self.ramp.is_climbing
@@ -93,10 +94,17 @@ class QuoteDesk:
         self._now_ns = view.now_ns
         if self._failed and any(view.standing_of(one.position).level is Level.HALT for one in self._by_number):
             return self._abandoned(event)
+        if not self._session:
+            self._begin(f"{self._now_ns // _MS:x}")
         self._failed = True
         wanted = self._decided(event, view)
         self._failed = False
         return wanted
+
+    def _begin(self, session: str) -> None:
+        self._session = session
+        for symbol in self._by_number:
+            symbol.working.session = session
 
     def _abandoned(self, event: Event | OrderUpdate | Refused) -> list[Intent]:
         """Take back whatever is out; only what becomes of our orders is still heard."""
@@ -307,6 +315,7 @@ class QuoteDesk:
             "stale_at_ns": self._stale_at_ns,
             "lag_ms": self._lag_ms,
             "failed": self._failed,
+            "session": self._session,
             "figures": self.figures.snapshot(),
             "growth": self.growth.snapshot(),
             "ramp": self.ramp.snapshot(),
@@ -318,6 +327,7 @@ class QuoteDesk:
         self._now_ns, self._stream_ns = state["now_ns"], state["stream_ns"]
         self._stale_at_ns, self._lag_ms, self._failed = state["stale_at_ns"], state["lag_ms"], state["failed"]
         self.stream.restore(state["stream"])
+        self._begin(state["session"])
         self.figures.restore(state["figures"])
         self.growth.restore(state["growth"])
         self.ramp.restore(state["ramp"])

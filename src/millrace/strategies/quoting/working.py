@@ -1,7 +1,9 @@
 """The desk's own orders of one symbol: from a stage's intent to a command's name, and from the venue's news back.
 
-A slot is a side and a level; each order placed in it is a generation, and the three make the order's key, so the same
-decision has the same key in any process and a key never returns with other content (runtime 2.15). What the stages read
+A slot is a side and a level; each order placed in it is a generation, and these three and the session make the order's
+key, so the same decision has the same key in any process and a key never returns with other content (runtime 2.15). The
+session is when the desk's state began: a run that begins anew counts its generations anew, and a venue must not take
+its orders for those of the run before. What the stages read
 of an order (`LiveOrder`) is kept here from the news, never from what was hoped for: an order is pending until the venue
 has answered what was asked of it last.
 """
@@ -91,10 +93,14 @@ class Heard(NamedTuple):
 
 
 class Working:
-    """The orders of one symbol that have not ended; `position` is the sub-position that all of them change."""
+    """The orders of one symbol that have not ended; `position` is the sub-position that all of them change.
+
+    `session` is part of the name of each (quoting 4.6).
+    """
 
     def __init__(self, position: SubPosition) -> None:
         self.position = position
+        self.session = ""
         self.orders: dict[str, Order] = {}
 
     def resting(self) -> list[Resting]:
@@ -113,7 +119,7 @@ class Working:
         another one is a reducing one, and may leave where only those may. It never becomes one that does more: then it
         is taken back, and what replaces it has another name.
         """
-        key = key_of(self.position, intent)
+        key = self._key_of(intent)
         if intent.kind is IntentKind.PLACE:
             reduces = intent.lots <= self._closable(intent.side, held)
             self.orders[key] = Order(
@@ -142,6 +148,10 @@ class Working:
         order.amend_ticks, order.amend_lots = intent.ticks, intent.lots
         order.amend_reference_ticks2 = reference_ticks2
         return Amend(self.position.strategy, key, intent.lots, intent.ticks, intent.reason)
+
+    def _key_of(self, intent: OrderIntent) -> str:
+        """Return the intent key of a slot's order."""
+        return f"{self.position.instrument.symbol}/{self.session}/{intent.side.value}{intent.level}/{intent.generation}"
 
     def _stays_closing(self, order: Order, lots: Lots, held: Lots) -> bool:
         return not order.reduces or lots <= order.lots + max(self._closable(order.side, held), 0)
@@ -215,11 +225,6 @@ class Working:
     def restore(self, orders: list[Order]) -> None:
         """Take what `snapshot` gave."""
         self.orders = {order.key: order for order in orders}
-
-
-def key_of(position: SubPosition, intent: OrderIntent) -> str:
-    """Return the intent key of a slot's order."""
-    return f"{position.instrument.symbol}/{intent.side.value}{intent.level}/{intent.generation}"
 
 
 def _place(order: Order) -> tuple[str, int, int]:
