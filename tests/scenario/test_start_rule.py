@@ -176,8 +176,8 @@ def test_orders_with_our_tag_beside_an_empty_ledger_are_no_first_start(lost: Pat
     for _ in range(2):
         with pytest.raises(WorldError, match=r"orders with our tag and the ledger none.*this is not a first start"):
             start(lost, StartRule.CONTINUE)
-    same = {**LIVELY, "arb.enabled": "false"}
-    said = millrace("demo", "--dir", lost, "--seconds", "1", *[f"--set={key}={value}" for key, value in same.items()])
+    same = [f"--set={key}={value}" for key, value in LIVELY.items()]
+    said = millrace("demo", "--dir", lost, "--profile", "demo", "--seconds", "1", *same)
     assert said.code == 3
     assert "--adopt" in said.err
     ledger = SqliteLedger(lost / LEDGER)
