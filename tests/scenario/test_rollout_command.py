@@ -138,6 +138,14 @@ def test_metrics_that_are_not_there_are_failed_polls(tmp_path, baseline, shadow_
     assert "failed in a row" in rows[-1]["reason"]
 
 
+def test_a_text_that_cannot_be_read_is_a_failed_poll_and_not_the_end(tmp_path, baseline, shadow_run) -> None:
+    metrics = recording(
+        tmp_path / "torn.jsonl", [exposition(0), "millrace_quoting_x{ torn", "millrace_quoting_x{ torn"]
+    )
+    assert rollout(tmp_path, metrics, baseline, "--replay", str(shadow_run)) == 1
+    assert "roll_back" in [row["action"] for row in decisions(tmp_path)]
+
+
 def test_a_program_that_does_not_follow_is_told_of_and_asked_again(tmp_path, baseline, capsys) -> None:
     metrics = recording(tmp_path / "good.jsonl", [exposition(0), None, None, None])
     folder = tmp_path / "nobody"

@@ -6,12 +6,15 @@ import pytest
 from msgspec.structs import replace
 
 from millrace.core.commands import Side
+from millrace.core.probe import NO_TICK_PROBE
 from millrace.strategies.quoting.model import IntentKind, PortfolioSnapshot, TickOutcome
 from millrace.strategies.quoting.pipeline import tick
+from millrace.strategies.quoting.rollout.desk_ramp import Path
 from millrace.strategies.quoting.rollout.legacy import legacy_tick
 from millrace.strategies.quoting.rollout.shadow import Mismatch, ShadowReport, compared, wanted_of
+from millrace.strategies.quoting.rollout.two_paths import TwoPaths
 from millrace.strategies.quoting.settings import QuotingSettings
-from millrace.strategies.quoting.tick_result import TickResult
+from millrace.strategies.quoting.tick_result import SymbolState, TickResult
 from quoting_load import Symbol
 
 COMPAT, LIVE = QuotingSettings.compat(), QuotingSettings.live()
@@ -107,3 +110,14 @@ def test_a_halt_of_one_path_alone_has_its_name() -> None:
     assert compared(ours, theirs, CFG).mismatch is Mismatch.ONE_HALTED
     gone = tick(replace(features, book=None), symbol.state, symbol.config)
     assert compared(gone, theirs, CFG).mismatch is Mismatch.ONE_FAULTED
+
+
+def test_a_change_of_hands_ends_no_halt() -> None:
+    symbol = Symbol(3, "S001/USDT", LIVE)
+    paths = TwoPaths(symbol.config, COMPAT.for_symbol("S001/USDT"), CFG, shadows=False)
+    first = symbol.features()
+    paths.state = SymbolState(guards=replace(paths.state.guards, halt_until_ms=first.now_ms + 60_000))
+    paths.go(Path.LEGACY)
+    decided = paths.tick(first, NO_TICK_PROBE, NO_TICK_PROBE).result
+    assert decided.outcome is TickOutcome.HALTED
+    assert not decided.intents

@@ -100,6 +100,16 @@ def replays_of(folder: Path | None) -> Replays:
     return Replays(_REPLAYS, sum(replay(folder).divergence is not None for _ in range(_REPLAYS)))
 
 
+def _samples(look: Poll) -> tuple[Samples, str]:
+    """Return what a look saw; a text that cannot be read shows nothing, and then it is said why."""
+    if look.text is None:
+        return {}, look.why
+    try:
+        return read_samples(look.text, "the metrics"), ""
+    except OperatorError as error:
+        return {}, str(error)
+
+
 def steer(
     polls: Iterator[Poll],
     state: RampState,
@@ -117,11 +127,11 @@ def steer(
     before: Samples | None = None
     asked: int | None = None
     for look in polls:
-        now = read_samples(look.text, "the metrics") if look.text is not None else {}
+        now, why = _samples(look)
         state, decision = poll(state, ramp_metrics(now, before, baseline, replays), look.ts_ns, settings)
         before = now or before
         log.write(decision, state)
-        pct, told = pct_of(state, settings), look.why if look.text is None else ""
+        pct, told = pct_of(state, settings), why
         if pct != asked:
             answer = follow(pct, decision.reason)
             asked = pct if answer.followed else None

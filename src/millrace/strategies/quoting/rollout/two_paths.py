@@ -1,7 +1,8 @@
 """One symbol between the frozen quoter and the pipeline: who decides this tick, and what the other one would have.
 
 Whoever decides has the symbol's memory and its orders. When the path changes, everything that rests is taken back
-before the other one begins, with a memory of its own except for the names of orders, which never come again.
+before the other one begins, with a memory of its own except for halts, which no change of hands may end, and for the
+names of orders, which never come again.
 """
 
 from typing import Any, NamedTuple
@@ -54,7 +55,7 @@ class TwoPaths:
         """Put the symbol on a path; a change takes its orders back with the next tick."""
         if path is not self.path:
             self.path = path
-            self.state, self._shadow = SymbolState(emit=self.state.emit), SymbolState()
+            self.state, self._shadow = SymbolState(guards=self.state.guards, emit=self.state.emit), SymbolState()
             self._leaving = True
 
     def tick(self, features: Features, probe: TickProbe, legacy_probe: TickProbe) -> Decided:
@@ -77,7 +78,7 @@ class TwoPaths:
     def _taken_back(self, features: Features) -> TickResult:
         trace_id = f"{features.terms.symbol}:{features.tick}"
         context = QuoteContext(trace_id, self._config.config_hash, features, self.state)
-        self.state = SymbolState(emit=self.state.emit, halted=CHANGES_PATH)
+        self.state = SymbolState(guards=self.state.guards, emit=self.state.emit, halted=CHANGES_PATH)
         return TickResult(context, self.state, pull_all(features, CHANGES_PATH), 0, TickOutcome.HALTED)
 
     def snapshot(self) -> Any:
