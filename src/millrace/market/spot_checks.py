@@ -136,7 +136,7 @@ def _all_plain(part: tuple[Column, ...], tick: Ticks, rules: SpotRules) -> bool:
     if tick > 1 and any((prices % tick).any() for prices in priced):
         return False
     moves = middle[1:] - middle[:-1]
-    return not moves.size or max(moves.max(), -moves.min()) <= middle.min() * rules.surely_near
+    return not moves.size or bool(max(moves.max(), -moves.min()) <= middle.min() * rules.surely_near)
 
 
 def _odd_after_first(part: tuple[Column, ...], tick: Ticks, rules: SpotRules) -> Column:
