@@ -16,7 +16,7 @@ from typing import Any
 
 from millrace.core.amending import judged, room
 from millrace.core.binary_events import FEED_NEWS, BinaryQuote, MarketResolved, PairsRedeemed
-from millrace.core.book_events import BOOK_EVENTS, Depth
+from millrace.core.book_events import BOOK_EVENTS
 from millrace.core.codec import EMPTY_HASH, chain, encode_commands
 from millrace.core.commands import (
     Alert,
@@ -29,7 +29,6 @@ from millrace.core.commands import (
     Command,
     Intent,
     Lift,
-    Opportunity,
     OrderUpdate,
     Place,
     Plan,
@@ -41,7 +40,7 @@ from millrace.core.commands import (
     Severity,
     Submit,
 )
-from millrace.core.data_quality import TAKER_BUY, LegNeeds, LegVerdict, QuoteReason
+from millrace.core.core_view import CoreView
 from millrace.core.events import (
     ORDER_EVENTS,
     BalanceReport,
@@ -59,10 +58,8 @@ from millrace.core.events import (
 from millrace.core.guard import CancelScope, Guard, Seen, Verdict, merged
 from millrace.core.halts import EXCEPTION_ID, GUARD_ID, TROUBLES, bug_halt, key_halt, said_of
 from millrace.core.handing_over import taken_over
-from millrace.core.ids import SubPosition
-from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
-from millrace.core.order_truth import OpenOrder
-from millrace.core.permission import ReasonCode, Restriction, Standing, scopes_of
+from millrace.core.instrument import Instrument
+from millrace.core.permission import ReasonCode, Restriction, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.strategy import Interest, Strategy, hears
@@ -75,8 +72,8 @@ _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000
 
 
-class Engine:
-    """Core state and the step over it; also the read-only view that strategies are shown."""
+class Engine(CoreView):
+    """Core state and the step over it; as a `CoreView` it is also what strategies and guards are shown."""
 
     def __init__(
         self,
@@ -88,20 +85,14 @@ class Engine:
         board: Board,
         guards: Sequence[Guard] = (),
     ) -> None:
-        self.now_ns = 0
+        super().__init__(instruments, market, orders, account, board)
         self.command_hash = EMPTY_HASH
         self.config: dict[str, Scalar] = {}
         self.probe: OrderProbe = NO_PROBE
         self.strategies = tuple(strategies)
         self.guards = tuple(guards)
         self.fault: Exception | None = None
-        self.board = board
-        self.orders = orders
-        self.account = account
         self._by_name = {strategy.name: strategy for strategy in strategies}
-        self._instruments = {instrument.id: instrument for instrument in instruments}
-        self._market = market
-        self._quality = market.firewall
         for instrument in instruments:
             market.know(instrument)
         self._readers: dict[type, tuple[Guard, ...]] = {
@@ -113,85 +104,7 @@ class Engine:
             for spec in strategy.series():
                 market.keep(spec)
 
-    # The view (core.strategy.View)
-
-    def market(self, instrument: InstrumentId) -> Any:
-        """Return the instrument's market record."""
-        return self._market.state(instrument)
-
-    def instrument(self, instrument: InstrumentId) -> Instrument:
-        """Return the instrument's facts; raises KeyError for one that the run does not trade."""
-        return self._instruments[instrument]
-
-    def position(self, position: SubPosition) -> Lots:
-        """Return the signed open lots of a sub-position."""
-        return self.orders.position(position)
-
-    def free(self, venue: str, asset: str) -> Money | None:
-        """Return the money free for new orders."""
-        return self.account.free(venue, asset)
-
-    def total(self, venue: str, asset: str) -> Money | None:
-        """Return free plus held money as last reported."""
-        return self.account.total(venue, asset)
-
-    def book(self, market: InstrumentId) -> BinaryQuote | None:
-        """Return a binary market's last accepted book."""
-        return self._quality.book(market)
-
-    def depth(self, instrument: InstrumentId) -> Depth | None:
-        """Return an instrument's book while it is known to be the venue's."""
-        return self._market.depth(instrument)
-
-    def tradable(
-        self, market: InstrumentId, outcome: Outcome | None = None, needs: LegNeeds = TAKER_BUY
-    ) -> tuple[QuoteReason, ...]:
-        """Return why a leg may not be traded now."""
-        return self._quality.tradable(market, self.now_ns, outcome, needs)
-
-    def leg_verdict(self, market: InstrumentId) -> LegVerdict:
-        """Return what a decision row keeps of a leg."""
-        return self._quality.leg_verdict(market)
-
-    def unsettled(self) -> tuple[InstrumentId, ...]:
-        """Return the binary markets whose books must be asked for."""
-        return self._quality.unsettled(self.now_ns)
-
-    def is_plain(self, instrument: InstrumentId) -> bool:
-        """Tell whether ordinary rows of an instrument may come as a block."""
-        return self._quality.is_plain(instrument)
-
-    def odd_rows(self, instrument: InstrumentId, columns: tuple[Any, ...]) -> Any:
-        """Return the rows that must be shown one by one."""
-        return self._quality.odd_rows(instrument, columns)
-
-    def live_orders(self, instrument: InstrumentId) -> int:
-        """Return how many of our orders are live or in flight."""
-        return self.orders.live(instrument)
-
-    def standing(self, strategy: str, instrument: InstrumentId) -> Standing:
-        """Return the restriction level and multiplier that an order would meet."""
-        return self.board.standing(strategy, instrument)
-
-    def standing_of(self, position: SubPosition) -> Standing:
-        """Return the same for orders of a sub-position, its lane and family included."""
-        return self.board.standing_of(position)
-
-    def is_closed(self, opportunity: Opportunity) -> bool:
-        """Tell whether an opportunity, by its family or a market of it, was acted on and is not open again."""
-        return self.orders.is_closed(opportunity, self.now_ns)
-
-    def restrictions(self) -> list[Restriction]:
-        """Return the restrictions in force."""
-        return self.board.active()
-
-    def positions(self) -> dict[SubPosition, Lots]:
-        """Return every sub-position that is not flat."""
-        return self.orders.positions()
-
-    def unfinished(self) -> list[OpenOrder]:
-        """Return the orders that have not ended."""
-        return self.orders.unfinished()
+    # When to wake it
 
     def interest(self) -> Interest:
         """Return when the strategies and guards must be woken."""
