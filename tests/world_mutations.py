@@ -13,21 +13,12 @@ import pytest
 from millrace.capacity.call_budget import CallBudget
 from millrace.core import engine, halts
 from millrace.core.commands import Approved, Command, OrderState, Place, RecordFill
-from millrace.core.events import (
-    CancelRefused,
-    EndStatus,
-    Event,
-    OrderEnded,
-    OrderProgress,
-    OrderUnknown,
-    Reconciled,
-    RecoveryBegan,
-    Started,
-    StorageTrouble,
-)
+from millrace.core.events import CancelRefused, EndStatus, Event, OrderEnded, OrderProgress, OrderUnknown, Started
 from millrace.core.ids import ClientIds
 from millrace.core.ledger import CommitResult
 from millrace.core.permission import Level, Standing
+from millrace.core.recovery_events import Reconciled, RecoveryBegan
+from millrace.core.trouble_events import StorageTrouble
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.core.events import BreakerState
+from millrace.core.trouble_events import BreakerState
 from millrace.risk.breakers import RULES, Breaker, BreakerRules, Endpoint, Outcome
 
 SECOND = 1_000_000_000

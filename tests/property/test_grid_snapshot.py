@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.core.codec import decode_event, encode_event
-from millrace.core.events import HandedOver
+from millrace.core.recovery_events import HandedOver
 from millrace.strategies.slots.handover.grid_snapshot import VERSION, TooNew, document_of, read_snapshot
 from millrace.strategies.slots.handover.plain_values import as_day
 from millrace.strategies.slots.handover.take_over import handed_over

@@ -7,19 +7,11 @@ from hypothesis import strategies as st
 
 from millrace.core.codec import decode_state, encode_state
 from millrace.core.commands import Lift, Post
-from millrace.core.events import (
-    BreakerMoved,
-    BreakerState,
-    Event,
-    Measured,
-    Operator,
-    Reconciled,
-    StorageRecovered,
-    StorageTrouble,
-    Timer,
-)
+from millrace.core.events import Event, Measured, Operator, Timer
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level
+from millrace.core.recovery_events import Reconciled
+from millrace.core.trouble_events import BreakerMoved, BreakerState, StorageRecovered, StorageTrouble
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.playbooks import Playbooks
 from millrace.risk.playbooks_facts import STORAGE

@@ -7,13 +7,14 @@ import pytest
 import faulty_line as toy
 from millrace.capacity.call_budget import CallBudgetSettings
 from millrace.core.commands import Amend, AmendOrder, Cancel, Intent, OrderUpdate, Place, Side, Style
-from millrace.core.events import AmendRefused, KillSource, RejectReason, Timer
+from millrace.core.events import AmendRefused, RejectReason, Timer
 from millrace.core.failure import WorldError
 from millrace.core.ids import SubPosition
 from millrace.core.kill import GLOBAL, HeldKills, KillOrder
 from millrace.core.ledger import CommitResult
 from millrace.core.permission import Level, ReasonCode, Restriction
 from millrace.core.strategy import Interest
+from millrace.core.trouble_events import KillSource
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.sim.venue_log import Accepted, Amended, Ended
 

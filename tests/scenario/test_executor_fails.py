@@ -4,9 +4,10 @@ import pytest
 
 import faulty_line as toy
 from millrace.core.commands import Alert
-from millrace.core.events import ExecutorFailed, Operator
+from millrace.core.events import Operator
 from millrace.core.failure import WorldError
 from millrace.core.permission import Level, ReasonCode
+from millrace.core.trouble_events import ExecutorFailed
 
 FAILURES = {"port": ValueError("a bug in the codec"), "network": WorldError("no route to the venue")}
 

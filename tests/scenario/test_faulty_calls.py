@@ -9,16 +9,10 @@ import faulty_line as toy
 from millrace.capacity.call_budget import CallBudgetSettings
 from millrace.core.codec import EMPTY_HASH, encode_commands
 from millrace.core.commands import Approved, Place, Side, Style
-from millrace.core.events import (
-    OrderEvent,
-    OrderRejected,
-    OrderUnknown,
-    QueryAnswered,
-    QueryFailed,
-    RejectReason,
-)
+from millrace.core.events import OrderEvent, OrderRejected, OrderUnknown, RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, ReasonCode
+from millrace.core.recovery_events import QueryAnswered, QueryFailed
 from millrace.shell.journal import read_journal
 from millrace.shell.unanswered import Follows, Patience, StatusAnswer, Unanswered
 from millrace.sim.faults import CALL_FAULTS, Fault, FaultMenu

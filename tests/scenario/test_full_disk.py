@@ -8,8 +8,8 @@ import pytest
 from demo_runs import MINUTE, SECOND, as_killed, assert_sound, open_run, venue_records, with_faults
 from faulty_disk import FULL, READ_ONLY, SYNC, FaultyDisk
 from millrace.core.commands import CancelOrder
-from millrace.core.events import StorageTrouble
 from millrace.core.permission import Level
+from millrace.core.trouble_events import StorageTrouble
 from millrace.shell.journal import read_journal
 from millrace.sim.venue_log import Accepted, Ended, Refused, Rejected
 from millrace.world import venue_store

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import faulty_line as toy
-from millrace.core.events import KillRequested, OrderRejected, RejectReason
+from millrace.core.events import OrderRejected, RejectReason
 from millrace.core.permission import Level
+from millrace.core.trouble_events import KillRequested
 from millrace.shell.kill_file import KillFiles
 from millrace.sim.venue_log import Accepted, Ended
 

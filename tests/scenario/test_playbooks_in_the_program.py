@@ -8,8 +8,9 @@ from demo_runs import MINUTE, SECOND, as_killed, assert_sound, open_run, venue_r
 from faulty_disk import FULL, FaultyDisk, FaultyLedger
 from millrace.core.clock import SimulatedClock
 from millrace.core.commands import Alert, Book, Command, Lift, Post, Severity
-from millrace.core.events import BreakerMoved, BreakerState, Event, MarketPhase, MarketStatus, Measured
+from millrace.core.events import Event, MarketPhase, MarketStatus, Measured
 from millrace.core.permission import Level
+from millrace.core.trouble_events import BreakerMoved, BreakerState
 from millrace.sim.faults import Fate, Fault
 from millrace.sim.venue_log import Accepted
 

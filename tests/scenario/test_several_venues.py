@@ -10,8 +10,8 @@ import toy_desk
 from demo_runs import MINUTE, as_killed, open_run
 from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
-from millrace.core.events import Reconciled
 from millrace.core.failure import OperatorError
+from millrace.core.recovery_events import Reconciled
 from millrace.world.demo import Demo
 from millrace.world.demo_view import line, screen
 from millrace.world.replay import replay

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from demo_runs import MINUTE, SECOND, as_killed, open_run
-from millrace.core.events import KillRequested, KillSource
 from millrace.core.permission import Scope, ScopeKind
+from millrace.core.trouble_events import KillRequested, KillSource
 from millrace.shell.manifest import read_manifest
 from millrace.world.gates_run import judge
 

@@ -9,8 +9,8 @@ import pytest
 import faulty_line as toy
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Lift, Post, Refuse
-from millrace.core.events import BreakerMoved, BreakerState
 from millrace.core.permission import Level, ReasonCode
+from millrace.core.trouble_events import BreakerMoved, BreakerState
 from millrace.risk.breakers import Breaker, Endpoint
 from millrace.shell.journal import read_journal
 from millrace.shell.outbox import Rank

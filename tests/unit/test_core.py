@@ -37,8 +37,6 @@ from millrace.core.events import (
     OrderProgress,
     Print,
     Quote,
-    StorageRecovered,
-    StorageTrouble,
     Timer,
 )
 from millrace.core.failure import OperatorError
@@ -46,6 +44,7 @@ from millrace.core.ids import PLATFORM_TAG, ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId, half_even
 from millrace.core.permission import Level, ReasonCode
 from millrace.core.strategy import Interest
+from millrace.core.trouble_events import StorageRecovered, StorageTrouble
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable

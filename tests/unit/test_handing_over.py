@@ -6,10 +6,11 @@ import pytest
 from msgspec import structs
 
 from millrace.core.commands import OrderState, RecordAdoption, RecordFill, RecordOpening, RecordOrder, Side
-from millrace.core.events import AdoptedOrder, HandedOver, OpenedPosition, OrderEnded, OrderProgress
+from millrace.core.events import OrderEnded, OrderProgress
 from millrace.core.handing_over import taken_over
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId
+from millrace.core.recovery_events import AdoptedOrder, HandedOver, OpenedPosition
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable
 from millrace.shell.ledger_memory import MemoryLedger

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from millrace.core.events import KillSource
 from millrace.core.kill import HeldKills, KillOrder, read_scope
 from millrace.core.permission import Level, ReasonCode, Restriction
+from millrace.core.trouble_events import KillSource
 from millrace.risk.board import RestrictionBoard
 from millrace.shell.kill_file import KillFiles, KillWatch, kills_of_environment, write_kill
 

@@ -6,22 +6,12 @@ import pytest
 
 from millrace.core.codec import decode_state, encode_state
 from millrace.core.commands import Alert, Book, Lift, Post, Severity
-from millrace.core.events import (
-    BreakerMoved,
-    BreakerState,
-    MarketPhase,
-    MarketStatus,
-    Measured,
-    Operator,
-    Reconciled,
-    RecoveryBegan,
-    StorageRecovered,
-    StorageTrouble,
-    Timer,
-)
+from millrace.core.events import MarketPhase, MarketStatus, Measured, Operator, Timer
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Recovery, Scope, ScopeKind
+from millrace.core.recovery_events import Reconciled, RecoveryBegan
+from millrace.core.trouble_events import BreakerMoved, BreakerState, StorageRecovered, StorageTrouble
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.playbooks import Playbooks
 from millrace.risk.playbooks_facts import STORAGE

@@ -16,12 +16,11 @@ from millrace.core.events import (
     OrderEnded,
     OrderEvent,
     OrderProgress,
-    Reconciled,
-    RecoveryBegan,
     Started,
 )
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.order_truth import VenueOrder
+from millrace.core.recovery_events import Reconciled, RecoveryBegan
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.shell.reconciler import (

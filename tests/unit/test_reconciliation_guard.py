@@ -20,9 +20,10 @@ from millrace.core.commands import (
     Side,
     Style,
 )
-from millrace.core.events import Operator, Reconciled, RecoveryBegan
+from millrace.core.events import Operator
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Level, ReasonCode
+from millrace.core.recovery_events import Reconciled, RecoveryBegan
 from millrace.risk.board import RestrictionBoard
 from millrace.risk.reconciliation import ReconciliationGuard
 

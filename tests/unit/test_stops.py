@@ -22,12 +22,13 @@ from millrace.core.commands import (
     Submit,
 )
 from millrace.core.engine import Engine
-from millrace.core.events import BalanceReport, KillRequested, KillSource, Operator, OrderAccepted, OrderProgress, Timer
+from millrace.core.events import BalanceReport, Operator, OrderAccepted, OrderProgress, Timer
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import InstrumentId
 from millrace.core.kill import GLOBAL, HeldKills, KillOrder, kill_id, kill_over, read_kills, read_scope
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of
 from millrace.core.strategy import Interest
+from millrace.core.trouble_events import KillRequested, KillSource
 from millrace.market.view import MarketView
 from millrace.orders.account import Account
 from millrace.orders.table import OrderTable

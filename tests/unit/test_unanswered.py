@@ -18,12 +18,11 @@ from millrace.core.events import (
     OrderProgress,
     OrderRejected,
     OrderUnknown,
-    QueryAnswered,
-    QueryFailed,
     RejectReason,
 )
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.order_truth import GONE, VenueOrder
+from millrace.core.recovery_events import QueryAnswered, QueryFailed
 from millrace.orders.table import OrderTable
 from millrace.risk.board import RestrictionBoard
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered

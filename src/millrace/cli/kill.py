@@ -21,9 +21,9 @@ def run(given: argparse.Namespace) -> int:
     """Write the kill file of a run's folder, which a program there obeys within a second."""
     from pathlib import Path
 
-    from millrace.core.events import KillSource
     from millrace.core.failure import OperatorError
     from millrace.core.kill import kill_id, read_scope
+    from millrace.core.trouble_events import KillSource
     from millrace.shell.kill_file import write_kill
 
     folder = Path(given.dir)

@@ -46,7 +46,6 @@ from millrace.core.events import (
     BalanceReport,
     ConfigApplied,
     Event,
-    HandedOver,
     MarketBlock,
     OpenOrdersReport,
     OrderEvent,
@@ -62,6 +61,7 @@ from millrace.core.instrument import Instrument
 from millrace.core.permission import ReasonCode, Restriction, scopes_of
 from millrace.core.ports import Account, Board, Market, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
+from millrace.core.recovery_events import HandedOver
 from millrace.core.strategy import Interest, Strategy, hears
 
 _MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote)

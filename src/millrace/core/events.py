@@ -12,9 +12,9 @@ import msgspec
 
 from millrace.core.binary_events import BinaryEvent, BinaryQuote
 from millrace.core.book_events import BookEvent
-from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId, Lots, Money, Ticks
-from millrace.core.permission import Scope
+from millrace.core.recovery_events import RecoveryEvent
+from millrace.core.trouble_events import TroubleEvent
 
 Scalar = str | int | float | bool | None
 
@@ -54,23 +54,6 @@ NOT_SENT = frozenset(
     }
 )
 """Reasons of our own: the order or amend never left, or the program's end cut it off; nobody refused it or failed."""
-
-
-class KillSource(StrEnum):
-    """Where the wish to stop comes from (runtime 2.17 rule 1)."""
-
-    FILE = "file"
-    ENVIRONMENT = "environment"
-    CONTROL = "control"
-    AUTOMATIC = "automatic"
-
-
-class BreakerState(StrEnum):
-    """Whether calls of one class may leave: all, none, or one probe at a time (runtime 2.18)."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
 
 
 class MarketPhase(StrEnum):
@@ -278,146 +261,10 @@ class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):
     changed: tuple[str, ...] = ()
 
 
-class AdoptedOrder(msgspec.Struct, frozen=True, gc=False):
-    """An order that another program left at the venue; `cum_*` is what it had executed when that program last looked.
-
-    It has no id of ours, so it is named by the venue's. `side` is "buy" or "sell", `key` the intent key under which the
-    strategy knows it from now on; the rest is as in an intent.
-    """
-
-    venue_order_id: str
-    instrument: InstrumentId
-    side: str
-    lots: Lots
-    limit_ticks: Ticks
-    position: SubPosition
-    reduces: bool
-    key: str
-    purpose: str
-    cum_lots: Lots
-    cum_cost: Money
-    cum_fee: Money
-    made_ns: int
-
-
-class OpenedPosition(msgspec.Struct, frozen=True, gc=False):
-    """Signed lots that another program opened, what they cost and the fees, and what they were worth when it ended."""
-
-    position: SubPosition
-    lots: Lots
-    cost: Money
-    fees: Money
-    worth: Money
-
-
-class HandedOver(_Event, frozen=True, gc=False, tag="handed_over"):
-    """Another program's orders, positions and state become one strategy's (design sections 5.4, 5.5).
-
-    `state` is strict JSON that the strategy reads, `source` says where it came from. What the adopted orders did since
-    is asked of the venue, as at any start.
-    """
-
-    strategy: str
-    source: str
-    orders: tuple[AdoptedOrder, ...]
-    positions: tuple[OpenedPosition, ...]
-    state: str
-    ts_ns: int
-
-
 class Started(_Event, frozen=True, gc=False, tag="started"):
     """The program began to trade; `restart` when it continues a journal."""
 
     restart: bool
-    ts_ns: int
-
-
-class StorageTrouble(_Event, frozen=True, gc=False, tag="storage_trouble"):
-    """Journal or ledger cannot be written: nothing new may leave, cancels may."""
-
-    part: str
-    text: str
-    ts_ns: int
-
-
-class StorageRecovered(_Event, frozen=True, gc=False, tag="storage_recovered"):
-    """The part can be written again and has caught up."""
-
-    part: str
-    ts_ns: int
-
-
-class IntentKeyReused(_Event, frozen=True, gc=False, tag="key_reused"):
-    """The ledger holds these keys with another payload: what came under them was not sent (design section 5.6)."""
-
-    keys: tuple[str, ...]
-    ts_ns: int
-
-
-class QueryFailed(_Event, frozen=True, gc=False, tag="query_failed"):
-    """The venue cannot say what became of an order: nothing may be sent there until it does (runtime 2.15 rule 3)."""
-
-    client_id: str
-    venue: str
-    text: str
-    ts_ns: int
-
-
-class QueryAnswered(_Event, frozen=True, gc=False, tag="query_answered"):
-    """What became of the order is known again."""
-
-    client_id: str
-    ts_ns: int
-
-
-class RecoveryBegan(_Event, frozen=True, gc=False, tag="recovery_began"):
-    """The venue is being asked about everything of ours; until it has answered nothing but cancels may leave."""
-
-    venue: str
-    ts_ns: int
-
-
-class Reconciled(_Event, frozen=True, gc=False, tag="reconciled"):
-    """Our orders and the venue's have been compared, and each difference that has an explanation is settled.
-
-    `orphans` are orders at the venue with our tag that the core does not know, `weak` those of ours that it was matched
-    to by their terms alone. `totals` is what the venue says we own, asset -> free and held, as of a moment since which
-    nothing was filled; None when there was no such moment.
-    """
-
-    venue: str
-    orphans: tuple[str, ...]
-    weak: tuple[str, ...]
-    totals: dict[str, Money] | None
-    ts_ns: int
-
-
-class KillRequested(_Event, frozen=True, gc=False, tag="kill"):
-    """Somebody or something wants a scope to stop; `flatten_orders` also takes its orders off the book."""
-
-    source: KillSource
-    scope: Scope
-    text: str
-    flatten_orders: bool
-    ts_ns: int
-
-
-class BreakerMoved(_Event, frozen=True, gc=False, tag="breaker"):
-    """The breaker of a venue's endpoint class changed its state (runtime 2.18)."""
-
-    venue: str
-    endpoint: str
-    state: BreakerState
-    text: str
-    ts_ns: int
-
-
-class ExecutorFailed(_Event, frozen=True, gc=False, tag="executor_failed"):
-    """Carrying a command out raised; `again`: for the second time in a minute, so nothing more may leave there."""
-
-    venue: str
-    text: str
-    again: bool
     ts_ns: int
 
 
@@ -479,20 +326,11 @@ Event = (
     | Operator
     | LedgerSummed
     | ConfigApplied
-    | HandedOver
     | Started
-    | StorageTrouble
-    | StorageRecovered
-    | IntentKeyReused
-    | QueryFailed
-    | QueryAnswered
-    | RecoveryBegan
-    | Reconciled
-    | KillRequested
-    | BreakerMoved
-    | ExecutorFailed
     | Measured
     | MarketStatus
     | BinaryEvent
     | BookEvent
+    | RecoveryEvent
+    | TroubleEvent
 )

@@ -8,8 +8,9 @@ None of them says more than a replay would: an error's own text may hold address
 """
 
 from millrace.core.commands import Lift, Post
-from millrace.core.events import IntentKeyReused, QueryAnswered, QueryFailed, StorageRecovered, StorageTrouble
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
+from millrace.core.recovery_events import QueryAnswered, QueryFailed
+from millrace.core.trouble_events import IntentKeyReused, StorageRecovered, StorageTrouble
 
 STORAGE_ID = "storage/"
 """Opens the ids of restrictions that stand while a part of the storage cannot be written."""

@@ -9,9 +9,9 @@ loss of somebody else is not today's of ours.
 from collections.abc import Mapping
 
 from millrace.core.commands import Command, OrderState, OrderUpdate, Place, RecordOpening, Side, Style
-from millrace.core.events import HandedOver, OpenedPosition
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.ports import Account, Orders
+from millrace.core.recovery_events import HandedOver, OpenedPosition
 
 _PURPOSE = "opening"
 

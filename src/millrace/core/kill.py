@@ -10,9 +10,9 @@ from typing import Protocol
 
 import msgspec
 
-from millrace.core.events import KillSource
 from millrace.core.ids import SubPosition
 from millrace.core.permission import Scope, ScopeKind, scopes_of
+from millrace.core.trouble_events import KillSource
 
 GLOBAL = Scope(ScopeKind.GLOBAL)
 KILL_ID = "kill/"

@@ -25,11 +25,12 @@ from millrace.core.commands import (
     Side,
 )
 from millrace.core.data_quality import Judged, LegNeeds, LegVerdict, QuoteReason
-from millrace.core.events import AdoptedOrder, BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent, Started
+from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent, Started
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
 from millrace.core.order_truth import OpenOrder
 from millrace.core.permission import Restriction, Standing
+from millrace.core.recovery_events import AdoptedOrder
 from millrace.core.strategy import SeriesSpec
 
 

@@ -34,7 +34,6 @@ from millrace.core.commands import (
     Style,
 )
 from millrace.core.events import (
-    AdoptedOrder,
     AmendRefused,
     CancelRefused,
     EndStatus,
@@ -50,6 +49,7 @@ from millrace.core.events import (
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import GONE, OpenOrder, Terms
+from millrace.core.recovery_events import AdoptedOrder
 from millrace.orders.leg_policy import Legging
 from millrace.orders.opportunity import Admission, Opportunities
 from millrace.orders.positions import Closed, Positions, closing_of

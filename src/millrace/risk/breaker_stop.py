@@ -9,10 +9,10 @@ executor that fails twice within a minute is a bug and no outage, so its venue h
 from typing import Any
 
 from millrace.core.commands import Alert, Lift, Place, Post, Severity
-from millrace.core.events import BreakerMoved, BreakerState, ExecutorFailed
 from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
 from millrace.core.strategy import Interest
+from millrace.core.trouble_events import BreakerMoved, BreakerState, ExecutorFailed
 from millrace.risk.breakers import Endpoint
 
 _ID = "breaker/"

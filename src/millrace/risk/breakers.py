@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from millrace.core.events import BreakerState
+from millrace.core.trouble_events import BreakerState
 
 _SECOND_NS = 1_000_000_000
 _WORD = 8

@@ -15,9 +15,10 @@ import msgspec
 from millrace.core.book_events import BookNews
 from millrace.core.commands import Alert, Book, Lift, OrderUpdate, Place, Post, Severity
 from millrace.core.data_quality import Judged
-from millrace.core.events import MarketPhase, MarketStatus, Operator, RecoveryBegan, Timer
+from millrace.core.events import MarketPhase, MarketStatus, Operator, Timer
 from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.permission import Level, Recovery, Restriction, Scope, ScopeKind, scopes_of
+from millrace.core.recovery_events import RecoveryBegan
 from millrace.core.strategy import Interest
 from millrace.risk.playbooks_facts import READ, Facts
 from millrace.risk.playbooks_row import STALE_NS, Act, Action, Case, Playbook, Predicate, Rung

@@ -8,17 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from millrace.core.events import (
-    BreakerMoved,
-    BreakerState,
-    Event,
-    MarketPhase,
-    MarketStatus,
-    Measured,
-    Reconciled,
-    StorageRecovered,
-    StorageTrouble,
-)
+from millrace.core.events import Event, MarketPhase, MarketStatus, Measured
+from millrace.core.recovery_events import Reconciled
+from millrace.core.trouble_events import BreakerMoved, BreakerState, StorageRecovered, StorageTrouble
 from millrace.risk.breakers import Endpoint
 
 READ: Final = (Measured, BreakerMoved, MarketStatus, StorageTrouble, StorageRecovered, Reconciled)

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from millrace.core.events import BreakerState
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Scope, ScopeKind
+from millrace.core.trouble_events import BreakerState
 from millrace.risk.breakers import Endpoint
 from millrace.risk.playbooks_facts import STORAGE
 from millrace.risk.playbooks_row import Act, Action, Case, Playbook, Predicate, Rung, Scopes

@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from millrace.core.commands import Alert, Book, CancelOrder, Lift, OrderUpdate, Place, Post, Severity, Side
-from millrace.core.events import Operator, Reconciled, RecoveryBegan
+from millrace.core.events import Operator
 from millrace.core.failure import OperatorError
 from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.instrument import Instrument, InstrumentId, Money, whole_account
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
+from millrace.core.recovery_events import Reconciled, RecoveryBegan
 from millrace.core.requests import accepted, read_arguments, refused
 from millrace.core.strategy import Interest
 

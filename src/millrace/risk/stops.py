@@ -8,12 +8,13 @@ some rule lifts by its own measure. That the reason for a kill went away (its fi
 from typing import Any
 
 from millrace.core.commands import Alert, Lift, Place, Post, Severity
-from millrace.core.events import KillRequested, KillSource, Operator
+from millrace.core.events import Operator
 from millrace.core.guard import CancelScope, GuardView, Seen, Verdict
 from millrace.core.kill import GLOBAL, KILL_ID, kill_id, read_scope
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of
 from millrace.core.requests import accepted, refused
 from millrace.core.strategy import Interest
+from millrace.core.trouble_events import KillRequested, KillSource
 
 HALT, CLEAR = "halt", "clear"
 """What an operator asks for."""

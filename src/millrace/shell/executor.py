@@ -23,8 +23,6 @@ from millrace.core.events import (
     CancelRefused,
     EndStatus,
     Event,
-    ExecutorFailed,
-    KillRequested,
     OrderAccepted,
     OrderAmended,
     OrderEnded,
@@ -32,7 +30,6 @@ from millrace.core.events import (
     OrderProgress,
     OrderRejected,
     OrderUnknown,
-    QueryAnswered,
     RejectReason,
 )
 from millrace.core.failure import WorldError
@@ -43,6 +40,8 @@ from millrace.core.order_truth import UNCONFIRMED
 from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
+from millrace.core.recovery_events import QueryAnswered
+from millrace.core.trouble_events import ExecutorFailed, KillRequested
 from millrace.shell.fact_writer import FactWriter
 from millrace.shell.latency_watch import Pulse
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank

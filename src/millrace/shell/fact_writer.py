@@ -5,9 +5,10 @@ or the ledger failed, the facts wait in their order, bounded, and who asked lear
 """
 
 from millrace.core.commands import Command
-from millrace.core.events import Event, IntentKeyReused, StorageRecovered, StorageTrouble
+from millrace.core.events import Event
 from millrace.core.failure import WorldError
 from millrace.core.ledger import FACTS, CommitResult, LedgerStore
+from millrace.core.trouble_events import IntentKeyReused, StorageRecovered, StorageTrouble
 
 _BACKLOG_LIMIT = 100_000
 _NOTHING_NEW = CommitResult(frozenset(), ())

@@ -7,10 +7,10 @@ one question to the file system. Whatever is wrong with a file makes it a kill o
 from collections.abc import Mapping
 from pathlib import Path
 
-from millrace.core.events import KillRequested, KillSource
 from millrace.core.failure import WorldError
 from millrace.core.kill import GLOBAL, KillFile, KillOrder, read_kills, unreadable
 from millrace.core.ports import Board
+from millrace.core.trouble_events import KillRequested, KillSource
 
 KILL_NAME = "KILL"
 """The kill file in a run's folder."""

@@ -28,13 +28,12 @@ from millrace.core.events import (
     OrderEnded,
     OrderEvent,
     OrderProgress,
-    Reconciled,
-    RecoveryBegan,
     Started,
 )
 from millrace.core.instrument import InstrumentId, whole_account
 from millrace.core.order_truth import UNCONFIRMED, VenueOrder, compare, differences
 from millrace.core.ports import Orders
+from millrace.core.recovery_events import Reconciled, RecoveryBegan
 
 _NEVER_NS = 2**63 - 1
 _CLASSES: dict[type, str] = {

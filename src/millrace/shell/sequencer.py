@@ -14,9 +14,10 @@ from collections.abc import Callable
 from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import CancelOrder, Command
 from millrace.core.engine import Engine
-from millrace.core.events import ORDER_EVENTS, Event, StorageRecovered, StorageTrouble
+from millrace.core.events import ORDER_EVENTS, Event
 from millrace.core.failure import WorldError
 from millrace.core.ledger import FACTS
+from millrace.core.trouble_events import StorageRecovered, StorageTrouble
 from millrace.shell.journal import Journal
 from millrace.shell.reconciler import AccountAnswer
 from millrace.shell.unanswered import StatusAnswer

@@ -25,13 +25,12 @@ from millrace.core.events import (
     OrderEvent,
     OrderRejected,
     OrderUnknown,
-    QueryAnswered,
-    QueryFailed,
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId
 from millrace.core.order_truth import UNCONFIRMED, OpenOrder, VenueOrder, differences, gone
 from millrace.core.ports import Orders
+from millrace.core.recovery_events import QueryAnswered, QueryFailed
 
 _NEVER_NS = 2**63 - 1
 _MS = 1_000_000

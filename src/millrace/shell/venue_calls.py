@@ -14,8 +14,6 @@ from typing import NamedTuple
 from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.events import (
     AmendRefused,
-    BreakerMoved,
-    BreakerState,
     CancelRefused,
     OrderAmended,
     OrderEnded,
@@ -25,6 +23,7 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId
+from millrace.core.trouble_events import BreakerMoved, BreakerState
 from millrace.risk.breakers import RULES, Breaker, Endpoint, Outcome
 from millrace.shell.outbox import Call, Rank
 from millrace.shell.reconciler import AccountAnswer, OpenOrdersAnswer, OpenOrdersQuery

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from millrace.core.binary_events import MarketResolved, PairsRedeemed
 from millrace.core.commands import Approved, ApprovedAmend, Place, Side, Style
 from millrace.core.events import (
-    AdoptedOrder,
     AmendRefused,
     BalanceReport,
     CancelRefused,
@@ -26,6 +25,7 @@ from millrace.core.events import (
 )
 from millrace.core.instrument import InstrumentId, Money
 from millrace.core.order_truth import VenueOrder
+from millrace.core.recovery_events import AdoptedOrder
 from millrace.sim.matching import Pair, RestingOrder
 from millrace.sim.rate_counter import cancel_cost
 from millrace.sim.venue_log import (

@@ -13,9 +13,9 @@ import msgspec
 
 from millrace.config.settings import Settings
 from millrace.core.commands import Side
-from millrace.core.events import HandedOver
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.instrument import Instrument
+from millrace.core.recovery_events import HandedOver
 from millrace.shell.disk import Disk, RealDisk
 from millrace.shell.grid_file import read_grid_file, write_grid_file
 from millrace.shell.journal import has_segments

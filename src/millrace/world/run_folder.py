@@ -13,7 +13,6 @@ from msgspec import structs
 
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
-from millrace.core.events import StorageRecovered
 from millrace.core.failure import WorldError
 from millrace.core.halts import STORAGE_ID, UNKNOWN_ID
 from millrace.core.ids import SubPosition
@@ -21,6 +20,7 @@ from millrace.core.instrument import whole_account
 from millrace.core.journal_format import RecordKind
 from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
+from millrace.core.trouble_events import StorageRecovered
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import Journal, has_segments
 from millrace.shell.kill_file import KillWatch

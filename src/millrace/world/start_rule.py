@@ -13,9 +13,10 @@ from typing import Final
 
 from millrace.config.settings import Settings
 from millrace.core.commands import Command
-from millrace.core.events import Event, Operator, Reconciled
+from millrace.core.events import Event, Operator
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.ledger import LedgerStore
+from millrace.core.recovery_events import Reconciled
 from millrace.risk.reconciliation import ACCEPT
 from millrace.shell.disk import RealDisk
 from millrace.shell.journal import has_segments, read_journal

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from millrace.core.events import BreakerState
 from millrace.core.series import Family, Series
+from millrace.core.trouble_events import BreakerState
 from millrace.market.firewall import Firewall
 from millrace.risk.latency_guard import LatencyGuard
 from millrace.shell.code_version import code_version

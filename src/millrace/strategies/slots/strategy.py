@@ -13,7 +13,6 @@ from millrace.core.events import (
     BalanceReport,
     ConfigApplied,
     Event,
-    HandedOver,
     LedgerSummed,
     OpenOrdersReport,
     Operator,
@@ -23,6 +22,7 @@ from millrace.core.events import (
 )
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
+from millrace.core.recovery_events import HandedOver
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
 from millrace.strategies.slots.books.audit_action import audited
 from millrace.strategies.slots.entry_size.idle_money import rebalance

@@ -16,9 +16,10 @@ from msgspec import structs
 from millrace.config.settings import Settings
 from millrace.core.codec import encode_commands
 from millrace.core.commands import Command
-from millrace.core.events import EndStatus, KillSource, Operator, Scalar, Timer
+from millrace.core.events import EndStatus, Operator, Scalar, Timer
 from millrace.core.failure import WorldError
 from millrace.core.kill import GLOBAL, KillOrder, kill_id
+from millrace.core.trouble_events import KillSource
 from millrace.shell.journal import read_journal
 from millrace.shell.manifest import read_manifest
 from millrace.sim.candles import PrintColumns

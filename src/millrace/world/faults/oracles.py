@@ -22,13 +22,14 @@ from millrace.core.commands import (
     RecordOrder,
     Side,
 )
-from millrace.core.events import CancelRefused, Event, ExecutorFailed, OrderRejected
+from millrace.core.events import CancelRefused, Event, OrderRejected
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots, Money
 from millrace.core.kill import KillFile, kill_over
 from millrace.core.ledger import LedgerStore
 from millrace.core.order_truth import VenueOrder
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
+from millrace.core.trouble_events import ExecutorFailed
 from millrace.sim.balances import need
 from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.venue import SimVenue

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from millrace.core.commands import Alert, Post, Severity
-from millrace.core.events import AdoptedOrder, HandedOver, OpenedPosition
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode
+from millrace.core.recovery_events import AdoptedOrder, HandedOver, OpenedPosition
 from millrace.strategies.slots.books.balance_recon import Baseline
 from millrace.strategies.slots.books.pnl_audit import opening_records
 from millrace.strategies.slots.grid import PAUSE_ID, Grid
