@@ -8,7 +8,7 @@ from guard_floor import NOON_NS, Floor
 from millrace.core.binary_events import BookLevel, StreamReset
 from millrace.core.book_events import BookCause, BookDelta, BookState
 from millrace.core.commands import Alert, CancelOrder, Lift, Post, ResyncBook
-from millrace.core.events import Started
+from millrace.core.events import Started, Timer
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
 from millrace.market.view import MarketView
@@ -207,6 +207,27 @@ def test_markets_with_money_at_stake_and_one_in_a_hundred_others_are_compared_ea
     assert all(coin(3) in one for one in seen)
     assert all(len(one) <= 2 for one in seen)
     assert {at for one in seen for at in one} == set(floor.markets)
+
+
+def test_comparisons_are_spread_over_the_minute_and_none_is_left_out_by_a_pause() -> None:
+    """Runtime 2.4 rule 5: under the governor, so never all in one moment."""
+    floor = BookFloor(60)
+    for number in range(60):
+        floor.want(facts=facts(coin(number)), price=9.0)
+    floor.wait(60)
+    began_ns = floor.now_ns
+    seconds = [checks(floor.wait(1)) for _ in range(60)]
+    assert sorted(at for one in seconds for at in one) == sorted(floor.markets)
+    assert max(map(len, seconds)) <= 5
+    assert sum(map(bool, seconds)) >= 30
+    again = [checks(floor.wait(1)) for _ in range(60)]
+    assert again == seconds
+    assert floor.now_ns == began_ns + 120 * SECOND
+    # The program slept for half a minute: whose second went by meanwhile is compared at once, nobody twice.
+    floor.now_ns += 30 * SECOND
+    slept = checks(floor.step(Timer(floor.now_ns)))
+    rest = [at for _ in range(30) for at in checks(floor.wait(1))]
+    assert sorted(slept + rest) == sorted(floor.markets)
 
 
 def test_two_comparisons_that_disagree_end_a_book_though_a_snapshot_came_between() -> None:

@@ -3,7 +3,8 @@
 The books say that they are wrong; what follows is this guard's: the market's orders are cancelled in the same step, the
 book is asked for anew, a market that is wrong again and again is left alone, and when many are wrong the connection is
 made anew. Books that look right are compared with the venue's once a minute where money is at stake, and a few of the
-others in turn.
+others in turn, each at a second of the minute that is its own: questions about many books in one moment would wait for
+the pace of calls, behind each other and beside orders.
 
 Only markets that are quoted by their books are restricted and pulled: an order of a grid rests at a price of its own
 and is no worse for a book that nobody can see.
@@ -11,6 +12,8 @@ and is no worse for a book that nobody can see.
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from functools import cache
+from hashlib import blake2b
 from typing import Any, Final
 
 from millrace.core.book_events import BookCause, BookNews, BookState
@@ -26,6 +29,8 @@ from millrace.risk.book_care import WINDOW_NS, BookCare, Step
 
 CHECK_NS: Final = 60_000_000_000
 """How often books with money at stake are compared with the venue's."""
+_SECOND_NS: Final = 1_000_000_000
+_WORD: Final = 8
 MOST_MARKETS: Final = 10
 """When more markets of a venue are resynced in a minute, the connection is at fault."""
 _SAMPLE_SHARE_INVERSE: Final = 100
@@ -38,6 +43,13 @@ _NOTHING = Interest()
 def book_id(instrument: InstrumentId) -> str:
     """Return the id of the restriction that stands while a market's book cannot be had."""
     return f"book/{instrument}"
+
+
+@cache
+def phase_ns(instrument: InstrumentId) -> int:
+    """Return when after each full minute a market's book is compared: whole seconds, by a hash of its name."""
+    drawn = int.from_bytes(blake2b(str(instrument).encode(), digest_size=_WORD).digest(), "little")
+    return drawn % (CHECK_NS // _SECOND_NS) * _SECOND_NS
 
 
 class BookGuard:
@@ -56,8 +68,7 @@ class BookGuard:
         self._care: dict[InstrumentId, BookCare] = {}
         self._rechecks: dict[InstrumentId, int] = {}
         self._lately: dict[str, deque[tuple[int, InstrumentId]]] = {}
-        self._check_ns = 0
-        self._sampled = 0
+        self._check_ns = 0  # when some book is compared next
         self.resyncs: Counter[tuple[str, str]] = Counter()
         self.durations_ns: dict[str, deque[int]] = {}
 
@@ -72,7 +83,7 @@ class BookGuard:
             self._started(seen)
         elif self._check_ns and seen.ts_ns >= self._check_ns:
             said += self._checks(view, seen.ts_ns)
-            self._check_ns = (seen.ts_ns // CHECK_NS + 1) * CHECK_NS
+            self._check_ns = self._next_check_ns(seen.ts_ns)
         for instrument, due_ns in sorted(self._rechecks.items()):
             if seen.ts_ns >= due_ns:
                 said += self._checked(instrument, seen.ts_ns)
@@ -86,7 +97,7 @@ class BookGuard:
             if self.books.state_of(instrument) is BookState.EMPTY:
                 self._of(instrument).awaits(BookCause.NO_SNAPSHOT, seen.ts_ns)
         if self._quoted:
-            self._check_ns = (seen.ts_ns // CHECK_NS + 1) * CHECK_NS
+            self._check_ns = self._next_check_ns(seen.ts_ns)
 
     def _news(self, news: BookNews) -> list[Verdict]:
         instrument, ts_ns = news.instrument, news.ts_ns
@@ -183,14 +194,23 @@ class BookGuard:
     # Scheduled comparisons
 
     def _checks(self, view: GuardView, now_ns: int) -> list[Verdict]:
-        """Compare the books where money is at stake, and some of the others in turn."""
-        staked = {position.instrument for position in view.positions()}
-        staked |= {order.place.instrument for order in view.unfinished()}
+        """Compare the books whose second has come: where money is at stake, and some of the others in turn."""
         every = [kept.instrument for kept in self.books.all()]
         share = -(-len(every) // _SAMPLE_SHARE_INVERSE)
-        turn = {every[(self._sampled + step) % len(every)] for step in range(share)}
-        self._sampled += share
-        return [said for at in every if at in staked or at in turn for said in self._checked(at, now_ns)]
+        staked = {position.instrument for position in view.positions()}
+        staked |= {order.place.instrument for order in view.unfinished()}
+        said: list[Verdict] = []
+        for place, at in enumerate(every):
+            minute = (now_ns - phase_ns(at)) // CHECK_NS
+            is_due = minute > (self._check_ns - 1 - phase_ns(at)) // CHECK_NS
+            if is_due and (at in staked or (place - minute * share) % len(every) < share):
+                said += self._checked(at, now_ns)
+        return said
+
+    def _next_check_ns(self, now_ns: int) -> int:
+        """Return when the second of some book comes next."""
+        every = {*self._quoted, *(kept.instrument for kept in self.books.all())}
+        return min(((now_ns - phase_ns(at)) // CHECK_NS + 1) * CHECK_NS + phase_ns(at) for at in every)
 
     def _checked(self, instrument: InstrumentId, now_ns: int) -> list[Verdict]:
         self._rechecks.pop(instrument, None)
@@ -251,7 +271,7 @@ class BookGuard:
             "care": {str(at): care.snapshot() for at, care in self._care.items()},
             "rechecks": {str(at): due_ns for at, due_ns in self._rechecks.items()},
             "lately": {venue: [[at_ns, str(at)] for at_ns, at in rows] for venue, rows in self._lately.items()},
-            "checks": [self._check_ns, self._sampled],
+            "check_ns": self._check_ns,
             "resyncs": [[venue, cause, count] for (venue, cause), count in self.resyncs.items()],
             "durations_ns": {venue: list(rows) for venue, rows in self.durations_ns.items()},
         }
@@ -266,7 +286,7 @@ class BookGuard:
             venue: deque((at_ns, InstrumentId.parse(text)) for at_ns, text in rows)
             for venue, rows in state["lately"].items()
         }
-        self._check_ns, self._sampled = state["checks"]
+        self._check_ns = state["check_ns"]
         self.resyncs = Counter({(venue, cause): count for venue, cause, count in state["resyncs"]})
         durations_ns = state["durations_ns"]
         self.durations_ns = {venue: deque(rows, maxlen=_DURATIONS_KEPT) for venue, rows in durations_ns.items()}

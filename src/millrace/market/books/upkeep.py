@@ -133,7 +133,7 @@ class KeptBook:
         self._forget_waiting()
         self._floor = (0, 0)
         if was_live:
-            return None
+            return None if self._check is None else self._compared_later(event)
         cause, self.cause = self.cause, None
         self.doubted = False
         return self._turned(BookState.LIVE, cause, event.ts_ns)
@@ -253,7 +253,7 @@ class KeptBook:
         agreed = self._check.answered(event, self.book)
         return None if agreed is None else self._concluded(event.ts_ns, agreed=agreed)
 
-    def _compared_later(self, event: BookDelta) -> BookNews | None:
+    def _compared_later(self, event: BookDelta | BookSnapshot) -> BookNews | None:
         check, book = self._check, self.book
         assert check is not None  # noqa: S101  the caller looked
         if not check.note(event.ts_ns, book.top()):
