@@ -44,7 +44,7 @@ def answer(figures: DeskFigures, state: OrderState, times: int = 1, reject: Reje
 
 
 def desk(settings: QuotingSettings = LIVE) -> DeskFigures:
-    return DeskFigures(settings, 2, "quoting")
+    return DeskFigures(settings, 2 * settings.emit.max_position_usd, "quoting")
 
 
 def intents(count: int, *, defensive: bool = False) -> tuple[OrderIntent, ...]:

@@ -5,7 +5,7 @@ for what it does not do. The rows are the one place for unit, meaning and bounds
 them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -54,7 +54,7 @@ _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
         ("skip_pricing_on_stale", "", "nothing new is quoted from a book that is not fresh", "4.1", None, None),
     ),
     "features": (
-        ("depth_levels", "levels", "levels that depth and imbalance are read from", "3", 1, 50),
+        ("depth_levels", "levels", "levels that the imbalance is read from", "3", 1, 50),
         ("vol_half_life_sec", "s", "half-life of the volatility", "3", 1, 3_600),
         ("latency_window_sec", "s", "older latencies count no more", "3", 1, 3_600),
         ("latency_samples", "samples", "latencies that count at most", "3", 5, 10_000),
@@ -271,6 +271,26 @@ def checked(settings: QuotingSettings) -> QuotingSettings:
     if found := problems(settings):
         raise OperatorError("the quote desk's settings do not hold together:\n  " + "\n  ".join(found))
     return settings
+
+
+def strangers(settings: QuotingSettings, symbols: Iterable[str]) -> list[str]:
+    """Return a line for each symbol that the settings name and the desk does not quote (quoting 10).
+
+    A misspelt name in the blacklist would be quoted, and one in the whitelist would leave a desk that quotes nothing.
+    """
+    known = sorted(set(symbols))
+    allocator, rollout = settings.dynamic_allocator, settings.rollout
+    named = [(f"override {one.key}", one.symbol) for one in settings.overrides]
+    named += [("dynamic_allocator.whitelist", name) for name in allocator.whitelist.split()]
+    named += [("dynamic_allocator.blacklist", name) for name in allocator.blacklist.split()]
+    named += [("rollout.pinned_in", name) for name in rollout.pinned_in.split()]
+    named += [("rollout.pinned_out", name) for name in rollout.pinned_out.split()]
+    found = []
+    for key, name in named:
+        if name not in known:
+            near = "".join(f"; {one} is near" for one in get_close_matches(name, known, 1))
+            found.append(f"{key} names {name}, which the desk does not quote{near}")
+    return found
 
 
 def _outside(row: Row, value: Any, whose: str = "") -> Iterator[str]:

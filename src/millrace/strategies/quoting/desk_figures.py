@@ -54,9 +54,12 @@ class _Saved(msgspec.Struct):
 
 
 class DeskFigures:
-    """The account's figures over the last minutes; times are ms. `session` tells this run's jitter from another's."""
+    """The account's figures over the last minutes; times are ms.
 
-    def __init__(self, settings: QuotingSettings, symbols: int, session: str) -> None:
+    `most_usd` is what the largest positions of all symbols are worth; `session` tells this run's jitter from another's.
+    """
+
+    def __init__(self, settings: QuotingSettings, most_usd: float, session: str) -> None:
         self._settings = settings
         self._session = session
         self._guard = settings.market_guard
@@ -64,7 +67,7 @@ class DeskFigures:
         self._answers = GridWindow(_GRID_MS, window_ms)
         self._cancels = GridWindow(_GRID_MS, window_ms)
         self._most_cancels = settings.throttle.cancels_per_sec * self._guard.window_sec
-        self._most_usd = settings.emit.max_position_usd * symbols
+        self._most_usd = most_usd
         self._market = MarketState()
         self._pace = PaceState()
         self._fills: Fills = ()

@@ -46,7 +46,6 @@ class Growth:
     def __init__(self, settings: QuotingSettings, symbols: tuple[str, ...]) -> None:
         self._settings = settings.dynamic_allocator
         self._scored = settings.symbol_scoreboard.enabled
-        self._min_time_in_book_ms = settings.emit.min_time_in_book_ms
         self._listed = {symbol: listed_phase(symbol, self._settings) for symbol in symbols}
         self._even = {symbol: DRAINED if phase else EVEN_ALLOCATION for symbol, phase in self._listed.items()}
         self._allocations: dict[str, Allocation] = self._even
@@ -102,7 +101,7 @@ class Growth:
             window.on_quote_end(
                 rested_ms=heard.rested_ms,
                 filled=update.cum_lots > self._filled_before.get(order.key, 0),
-                min_time_in_book_ms=self._min_time_in_book_ms,
+                min_time_in_book_ms=symbol.config.emit.min_time_in_book_ms,
             )
             self._filled_before[order.key] = update.cum_lots
         if update.state.is_terminal:

@@ -38,7 +38,7 @@ class MarketDataSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Windows of the features (quoting 3). The microprice and the imbalance are read from `depth_levels` levels."""
+    """Windows of the features (quoting 3). The imbalance is read from `depth_levels` levels."""
 
     depth_levels: int = 5
     vol_half_life_sec: float = 60.0
@@ -373,8 +373,6 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     queue_aware: QueueSettings = QueueSettings()
     fast_cancel: FastCancelSettings = FastCancelSettings()
     emit: EmitSettings = EmitSettings()
-    market_guard: MarketGuardSettings = MarketGuardSettings()
-    throttle: ThrottleSettings = ThrottleSettings()
 
 
 SYMBOL_SECTIONS = tuple(name for name in SymbolConfig.__struct_fields__ if name not in {"symbol", "config_hash"})

@@ -7,6 +7,7 @@ halt of the board or a fault of a stage end in the same way: the symbol's orders
 
 import heapq
 from collections.abc import Sequence
+from math import fsum
 from typing import Any, ClassVar
 
 import msgspec
@@ -55,7 +56,8 @@ class QuoteDesk:
         self.settings = settings
         self.venues = frozenset(instrument.id.venue for instrument in instruments)
         self.symbols = {one.id: QuotedSymbol(name, one, settings) for one in instruments}
-        self.figures = DeskFigures(settings, len(instruments), name)
+        configs = [one.config for one in self.symbols.values()]
+        self.figures = DeskFigures(settings, fsum([one.emit.max_position_usd for one in configs]), name)
         self.growth = Growth(settings, tuple(one.symbol for one in self.symbols.values()))
         self.ramp = DeskRamp(
             settings.rollout, [one.symbol for one in self.symbols.values()], enabled=settings.pipeline.enabled
@@ -65,7 +67,7 @@ class QuoteDesk:
         self._by_number = tuple(self.symbols.values())
         self._numbers = {one.symbol: number for number, one in enumerate(self._by_number)}
         self._min_tick_ns, self._look_ns = pace.min_tick_ms * _MS, pace.look_ms * _MS
-        self._stale_ns = (settings.md_cache.invalidate_on_ws_gap_ms + 1) * _MS
+        self._stale_ns = (min([one.md_cache.invalidate_on_ws_gap_ms for one in configs]) + 1) * _MS
         self._due: list[tuple[int, int]] = []
         self.stream = StreamTally()
         self._stream_ns = 0

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import QuoteDeskSettings, Settings
+from millrace.core.failure import OperatorError
 from millrace.core.instrument import Instrument, Ticks
 from millrace.market.queue_models import QueueRule
 from millrace.sim.depth.settings import DepthVenueSettings, FeedDelay
+from millrace.strategies.quoting.bounds import strangers
 from millrace.strategies.quoting.strategy import DeskPace, QuoteDesk
 from millrace.world.arb.desk import BEGINS_NS
 from millrace.world.quoting.book_feed import Row
@@ -79,11 +81,15 @@ def build_quotes(
 ) -> tuple[QuoteDesk | None, tuple[Instrument, ...]]:
     """Return a fresh desk and what it quotes; None and none where the settings leave it out.
 
-    `markets` are those of a recording, where it is not the settings that say them.
+    `markets` are those of a recording, where it is not the settings that say them: there settings may name symbols of
+    other recordings, which are a mistake otherwise. Raises OperatorError for it.
     """
-    markets = markets or quote_markets(settings)
     if markets is None:
-        return None, ()
+        markets = quote_markets(settings)
+        if markets is None:
+            return None, ()
+        if unknown := strangers(settings.quoting, [one.id.symbol for one in markets.instruments]):
+            raise OperatorError("the quote desk's settings name symbols wrongly:\n  " + "\n  ".join(unknown))
     chosen = settings.quote_desk
     pace = DeskPace(chosen.min_tick_ms, chosen.look_ms)
     # A simulated or recorded market does not show our orders, so none of its sizes is ours.

@@ -43,11 +43,12 @@ class SymbolReducer:
     """The reducers of one symbol. Events come in the order of their times, which are integer nanoseconds."""
 
     def __init__(self, terms: SymbolTerms, settings: QuotingSettings) -> None:
-        windows, guards, spread = settings.features, settings.risk_guards, settings.adaptive_spread
+        windows, own = settings.features, settings.for_symbol(terms.symbol)
+        guards, spread = own.risk_guards, own.adaptive_spread
         self._terms = terms
-        self._depth_levels = windows.depth_levels
-        wanted = max(windows.depth_levels, spread.depth_levels, settings.queue_aware.book_depth_levels)
-        self._book_levels = min(wanted, settings.md_cache.max_depth)
+        self._imbalance_levels, self._depth_levels = windows.depth_levels, spread.depth_levels
+        wanted = max(windows.depth_levels, spread.depth_levels, own.queue_aware.book_depth_levels)
+        self._book_levels = min(wanted, own.md_cache.max_depth)
         self._depth: Depth | None = None
         self._fault = "no_book"
         self._was_live = False
@@ -175,6 +176,9 @@ class SymbolReducer:
             microprice = _microprice(book)
             bid_lots, ask_lots = _lots_of(book.bids, self._depth_levels), _lots_of(book.asks, self._depth_levels)
             depth_bid, depth_ask = bid_lots * terms.lot_unit, ask_lots * terms.lot_unit
+            if self._imbalance_levels != self._depth_levels:
+                bid_lots = _lots_of(book.bids, self._imbalance_levels)
+                ask_lots = _lots_of(book.asks, self._imbalance_levels)
             imbalance = (bid_lots - ask_lots) / (bid_lots + ask_lots) if bid_lots + ask_lots else 0.0
         latency_p95_ms, latency_n = self._latency.p95_ms(now_ms)
         mean, z = self._profits.mean(), self._profits.z(now_ms)

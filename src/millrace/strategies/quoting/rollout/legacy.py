@@ -50,7 +50,8 @@ _NO_WIDTH = SpreadDecision(0.0, SpreadReason.DEFAULT, 0.0, 0.0, 0.0, 0.0, 0.0, 0
 def legacy_settings(settings: QuotingSettings) -> QuotingSettings:
     """Return settings with the frozen quoter's arithmetic; limits, sizes and the fee floor stay those of the desk.
 
-    The reference quoted below what the venue keeps of a round trip, which nobody would let trade (quoting 4.2).
+    The reference quoted below what the venue keeps of a round trip, which nobody would let trade (quoting 4.2). What an
+    operator has told the guards, the loss of a day above all, holds also on the day when the ramp goes back to 0 %.
     """
     frozen = QuotingSettings.compat()
     return structs.replace(
@@ -58,11 +59,20 @@ def legacy_settings(settings: QuotingSettings) -> QuotingSettings:
         adaptive_spread=structs.replace(
             settings.adaptive_spread, model="additive", fast_widen=False, live_volatility=False, liquidity_unit="base"
         ),
-        risk_guards=frozen.risk_guards,
+        risk_guards=structs.replace(
+            settings.risk_guards,
+            live_volatility=False,
+            latency_expires=False,
+            pnl_mode="mean",
+            one_sided_inventory=False,
+            soft_widen_bps=0.0,
+            escalating_halts=False,
+            exit_hysteresis=False,
+        ),
         adverse_flow=frozen.adverse_flow,
         inventory_skew=frozen.inventory_skew,
         queue_aware=structs.replace(settings.queue_aware, rule="percentile"),
-        fast_cancel=frozen.fast_cancel,
+        fast_cancel=structs.replace(settings.fast_cancel, from_placement=False),
         emit=structs.replace(settings.emit, reference="mid", levels=1),
     )
 
