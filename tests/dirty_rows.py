@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from millrace.core.binary_events import BinaryQuote, BookLevel, StreamBeat, StreamReset
-from millrace.sim.prediction.quotes import Row
+from millrace.sim.prediction.rows import Row
 
 SECOND = 1_000_000_000
 

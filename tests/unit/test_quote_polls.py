@@ -3,7 +3,7 @@
 from feeds import RAIN, book, firewall, seconds
 from millrace.core.binary_events import QuoteSource, StreamBeat
 from millrace.core.instrument import InstrumentId
-from millrace.sim.prediction.quotes import Row
+from millrace.sim.prediction.rows import Row
 from millrace.world.arb.quote_feed import Place, QuoteFeed
 
 FAR = InstrumentId("polymarket", "RAIN")

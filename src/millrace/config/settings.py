@@ -73,6 +73,8 @@ class PredictionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     markets: int
     quotes_per_sec: float
+    prints_per_sec: float
+    informed_share: float
     plants_per_hour: float
     plants_within_sec: int
     early_share: float

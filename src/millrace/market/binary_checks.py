@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from millrace.core.binary_events import BinaryQuote, Levels, QuoteSource
 from millrace.core.data_quality import QuoteReason
+from millrace.core.events import Print
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS, UNKNOWN_SOURCE, FeeSchedule
 from millrace.core.instrument import Instrument, InstrumentId, Ticks
 from millrace.market.firewall_settings import FirewallSettings, ns, price_ticks
@@ -139,6 +140,27 @@ def terms_of(instrument: Instrument, fees: FeeSchedule) -> BinaryTermsKnown:
         return BinaryTermsKnown(instrument.tick, QuoteReason.FEE_UNKNOWN)
     paid = fees.fee_nano(_HALF, CONTRACT_LOTS, maker=False)
     return BinaryTermsKnown(instrument.tick, QuoteReason.NEGATIVE_FEE if paid < 0 else None)
+
+
+def wrong_print(event: Print, tick: Ticks) -> tuple[QuoteReason, ...]:
+    """Return what is wrong with a trade of an outcome; () when its numbers are sound."""
+    found = []
+    if not 0 < event.ticks < PAYOUT_TICKS:
+        found.append(QuoteReason.PRICE_OUT_OF_RANGE)
+    elif event.ticks % tick:
+        found.append(QuoteReason.OFF_TICK)
+    if event.lots <= 0:
+        found.append(QuoteReason.NON_POSITIVE_SIZE)
+    if event.ts_ns <= 0:
+        found.append(QuoteReason.BAD_TIMESTAMP)
+    return tuple(found)
+
+
+def beyond_book(ticks: Ticks, asks: Levels, bids: Levels) -> Ticks:
+    """Return how far a price lies outside of what a book shows; 0 within its levels, and where a side is empty."""
+    over = ticks - asks[-1].ticks if asks else 0
+    under = bids[-1].ticks - ticks if bids else 0
+    return max(over, under, 0)
 
 
 def _sides(quote: BinaryQuote) -> tuple[Levels, Levels, Levels, Levels]:

@@ -11,11 +11,21 @@ import msgspec
 
 from millrace.core.binary_events import BinaryQuote, Levels, QuoteSource
 from millrace.core.data_quality import LegNeeds, LegVerdict, QuoteReason, Verdict
+from millrace.core.events import Print
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import BinaryTerms, Instrument, InstrumentId, Outcome
-from millrace.market.binary_checks import BinaryRules, BinaryTermsKnown, Tops, is_named, terms_of
+from millrace.market.binary_checks import (
+    BinaryRules,
+    BinaryTermsKnown,
+    Tops,
+    beyond_book,
+    is_named,
+    terms_of,
+    wrong_print,
+)
 from millrace.market.buying import asks_and_turned, bids_of, effective_buy
 from millrace.market.firewall_settings import FirewallSettings, ns, price_ticks
+from millrace.market.suspicion import Measure
 from millrace.market.watch import LATE, TWICE, Opinion, Watch
 
 _BROKEN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
@@ -23,13 +33,14 @@ _BROKEN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 _INTERNAL = (QuoteReason.INTERNAL_ERROR,)
 _ENDED = Opinion(Verdict.REJECT, (QuoteReason.MARKET_ENDED,))
 _NAMELESS = Opinion(Verdict.REJECT, (QuoteReason.MISSING_IDENTITY,))
+_UNVERIFIED = Opinion(Verdict.SUSPECT, (QuoteReason.UNVERIFIED_BOOK,))
 _NO_FEES = Opinion(Verdict.REJECT, (QuoteReason.FEE_UNKNOWN,))
 
 
 class _Market:
     """One market; `opinion` is that of its newest observation, None when it was plainly accepted."""
 
-    __slots__ = ("changed_ns", "ended", "opinion", "quote", "seen_ns", "verified", "watch")
+    __slots__ = ("changed_ns", "ended", "opinion", "printed_ns", "quote", "seen_ns", "verified", "watch")
 
     def __init__(self, settings: FirewallSettings) -> None:
         self.watch = Watch(settings)
@@ -39,6 +50,7 @@ class _Market:
         self.ended = False
         self.seen_ns = 0
         self.changed_ns = 0
+        self.printed_ns = 0
 
 
 class BinaryFirewall:
@@ -81,6 +93,30 @@ class BinaryFirewall:
         if opinion is None or opinion.verdict is Verdict.ACCEPT:
             self._take(market, quote)
         return opinion
+
+    def print_(self, event: Print, at: InstrumentId, outcome: Outcome) -> Opinion | None:
+        """Judge a trade of an outcome; None: plainly accepted. It changes no book, and no book's verdict.
+
+        One that is farther beyond the last accepted book than a middle may leap is not believed: it says nothing of
+        what trades at our prices.
+        """
+        market = self._market(at)
+        if market.ended:
+            return _ENDED
+        wrong = wrong_print(event, self._terms[at].tick)
+        if wrong:
+            return Opinion(Verdict.REJECT, wrong)
+        if event.ts_ns < market.printed_ns:
+            return LATE
+        market.printed_ns = event.ts_ns
+        book = market.quote
+        if book is None or not market.verified:
+            return _UNVERIFIED
+        beyond = beyond_book(event.ticks, asks_and_turned(book, outcome)[0], bids_of(book, outcome))
+        if 2 * beyond <= self._rules.jump:
+            return None
+        measure = Measure(QuoteReason.PRICE_JUMP, event.ticks, beyond, 1)
+        return Opinion(Verdict.SUSPECT, (QuoteReason.PRICE_JUMP,), (measure,))
 
     def _opinion(self, market: _Market, quote: BinaryQuote) -> Opinion | None:
         if market.ended:
@@ -247,7 +283,7 @@ class BinaryFirewall:
             if saved["opinion"] is not None:
                 verdict, reasons = saved["opinion"]
                 market.opinion = Opinion(Verdict(verdict), tuple(QuoteReason(reason) for reason in reasons))
-            market.verified, market.ended, market.seen_ns, market.changed_ns = saved["told"]
+            market.verified, market.ended, market.seen_ns, market.changed_ns, market.printed_ns = saved["told"]
         for at in state["doubtful"]:
             self._doubtful[InstrumentId.parse(at)] = None
 
@@ -263,5 +299,5 @@ def _saved(market: _Market) -> dict[str, Any]:
         "watch": market.watch.snapshot(),
         "quote": None if market.quote is None else msgspec.to_builtins(market.quote),
         "opinion": None if opinion is None else [opinion.verdict.value, [reason.value for reason in opinion.reasons]],
-        "told": [market.verified, market.ended, market.seen_ns, market.changed_ns],
+        "told": [market.verified, market.ended, market.seen_ns, market.changed_ns, market.printed_ns],
     }

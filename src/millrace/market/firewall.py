@@ -25,6 +25,7 @@ from millrace.market.feed_tally import FeedTally
 from millrace.market.firewall_settings import FirewallSettings
 from millrace.market.spot_checks import Column, odd_rows
 from millrace.market.spot_firewall import SpotFirewall
+from millrace.market.watch import Opinion
 
 _NOBODY = "unknown"
 """Under this venue stands what came without a name."""
@@ -48,6 +49,7 @@ class Firewall:
         self.settings = settings or FirewallSettings()
         self._spot = SpotFirewall(self.settings)
         self._binary = BinaryFirewall(self.settings)
+        self._outcomes: dict[InstrumentId, tuple[InstrumentId, Outcome]] = {}
         self._feeds: dict[str, FeedTally] = {}
 
     def know(self, instrument: Instrument) -> None:
@@ -55,6 +57,7 @@ class Firewall:
         if instrument.binary is None:
             self._spot.know(instrument.id, instrument.tick)
         else:
+            self._outcomes[instrument.id] = (instrument.binary.market, instrument.binary.outcome)
             self._binary.know(instrument, instrument.binary)
 
     # Observations
@@ -71,7 +74,7 @@ class Firewall:
             at, version, opinion = event.market, event.version, self._binary.judge(event)
         else:
             at, version = event.instrument, 0
-            opinion = self._spot.print_(event) if isinstance(event, Print) else self._spot.quote(event)
+            opinion = self._print(event) if isinstance(event, Print) else self._spot.quote(event)
         feed = self._feed(at.venue if is_named(at) else _NOBODY)
         if opinion is None:
             feed.accepted(event.ts_ns)
@@ -80,6 +83,10 @@ class Firewall:
         feed.shifts += opinion.verdict is Verdict.ACCEPT
         figures = tuple((measure.reason, measure.value) for measure in opinion.measures)
         return Judged(at, version, opinion.verdict, opinion.reasons, event.ts_ns, figures)
+
+    def _print(self, event: Print) -> Opinion | None:
+        found = self._outcomes.get(event.instrument)
+        return self._spot.print_(event) if found is None else self._binary.print_(event, *found)
 
     def hear(self, news: FeedNews) -> None:
         """Take what a feed says beside its data: that it lives, that it began anew, that a market is over."""

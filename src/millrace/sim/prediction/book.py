@@ -29,15 +29,19 @@ class Offer(NamedTuple):
 
 
 class Book:
-    """The book and our orders on it; `used` is what is gone of the levels that stand."""
+    """The book and our orders on it; `used` is what we took of the levels that stand, `traded` what others did.
 
-    __slots__ = ("is_resolved", "market", "mirrored", "now_ns", "phase", "quote", "resting", "used")
+    The next book that is shown knows of the others' trades, and nothing of ours.
+    """
+
+    __slots__ = ("is_resolved", "market", "mirrored", "now_ns", "phase", "quote", "resting", "traded", "used")
 
     def __init__(self, market: InstrumentId, *, mirrored: bool) -> None:
         self.market = market
         self.mirrored = mirrored
         self.quote = BinaryQuote(market, 0, 0, 0, QuoteSource.WARM, (), (), (), ())
         self.used: dict[LevelKey, Lots] = {}
+        self.traded: dict[LevelKey, Lots] = {}
         self.resting: dict[Outcome, list[tuple[Ticks, int, WorkingOrder]]] = {outcome: [] for outcome in Outcome}
         self.phase = MarketPhase.OPEN
         self.is_resolved = False
@@ -52,6 +56,8 @@ class Book:
     def show(self, quote: BinaryQuote) -> None:
         """Take a newer book."""
         self.quote = quote
+        if self.traded:
+            self.traded = {}
         if self.used:
             shown = {offer.key: offer.lots for outcome in Outcome for offer in self._displayed(outcome)}
             self.used = {key: min(lots, shown[key]) for key, lots in self.used.items() if key in shown}
@@ -60,17 +66,26 @@ class Book:
         """Note that so much of a level is gone."""
         self.used[key] = self.used.get(key, 0) + lots
 
+    def trade(self, key: LevelKey, lots: Lots) -> None:
+        """Note that others took so much of a level."""
+        self.traded[key] = self.traded.get(key, 0) + lots
+
     def offers(self, outcome: Outcome) -> list[Offer]:
         """Return what is left for buyers of an outcome, the cheapest first."""
         found = self._displayed(outcome)
-        if self.used:
-            found = [Offer(key, lots - self.used.get(key, 0)) for key, lots in found]
+        if self.used or self.traded:
+            used, traded = self.used, self.traded
+            found = [Offer(key, lots - used.get(key, 0) - traded.get(key, 0)) for key, lots in found]
         return [offer for offer in found if offer.lots > 0]
 
     def standing(self, outcome: Outcome, ticks: Ticks) -> Lots:
         """Return the lots that are bid for an outcome at one price: who comes now stands behind them."""
         turned = PAYOUT_TICKS - ticks
-        return sum(offer.lots for offer in self._displayed(outcome.opposite) if offer.ticks == turned)
+        return sum(offer.lots for offer in self.offers(outcome.opposite) if offer.ticks == turned)
+
+    def reaches(self, outcome: Outcome, ticks: Ticks) -> bool:
+        """Tell whether the bids for an outcome are shown down to this price: below that nobody knows who stands."""
+        return any(offer.ticks >= PAYOUT_TICKS - ticks for offer in self._displayed(outcome.opposite))
 
     def _displayed(self, outcome: Outcome) -> list[Offer]:
         quote = self.quote

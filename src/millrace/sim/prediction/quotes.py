@@ -6,7 +6,6 @@ stream that is opened in the middle goes on exactly as it would have.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +21,8 @@ from millrace.core.binary_events import (
 from millrace.core.fee_terms import CONTRACT_LOTS, PAYOUT_TICKS
 from millrace.sim.prediction.latent import HOUR_NS, Ints
 from millrace.sim.prediction.plants import Fake, HourPlan, Shift
+from millrace.sim.prediction.rows import Row
+from millrace.sim.prediction.trades import TradeFlow
 from millrace.sim.prediction.truth import Truth
 from millrace.sim.prediction.universe import GeneratedUniverse
 
@@ -42,19 +43,6 @@ _TRUE, _RESYNC = 0, 1
 _KINDS = {Fake.CROSSED: 2, Fake.ONE_SIDED: 3, Fake.SUMMARY: 4}
 
 
-class Row(NamedTuple):
-    """One thing that happens, and who is shown it: the venue's own book, the program, or both."""
-
-    event: BinaryQuote | StreamBeat | StreamReset | MarketResolved
-    to_venue: bool
-    to_program: bool
-
-    @property
-    def ts_ns(self) -> int:
-        """When it happens."""
-        return self.event.ts_ns
-
-
 def quotes(universe: GeneratedUniverse, from_ns: int) -> Iterator[Row]:
     """Yield the rows of a universe from `from_ns` on, in order of time; it ends when every market has resolved."""
     begins, truth = universe.settings.begins_ns, Truth(universe)
@@ -72,6 +60,7 @@ class _Stream:
     def __init__(self, universe: GeneratedUniverse, truth: Truth) -> None:
         self._universe = universe
         self._truth = truth
+        self._trades = TradeFlow(universe, truth)
         self._prices = truth.prices
         settings = universe.settings
         self._venue_of = np.array(
@@ -83,6 +72,9 @@ class _Stream:
     def hour(self, hour: int) -> Iterator[Row]:
         """Yield the rows of an hour."""
         plan = self._truth.planter.plan(hour)
+        yield from self._trades.among(self._told(hour, plan), hour, plan)
+
+    def _told(self, hour: int, plan: HourPlan) -> Iterator[Row]:
         times, numbers, kinds = self._when(hour, plan)
         quoted = iter(self._quotes(hour, plan, times, numbers, kinds))
         others = sorted(self._others(hour, plan), key=_time)

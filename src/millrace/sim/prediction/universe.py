@@ -32,6 +32,7 @@ class UniverseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Of an hour's opportunities each event has one at most, and all begin within its first `plants_within_sec`.
 
+    `prints_per_sec` takers come over all markets, of whom so many millionths know the fair price a minute later.
     Opportunities last as an exponential time with this half-life (arb 17); `clean_ppm` of the events resolve in time
     and alike at both venues. `early_ppm` of them end long before their time, as when the news is out: each of their
     markets by itself, soon after the first, which ends within the first `early_within_sec`.
@@ -51,6 +52,8 @@ class UniverseSettings(msgspec.Struct, frozen=True, kw_only=True):
     half_life_ns: int = 30 * _SECOND_NS
     outages_per_hour: float = 0.25
     clean_ppm: int = 950_000
+    prints_per_sec: float = 0.0
+    informed_ppm: int = 300_000
     early_ppm: int = 0
     early_within_sec: int = 3_600
 

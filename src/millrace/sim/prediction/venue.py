@@ -1,9 +1,9 @@
 """A venue of binary markets in process: orders meet the books that it is shown, with partial fills, fees and endings.
 
 It is modest where a backtest would flatter: a take gets what a level shows and no more, at prices that may have slipped
-and after others may have been faster (arb 17); a resting order waits until the book comes to its price and has first
-fed everybody who stood there before it; what we took is not there again while the level stands. A summary without
-sizes fills nothing. Nobody reacts to us beyond that.
+and after others may have been faster (arb 17); a resting order waits until somebody trades at its price, or the book
+comes to it, and that has first fed everybody who stood there before; what we took is not there again while the level
+stands. A summary without sizes fills nothing. Nobody reacts to us beyond that.
 
 State changes in one way only: a record is made here, logged, and applied (`venue_state`). What we are told travels on
 one connection, in the order in which it was given. `docs/simulation.md` names every assumption.
@@ -27,6 +27,7 @@ from millrace.core.events import (
     OrderEnded,
     OrderProgress,
     OrderRejected,
+    Print,
     RejectReason,
 )
 from millrace.core.fee_terms import PAYOUT_TICKS
@@ -60,6 +61,7 @@ from millrace.sim.prediction.venue_records import (
     Resolved,
     Shown,
     Trade,
+    Traded,
 )
 from millrace.sim.prediction.venue_state import FILLED_NET, PredictionState, settlement_fee
 from millrace.sim.venue import NOTHING_TO_TAKE, Delivery
@@ -225,6 +227,38 @@ class PredictionVenue:
         answers: list[Delivery] = []
         for order in [order for outcome in Outcome for _, _, order in book.resting[outcome]]:
             self._fed(book, order, quote.ts_ns, answers)
+        return self._with_balances(answers)
+
+    def on_trade(self, trade: Print) -> list[Delivery]:
+        """Take a trade of others: whoever took met our better prices first, then those who stood before us at his.
+
+        A trade by nobody knows whom brings nobody forward.
+        """
+        market, outcome = outcome_of(trade.instrument)
+        book = self._state.books.get(market)
+        if book is None or book.is_resolved or book.phase is not MarketPhase.OPEN or trade.taker_sells is None:
+            return []
+        takes, pays = (outcome, trade.ticks) if not trade.taker_sells else (
+            outcome.opposite, PAYOUT_TICKS - trade.ticks
+        )  # fmt: skip
+        left, before, fills = trade.lots, 0, []
+        for _, _, order in book.resting[takes.opposite]:
+            asks = PAYOUT_TICKS - order.pays_ticks
+            if asks > pays:
+                break
+            others = min(max(order.ahead - before, 0), left) if asks == pays else 0
+            ours = min(left - others, order.left)
+            ours -= ours % order.instrument.lot
+            before += others
+            left -= others + ours
+            fills.append((order, ours, max(order.ahead - before, 0) if asks == pays else 0))
+        turned = not book.mirrored and trade.taker_sells
+        self._write(Traded(trade, LevelKey(takes, turned, pays), left + before))
+        answers: list[Delivery] = []
+        for order, ours, ahead in fills:
+            trades = (Trade(order.limit_ticks, ours, True),) if ours else ()
+            if trades or ahead != order.ahead:
+                self._execute(book, order, Executed(trade.ts_ns, order.client_id, trades, (), ahead), answers)
         return self._with_balances(answers)
 
     # Questions

@@ -10,7 +10,7 @@ import msgspec
 
 from millrace.core.binary_events import BinaryQuote
 from millrace.core.commands import Side, Style
-from millrace.core.events import EndStatus, MarketPhase, RejectReason
+from millrace.core.events import EndStatus, MarketPhase, Print, RejectReason
 from millrace.core.instrument import InstrumentId, Lots, Money, Outcome, Ticks
 
 
@@ -38,6 +38,14 @@ class Shown(_Record, frozen=True, gc=False, tag="q"):
     """A market's book was shown."""
 
     quote: BinaryQuote
+
+
+class Traded(_Record, frozen=True, gc=False, tag="t"):
+    """Others traded; `lots` of it were not ours, and are gone of the level `key` until the next book is shown."""
+
+    trade: Print
+    key: LevelKey
+    lots: Lots
 
 
 class Accepted(_Record, frozen=True, gc=False, tag="a"):
@@ -126,7 +134,7 @@ class Resolved(_Record, frozen=True, gc=False, tag="z"):
 
 
 PredictionRecord = (
-    Shown | Accepted | Rejected | Amended | Executed | Ended | Refused | Netted | PhaseSet | Resolved
+    Shown | Traded | Accepted | Rejected | Amended | Executed | Ended | Refused | Netted | PhaseSet | Resolved
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

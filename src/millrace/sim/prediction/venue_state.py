@@ -34,6 +34,7 @@ from millrace.sim.prediction.venue_records import (
     Rejected,
     Resolved,
     Shown,
+    Traded,
 )
 
 
@@ -69,6 +70,7 @@ class PredictionState:
         self._id_key = blake2b(f"{settings.venue}/{settings.seed}".encode(), digest_size=16).digest()
         self._appliers: dict[type, Callable[[Any], None]] = {
             Shown: self._shown,
+            Traded: self._traded,
             Accepted: self._accepted,
             Rejected: self._answered_only,
             Refused: self._answered_only,
@@ -112,7 +114,10 @@ class PredictionState:
             "books": {
                 str(market): (
                     msgspec.to_builtins(book.quote),
-                    sorted((key.outcome.value, key.turned, key.ticks, lots) for key, lots in book.used.items()),
+                    [
+                        sorted((key.outcome.value, key.turned, key.ticks, lots) for key, lots in gone.items())
+                        for gone in (book.used, book.traded)
+                    ],
                     [row[2].client_id for outcome in Outcome for row in book.resting[outcome]],
                     (book.phase.value, book.is_resolved, book.now_ns),
                 )
@@ -127,6 +132,13 @@ class PredictionState:
         book = self.books[record.quote.market]
         book.now_ns = self.now_ns = record.quote.ts_ns
         book.show(record.quote)
+        for outcome in Outcome:
+            for _, _, order in book.resting[outcome]:
+                if book.reaches(outcome, order.pays_ticks):
+                    order.ahead = min(order.ahead, book.standing(outcome, order.pays_ticks))
+
+    def _traded(self, record: Traded) -> None:
+        self._at(self.books[outcome_of(record.trade.instrument)[0]], record.trade.ts_ns).trade(record.key, record.lots)
 
     def _accepted(self, record: Accepted) -> None:
         instrument = self.instruments[record.instrument]
@@ -209,6 +221,7 @@ class PredictionState:
         book = self._at(self.books[record.market], record.ts_ns)
         book.is_resolved = True
         book.used.clear()
+        book.traded.clear()
         yes, no = self.pair(book.market)
         for instrument in (yes, no):
             self._give(instrument.id, self.held.get(instrument.id, 0))

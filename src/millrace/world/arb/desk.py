@@ -74,6 +74,8 @@ def _generated(seed: int, chosen: PredictionChoices) -> DeskMarkets:
         markets=chosen.markets,
         begins_ns=BEGINS_NS,
         quotes_per_sec=chosen.quotes_per_sec,
+        prints_per_sec=chosen.prints_per_sec,
+        informed_ppm=round(chosen.informed_share * _PPM),
         plants_per_hour=chosen.plants_per_hour,
         fakes_per_hour=chosen.plants_per_hour,
         plants_within_sec=chosen.plants_within_sec,

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from millrace.core.binary_events import BinaryQuote, MarketResolved, QuoteSource, StreamBeat, StreamReset
+from millrace.core.events import Print
 from millrace.core.instrument import InstrumentId, Ticks
 from millrace.sim.venue import Delivery
 from millrace.world.line import NEVER_NS
@@ -22,7 +23,7 @@ from millrace.world.line import NEVER_NS
 _POLL_EVERY_NS: Final = 5_000_000_000
 """Least time between two questions for one market's book (runtime 2.4)."""
 Unsettled = Callable[[], tuple[InstrumentId, ...]]
-RowEvent = BinaryQuote | StreamBeat | StreamReset | MarketResolved
+RowEvent = BinaryQuote | Print | StreamBeat | StreamReset | MarketResolved
 
 
 class Row(Protocol):
@@ -49,6 +50,10 @@ class BookVenue(Protocol):
 
     def on_book(self, quote: BinaryQuote) -> list[Delivery]:
         """Take a market's book, and return what it fills."""
+        ...
+
+    def on_trade(self, trade: Print) -> list[Delivery]:
+        """Take a trade of others, and return what it fills."""
         ...
 
     def resolve(self, market: InstrumentId, yes_ticks: Ticks | None, ts_ns: int) -> list[Delivery]:
@@ -118,6 +123,9 @@ class QuoteFeed:
                 self._books[event.market] = event
                 place = self._places[event.market.venue]
                 place.line.answer(place.venue.on_book(event))
+            elif isinstance(event, Print):
+                place = self._places[event.instrument.venue]
+                place.line.answer(place.venue.on_trade(event))
             elif isinstance(event, MarketResolved):
                 place = self._places[event.market.venue]
                 place.line.answer(place.venue.resolve(event.market, event.yes_ticks, event.ts_ns))
