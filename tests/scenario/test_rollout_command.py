@@ -2,6 +2,7 @@
 
 import json
 import re
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from millrace.capacity.stage_budgets import STAGES
 from millrace.cli import main
+from millrace.cli.exposing import published
+from millrace.cli.rollout import _told
 from millrace.core.commands import Reply
 from millrace.core.events import Operator
 from millrace.research.perf_profile import profile_of
@@ -16,10 +19,12 @@ from millrace.research.rollout_log import DecisionLog
 from millrace.research.rollout_metrics import Replays
 from millrace.shell.tick_times import TickTimes
 from millrace.strategies.quoting.rollout.desk_ramp import Path as QuotePath
-from millrace.strategies.quoting.rollout.ramp import RampAction, RampState
+from millrace.strategies.quoting.rollout.gates import GateState, GateVerdict
+from millrace.strategies.quoting.rollout.ramp import RampAction, RampDecision, RampState
 from millrace.strategies.quoting.settings_growth import RolloutSettings
 from millrace.web.exposition import text
 from millrace.world.quoting.metrics import QuoteMetrics
+from millrace.world.rollout_figures import RampFigures
 from millrace.world.rollout_run import Answer, Poll, steer
 from quote_runs import SECOND, quote_run
 
@@ -262,3 +267,20 @@ def test_the_controller_shows_its_gates_and_roll_backs(tmp_path, baseline, shado
     polls = recording(tmp_path / "more.jsonl", [None, None])
     rollout(tmp_path, polls, baseline, "--metrics-file", str(shown))
     assert "millrace_quoting_rollout_rollbacks_total 1.0" in shown.read_text()
+
+
+def test_the_first_poll_is_shown_before_the_second_is_waited_for(tmp_path) -> None:
+    shown = tmp_path / "controller.prom"
+    figures, state = RampFigures(RampState()), RampState()
+    verdict = GateVerdict("tick_p95", GateState.PASS, 1.0, "<= 200")
+    seen = []
+
+    def polls():
+        for number in range(2):
+            yield state, RampDecision(START + number, RampAction.HOLD, 0, "", (verdict,)), ""
+            seen.append(shown.read_text())
+
+    given = Namespace(metrics_port=None, metrics_file=str(shown))
+    with published(given, figures.families) as publish:
+        _told(polls(), figures.decided, publish, as_json=True)
+    assert [text.count('gate_ok{gate="tick_p95"} 1.0') for text in seen] == [1, 1]

@@ -1,5 +1,7 @@
 """What Prometheus reads: one type and one header for each family, labels escaped, symbols capped (quoting 9)."""
 
+import socket
+import struct
 import urllib.error
 import urllib.request
 
@@ -117,6 +119,24 @@ def test_the_server_answers_on_this_machine_only_and_only_what_was_published() -
             MetricsServer(server.port)
     finally:
         server.close()
+
+
+def test_a_reader_that_goes_away_is_no_traceback_on_the_terminal(capfd) -> None:
+    server = MetricsServer(0)
+    server.publish(b"x" * 40_000_000)
+    try:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as reader:
+                reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+                assert reader.recv(1_000)
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server.publish(b"millrace_x 1\n")
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as answer:
+            assert answer.read() == b"millrace_x 1\n"
+    finally:
+        server._server.daemon_threads = False
+        server.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_the_demo_writes_its_figures(tmp_path, capsys) -> None:

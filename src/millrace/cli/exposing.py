@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Protocol
 
     from millrace.core.series import Family
+
+    class Publish(Protocol):
+        """Shows the figures as they are, at most once a second unless it must be `now`."""
+
+        def __call__(self, *, now: bool = False) -> None:
+            """Show them."""
+
 
 _EVERY_NS = 1_000_000_000
 
@@ -24,10 +32,10 @@ def metrics_flags(command: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def published(given: argparse.Namespace, families: "Callable[[], Sequence[Family]]") -> "Iterator[Callable[[], None]]":
+def published(given: argparse.Namespace, families: "Callable[[], Sequence[Family]]") -> "Iterator[Publish]":
     """Yield what is called each frame; raises WorldError when the port cannot be served."""
     if given.metrics_port is None and given.metrics_file is None:
-        yield lambda: None
+        yield lambda *, now=False: None  # noqa: ARG005  nobody looks
         return
     import time
     from pathlib import Path

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from millrace.cli.exposing import Publish
     from millrace.research.rollout_log import DecisionLog
     from millrace.strategies.quoting.rollout.ramp import RampDecision, RampState
     from millrace.strategies.quoting.settings_growth import RolloutSettings
@@ -87,7 +88,7 @@ def run(given: argparse.Namespace) -> int:
 def _told(
     found: "Iterator[tuple[RampState, RampDecision, str]]",
     decided: "Callable[[RampState, RampDecision], None]",
-    publish: "Callable[[], None]",
+    publish: "Publish",
     *,
     as_json: bool,
 ) -> int:
@@ -98,7 +99,7 @@ def _told(
     for state, decision, told in found:
         last = state
         decided(state, decision)
-        publish()
+        publish(now=True)  # the next poll is a minute away
         rows.append(decision.row() | {"program": told})
         if not as_json:
             print(f"{decision.action.value:<18}{decision.pct:>4} %  {decision.reason}{'; ' if told else ''}{told}")

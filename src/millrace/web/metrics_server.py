@@ -64,8 +64,12 @@ def _handler(served: MetricsServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            try:
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:
+                # Who asked went away or reads too slowly; it asks again, and nothing of ours depends on it.
+                self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             """Say nothing: a scrape is no event."""
