@@ -25,6 +25,7 @@ from millrace.risk.board import RestrictionBoard
 from millrace.risk.book_guard import BookGuard
 from millrace.sim.depth.book_faults import BookFault, BookFaultMenu, BookFaults, corrupted
 from millrace.sim.depth.settings import FeedDelay
+from millrace.sim.venue_clock import TRUE_CLOCK
 from millrace.world.quoting.book_feed import BookFeed
 
 ONE_WAY = 50 * MS
@@ -35,6 +36,8 @@ SILENT = {"numbered": False}
 
 class World:
     """Markets whose books are known at any moment, a feed, an engine, and a look at what is served after each step."""
+
+    clock = TRUE_CLOCK
 
     def __init__(self, fate=None, *, count=4, kind=NUMBERED, changes=1_000, step_ns=100 * MS, calm=False) -> None:
         ids = [InstrumentId("bybit", f"COIN{number}/USDT") for number in range(count)]

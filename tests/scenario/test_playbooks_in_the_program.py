@@ -12,6 +12,7 @@ from millrace.core.events import Event, MarketPhase, MarketStatus, Measured
 from millrace.core.permission import Level
 from millrace.core.trouble_events import BreakerMoved, BreakerState
 from millrace.sim.faults import Fate, Fault
+from millrace.sim.venue_clock import VenueClock
 from millrace.sim.venue_log import Accepted
 
 WITHIN_NS = 10 * SECOND
@@ -176,19 +177,19 @@ def test_a_write_error_halts_until_writing_works_and_is_fast(tmp_path: Path, par
 
 def test_a_venue_clock_that_is_off_is_caution_then_a_halt(tmp_path: Path) -> None:
     world = World(tmp_path / "run")
-    world.run.simulation.line.venue_ahead_ns = -3 * SECOND
+    world.run.simulation.line.clock = VenueClock(-3 * SECOND)
     world.pass_time(30 * SECOND)
     assert world.standing() == set()
     world.pass_time(WITHIN_NS)
     assert world.standing() == {(SKEWED, "venue:kraken", Level.CAUTION)}
     assert world.run.program.engine.standing("slots", world.run.program.instrument.id).multiplier == 0.5
     assert world.run.status()["guards"]["playbooks"]["clock_skew"]["millrace_playbook_active"] == 1
-    world.run.simulation.line.venue_ahead_ns = 6 * SECOND
+    world.run.simulation.line.clock = VenueClock(6 * SECOND)
     world.pass_time(WITHIN_NS)
     assert world.standing() == {(SKEWED, "venue:kraken", Level.HALT)}
     assert world.pages() == 1
     world.pass_time(60 * MINUTE)
-    world.run.simulation.line.venue_ahead_ns = SECOND // 4
+    world.run.simulation.line.clock = VenueClock(SECOND // 4)
     good_ns = world.now_ns
     until_open(world)
     assert MINUTE <= world.now_ns - good_ns <= 90 * SECOND
@@ -199,9 +200,9 @@ def test_a_venue_clock_that_is_off_is_caution_then_a_halt(tmp_path: Path) -> Non
 def test_a_venue_that_does_not_tell_its_time_is_not_taken_to_be_right(tmp_path: Path) -> None:
     world = World(tmp_path / "run")
     line = world.run.simulation.line
-    line.venue_ahead_ns = 6 * SECOND
+    line.clock = VenueClock(6 * SECOND)
     world.pass_time(WITHIN_NS)
-    line.venue_ahead_ns = 0
+    line.clock = VenueClock()
     ask_time, line.ask_time = line.ask_time, lambda _: None
     world.pass_time(60 * MINUTE)
     assert world.standing() == {(SKEWED, "venue:kraken", Level.HALT)}
@@ -275,7 +276,7 @@ def test_a_paused_market_is_halted_until_a_person_lifts_it(tmp_path: Path) -> No
 
 def test_a_restart_keeps_the_halt_until_it_has_measured_that_it_is_over(tmp_path: Path) -> None:
     world = World(tmp_path / "run")
-    world.run.simulation.line.venue_ahead_ns = 6 * SECOND
+    world.run.simulation.line.clock = VenueClock(6 * SECOND)
     world.pass_time(WITHIN_NS)
     assert world.standing()
     again = open_run(as_killed(world.run, tmp_path / "again"))
@@ -290,7 +291,7 @@ def test_a_restart_keeps_the_halt_until_it_has_measured_that_it_is_over(tmp_path
 
 
 def two_at_once(world: World) -> None:
-    world.run.simulation.line.venue_ahead_ns = 2 * SECOND
+    world.run.simulation.line.clock = VenueClock(2 * SECOND)
     world.pass_time(45 * SECOND)
     assert world.standing() == {(SKEWED, "venue:kraken", Level.CAUTION)}
     world.disk.room = 0
@@ -299,7 +300,7 @@ def two_at_once(world: World) -> None:
     assert world.run.program.engine.standing("slots", world.run.program.instrument.id).level is Level.HALT
     world.breakers(BreakerState.OPEN)
     assert len(world.standing()) == 4, "the gravest does not wait for the mildest"
-    world.run.simulation.line.venue_ahead_ns = 0
+    world.run.simulation.line.clock = VenueClock()
     world.pass_time(2 * MINUTE)
     assert world.standing() == HALT_ALL | OUT
     world.disk.room = 2**40

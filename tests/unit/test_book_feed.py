@@ -7,6 +7,7 @@ from millrace.core.events import Print, Timer
 from millrace.core.instrument import InstrumentId
 from millrace.sim.depth.settings import FeedDelay
 from millrace.sim.venue import Delivery
+from millrace.sim.venue_clock import TRUE_CLOCK, VenueClock
 from millrace.world.line import NEVER_NS
 from millrace.world.quoting.book_feed import BookFeed, Row
 
@@ -18,6 +19,7 @@ class _Venue:
     def __init__(self) -> None:
         self.saw: list[Row] = []
         self.answered: list[Delivery] = []
+        self.clock = TRUE_CLOCK
 
     def on_book(self, event: BookSnapshot | BookDelta) -> list[Delivery]:
         self.saw.append(event)
@@ -73,3 +75,11 @@ def test_a_fate_decides_what_reaches_the_program_and_never_what_the_venue_sees()
     feed = BookFeed(iter(rows), venue, venue, FeedDelay(1, 30), lambda row: () if row.ts_ns == 100 else (row, row))
     assert [row.ts_ns for row in _shown(feed)] == [230, 230]
     assert venue.saw == rows
+
+
+def test_what_the_venue_says_its_time_is_comes_from_its_clock_and_when_it_is_heard_does_not() -> None:
+    venue = _Venue()
+    venue.clock = VenueClock(ahead_ns=-40, drift_ppm=100_000, since_ns=100)
+    rows = [BookDelta(COIN, ts_ns, ts_ns, 0, 0, BIDS, ()) for ts_ns in (100, 200)]
+    shown = _shown(BookFeed(iter(rows), venue, venue, FeedDelay(1, 30)))
+    assert [(row.ts_ns, row.venue_ts_ns) for row in shown] == [(130, 60), (230, 170)]

@@ -84,7 +84,7 @@ def test_a_healthy_program_publishes_nothing_and_is_looked_at_on_the_beat_only()
 def test_skew_is_what_no_delay_explains(asked: int, shown: int, heard: int, skew: int) -> None:
     bench = Bench()
     bench.measures.venue_time(VenueTime("kraken", asked * SECOND, shown * SECOND), heard * SECOND)
-    assert bench.run(0.5) == ([(SKEW, float(abs(skew)))] if skew else [])
+    assert bench.run(0.5) == ([(SKEW, float(skew))] if skew else [])
 
 
 def test_a_bad_figure_is_published_at_once_then_every_10_s_then_when_it_is_good_again() -> None:
@@ -104,6 +104,23 @@ def test_a_bad_figure_is_published_at_once_then_every_10_s_then_when_it_is_good_
     bench.wanted = frozenset({(SKEW, "kraken")})
     assert len([said for _ in range(30) for said in hear(0.1)]) == 4
     assert bench.run(60) == [], "a venue that says nothing has no figure"
+
+
+def test_a_skew_that_is_not_bad_is_told_when_it_changed_by_a_step() -> None:
+    bench = Bench()
+
+    def hear(skew_ms: int) -> list[tuple[str, float]]:
+        now_ns = bench.now_ns
+        bench.measures.venue_time(VenueTime("kraken", now_ns, now_ns + skew_ms * MS), now_ns)
+        return bench.run(5)
+
+    assert hear(-49) == []
+    assert hear(-50) == [(SKEW, -0.05)]
+    assert hear(-99) == []
+    assert hear(-101) == [(SKEW, -0.101)]
+    assert [said for _ in range(20) for said in hear(-101)] == [], "told once"
+    assert hear(0) == [(SKEW, 0.0)], "whoever calculates with it must hear that it is over"
+    assert [said for _ in range(20) for said in hear(0)] == []
 
 
 def test_free_space_is_published_when_it_is_short() -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from millrace.core import clock_skew
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Scope, ScopeKind
 from millrace.core.trouble_events import BreakerState
@@ -25,7 +26,8 @@ _MINUTE_NS: Final = 60 * _SECOND_NS
 class Figure(msgspec.Struct, frozen=True):
     """A published figure: where it turns bad, perhaps worse, and where it is good again; `low_is_bad`: what runs out.
 
-    Between good and bad nothing starts and nothing ends.
+    Between good and bad nothing starts and nothing ends. One with a sign counts by its size. A change by `step` is told
+    although nothing is bad yet, because others calculate with it.
     """
 
     name: str
@@ -33,22 +35,23 @@ class Figure(msgspec.Struct, frozen=True):
     good: float
     worse: float | None = None
     low_is_bad: bool = False
+    step: float | None = None
 
     def is_bad(self, value: float) -> bool:
         """Tell whether a playbook may start on it; a value that is no number is bad."""
-        return not (value >= self.bad if self.low_is_bad else value <= self.bad)
+        return not (value >= self.bad if self.low_is_bad else abs(value) <= self.bad)
 
     def is_good(self, value: float) -> bool:
         """Tell whether a playbook may end on it."""
-        return value >= self.good if self.low_is_bad else value < self.good
+        return value >= self.good if self.low_is_bad else abs(value) < self.good
 
     def grade(self, value: float) -> int:
         """Return 0 for what is not bad, 1 for bad, 2 for worse."""
-        return self.is_bad(value) + (self.worse is not None and not value <= self.worse)
+        return self.is_bad(value) + (self.worse is not None and not abs(value) <= self.worse)
 
 
-CLOCK_SKEW: Final = Figure("clock_skew_sec", bad=1.0, good=0.5, worse=_SKEW_HALT_SEC)
-"""By how many seconds, at least, a venue's clock and ours differ."""
+CLOCK_SKEW: Final = Figure(clock_skew.FIGURE, bad=1.0, good=0.5, worse=_SKEW_HALT_SEC, step=0.05)
+"""By how many seconds, at least, a venue's clock is ahead of ours; negative where it is behind."""
 COMMIT_P99: Final = Figure("ledger_commit_p99_ms", bad=50.0, good=5.0)
 """The 99th percentile of the durations of the ledger's commits of the last 60 s."""
 FREE_DISK: Final = Figure("disk_free_bytes", bad=float(2**30), good=float(2**30), low_is_bad=True)
@@ -142,7 +145,7 @@ def _skew_over(limit_sec: float) -> Predicate:
 
 def _in_step(case: Case) -> bool:
     skew = case.fresh(CLOCK_SKEW.name)
-    return skew is not None and CLOCK_SKEW.is_good(abs(skew))
+    return skew is not None and CLOCK_SKEW.is_good(skew)
 
 
 CLOCK_SKEW_BOOK: Final = Playbook(

@@ -1,8 +1,9 @@
 """Takes the figures that playbooks judge by, and makes events of those that matter.
 
 A figure becomes an event when it turns bad, worse or better, and every 10 s while it is bad or a book that stands
-waits for it. So a healthy run publishes nothing, and the end of trouble is always something that was measured: where
-nothing new was measured (a venue that does not answer), nothing is published.
+waits for it; one that others calculate with, also when it has changed by its step since it was told, nought being what
+a start begins with. So a healthy run publishes nothing, and the end of trouble is always something that was measured:
+where nothing new was measured (a venue that does not answer), nothing is published.
 
 Durations are taken with the clock in whose time the program lives; a simulation's stands still while the ledger works.
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from millrace.core.clock import Clock, SimulatedClock
+from millrace.core.clock_skew import Lead, SkewWindow
 from millrace.core.commands import Book, Command
 from millrace.core.events import Measured
 from millrace.core.failure import WorldError
@@ -59,7 +61,8 @@ class Measures:
     """The figures of one program; `due` when `next_ns` has come. `ledger` is the one given, its commits measured.
 
     `awaited` names the (figure, subject) that books judge by now, `now` is the program's time, `free_bytes` tells what
-    the disk has left. Without it nothing is looked at on a beat: then only what is awaited is measured.
+    the disk has left. Without it nothing is looked at on a beat: then only what is awaited is measured. `leads` are
+    the bounds between which the clocks of the venues that told their time lead ours.
     """
 
     def __init__(
@@ -76,6 +79,9 @@ class Measures:
         self._hurry = False
         self._taken: dict[tuple[Figure, str], float] = {}
         self._told: dict[tuple[Figure, str], _Told] = {}
+        self._stepped: dict[tuple[Figure, str], float] = {}
+        self._skews: dict[str, SkewWindow] = {}
+        self.leads: dict[str, Lead] = {}
         self._commits: deque[tuple[int, int]] = deque(maxlen=_KEPT)
         self._slow_ns = -_WINDOW_NS
 
@@ -95,8 +101,10 @@ class Measures:
 
     def venue_time(self, told: VenueTime, heard_ns: int) -> None:
         """Take a venue's time, read there at some moment between asking and hearing: what must be skew, not delay."""
-        skew_ns = max(told.asked_ns - told.venue_ns, told.venue_ns - heard_ns, 0)
-        self._take(CLOCK_SKEW, told.venue, skew_ns / _SECOND_NS)
+        lead = self._skews.setdefault(told.venue, SkewWindow()).take(told.asked_ns, told.venue_ns, heard_ns)
+        if lead is not None:
+            self.leads[told.venue] = lead
+            self._take(CLOCK_SKEW, told.venue, lead.least_ns / _SECOND_NS)
 
     def committed(self, took_ns: int, now_ns: int | None = None) -> None:
         """Take how long a commit took, of the step that is being carried out or at `now_ns`."""
@@ -171,11 +179,15 @@ class Measures:
         figure, subject = key
         told, grade = self._told.get(key, _NOTHING), figure.grade(value)
         wanted = grade > 0 or (figure.name, subject) in awaited
-        if grade == told.grade and not (wanted and now_ns - told.ts_ns >= _REPEAT_NS):
-            if not wanted:
-                self._told.pop(key, None)
+        stepped = figure.step is not None and abs(value - self._stepped.get(key, 0.0)) >= figure.step
+        is_news = grade != told.grade or (wanted and now_ns - told.ts_ns >= _REPEAT_NS)
+        if is_news or wanted:
+            self._told[key] = _Told(grade, now_ns if is_news or stepped else told.ts_ns)
+        else:
+            self._told.pop(key, None)
+        if not (is_news or stepped):
             return None
-        self._told[key] = _Told(grade, now_ns)
+        self._stepped[key] = value
         return Measured(figure.name, subject, value, now_ns)
 
 

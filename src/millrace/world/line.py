@@ -41,6 +41,7 @@ from millrace.shell.reconciler import (
 from millrace.shell.unanswered import StatusAnswer
 from millrace.sim.faults import Fate, Fault, Faults
 from millrace.sim.venue import Delivery
+from millrace.sim.venue_clock import TRUE_CLOCK
 
 NEVER_NS = 2**63 - 1
 _TIME = "time"
@@ -118,15 +119,12 @@ class VenueHere(Protocol):
 
 
 class SimulatedLine:
-    """The connection to one venue; it is the executor's port. `fates` counts what went wrong.
-
-    `venue_ahead_ns` is by how much the venue's clock shows more than ours.
-    """
+    """The connection to one venue, the executor's port. `fates` counts what went wrong; `clock` is the venue's."""
 
     def __init__(self, venue: VenueHere, faults: Faults | None = None) -> None:
         self.venue = venue
         self.fates: Counter[Fault] = Counter()
-        self.venue_ahead_ns = 0
+        self.clock = TRUE_CLOCK
         self._faults = faults
         self._drawn: Counter[tuple[str, str]] = Counter()
         self._heap: list[tuple[int, int, str, Any]] = []
@@ -244,8 +242,8 @@ class SimulatedLine:
         elif kind == "ask_time":
             asked_ns, fate = payload
             if fate.fault not in _UNANSWERED:
-                venue, venue_ns = self.venue.settings.venue, ts_ns + self.venue_ahead_ns
-                self.push(self._back_ns(ts_ns) + fate.late_ns, _TIME, VenueTime(venue, asked_ns, venue_ns))
+                told = VenueTime(self.venue.settings.venue, asked_ns, self.clock.shows(ts_ns))
+                self.push(self._back_ns(ts_ns) + fate.late_ns, _TIME, told)
         elif kind == "query":
             client_id, asked_ns, fate = payload
             self._answer_question(StatusAnswer(client_id, self.venue.order_status(client_id), asked_ns), fate, ts_ns)

@@ -25,7 +25,7 @@ from millrace.world.arb.desk import DeskMarkets
 from millrace.world.arb.quote_feed import BookVenue, Row
 from millrace.world.assemble import Program
 from millrace.world.line import SimulatedLine
-from millrace.world.quoting.book_feed import DepthVenueHere, Fate, whole
+from millrace.world.quoting.book_feed import Answering, DepthVenueHere, Fate, whole
 from millrace.world.quoting.book_feed import Row as BookRow
 from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Line, Simulation
@@ -76,10 +76,14 @@ class MarketConnection(NamedTuple):
     here: BookVenue
 
 
+class DepthWay(Way, Answering, Protocol):
+    """A way to a venue of order books, which tells its books by a clock of its own."""
+
+
 class DepthConnection(NamedTuple):
     """The way to a venue of order books, as `Connection` is to the spot venue; `here` sees books and trades."""
 
-    line: Way
+    line: DepthWay
     held: Closing
     notices: tuple[str, ...]
     here: DepthVenueHere

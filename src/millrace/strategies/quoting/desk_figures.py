@@ -34,10 +34,11 @@ _CROSSED = RejectReason.POST_ONLY_WOULD_CROSS
 
 
 class Feed(NamedTuple):
-    """How long the venue's feed has been silent, and how late its newest message came."""
+    """How long the venue's feed has been silent, how late its newest message came, and by what its clock leads ours."""
 
     gap_ms: int
     lag_ms: int
+    lead_ms: int = 0
 
 
 class _Saved(msgspec.Struct):
@@ -122,6 +123,7 @@ class DeskFigures:
             rejected_share=answers.b / answers.n if known else None,
             cancel_rate_share=cancels.n / self._most_cancels if self._most_cancels else None,
             feed_gap_ms=feed.gap_ms,
+            clock_skew_ms=feed.lead_ms,
             latency_p95_ms=_middle([one.latency_p95_ms for one in symbols if one.latency_p95_ms is not None]),
             pnl_slope_per_min=self._slope(symbols, now_ms),
         )

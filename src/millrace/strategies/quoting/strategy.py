@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from millrace.core import clock_skew
 from millrace.core.binary_events import BINARY_EVENTS, StreamBeat, StreamReset
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.commands import Cancel, Intent, OrderUpdate, Place, Refused
-from millrace.core.events import Event, MarketBlock, Operator, Print, Quote, Timer
+from millrace.core.events import Event, MarketBlock, Measured, Operator, Print, Quote, Started, Timer
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
 from millrace.core.probe import NO_TICK_PROBE, TickProbe
@@ -31,6 +32,7 @@ from millrace.strategies.quoting.tally import StreamTally
 DESK_FAILED = "desk_failed"
 """Why quotes are taken back that no desk stands behind any more."""
 _MS = 1_000_000
+_SECOND_NS = 1_000_000_000
 _NOT_OURS = tuple(kind for kind in BINARY_EVENTS if kind not in {StreamBeat, StreamReset})
 
 
@@ -71,7 +73,7 @@ class QuoteDesk:
         self._due: list[tuple[int, int]] = []
         self.stream = StreamTally()
         self._stream_ns = 0
-        self._lag_ms = 0
+        self._late_ns = self._lead_ns = 0
         self._stale_at_ns = NEVER_NS
         self._now_ns = 0
         self._unattached = False
@@ -134,6 +136,8 @@ class QuoteDesk:
             return self._refused(event)
         if isinstance(event, StreamBeat | StreamReset):
             return self._stream(event, view)
+        if isinstance(event, Measured | Started):
+            return self._measured(event)
         return operate(self, event, view) if isinstance(event, Operator) else []
 
     def _book(self, event: BookDelta | BookSnapshot, view: View) -> list[Intent]:
@@ -142,7 +146,7 @@ class QuoteDesk:
             return []
         self._heard_of(event.ts_ns)
         if event.venue_ts_ns:
-            self._lag_ms = max(event.ts_ns - event.venue_ts_ns, 0) // _MS
+            self._late_ns = event.ts_ns - event.venue_ts_ns
         if self._stale_at_ns != NEVER_NS:
             self._stale_at_ns = self._stream_ns + self._stale_ns
         depth = view.depth(event.instrument)
@@ -165,12 +169,27 @@ class QuoteDesk:
         self.stream.reconnects += 1
         return [intent for symbol in self._by_number if symbol.working.orders for intent in self.tick(symbol, view)]
 
+    def _measured(self, event: Measured | Started) -> list[Intent]:
+        """Take by how much the venue's clock leads ours; after a start nothing is known, and what holds is told."""
+        if isinstance(event, Started):
+            self._lead_ns = 0
+        elif event.name == clock_skew.FIGURE and event.subject in self.venues:
+            self._lead_ns = round(event.value * _SECOND_NS)
+        return []
+
     def _heard_of(self, ts_ns: int) -> None:
         """Take that the stream was up to date at a time."""
         if ts_ns > self._stream_ns:
             if self._stream_ns:
                 self.stream.silent(ts_ns - self._stream_ns)
             self._stream_ns = ts_ns
+
+    def _feed(self, now_ns: int) -> Feed:
+        """Return how the feed does now, by our clock; a message from the future proves that the venue's is ahead."""
+        gap_ns = max(now_ns - self._stream_ns, 0) if self._stream_ns else 0
+        late_ns = self._late_ns + self._lead_ns
+        lead_ns = self._lead_ns if late_ns >= 0 else -self._late_ns
+        return Feed(gap_ns // _MS, max(late_ns, 0) // _MS, int(lead_ns / _MS))
 
     def _news(self, symbol: QuotedSymbol, view: View) -> list[Intent]:
         """Tick a symbol to which something happened: now, or when the least time after its last tick is over."""
@@ -238,8 +257,7 @@ class QuoteDesk:
             symbol.reducer.on_book(None, now_ns)  # it may have ended without a word about this symbol
         symbol.reducer.on_alive(self._stream_ns)
         held = view.position(symbol.position)
-        gap_ms = max(now_ns - self._stream_ns, 0) // _MS if self._stream_ns else 0
-        figures = self.figures.now(self._by_number, now_ms, Feed(gap_ms, self._lag_ms))
+        figures = self.figures.now(self._by_number, now_ms, self._feed(now_ns))
         standing = view.standing_of(symbol.position)
         if standing.level is not Level.OPEN:
             figures = msgspec.structs.replace(
@@ -315,7 +333,8 @@ class QuoteDesk:
             "stream": self.stream.shown(),
             "stream_ns": self._stream_ns,
             "stale_at_ns": self._stale_at_ns,
-            "lag_ms": self._lag_ms,
+            "late_ns": self._late_ns,
+            "lead_ns": self._lead_ns,
             "failed": self._failed,
             "session": self._session,
             "figures": self.figures.snapshot(),
@@ -327,7 +346,8 @@ class QuoteDesk:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `snapshot` gave."""
         self._now_ns, self._stream_ns = state["now_ns"], state["stream_ns"]
-        self._stale_at_ns, self._lag_ms, self._failed = state["stale_at_ns"], state["lag_ms"], state["failed"]
+        self._stale_at_ns, self._failed = state["stale_at_ns"], state["failed"]
+        self._late_ns, self._lead_ns = state["late_ns"], state["lead_ns"]
         self.stream.restore(state["stream"])
         self._begin(state["session"])
         self.figures.restore(state["figures"])

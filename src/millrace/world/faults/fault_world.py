@@ -29,6 +29,7 @@ from millrace.sim.market_generator import prints_from
 from millrace.sim.memory_disk import CHANGING, IO_ERROR, NO_SPACE, READ_ONLY, ROOMY_BYTES, SYNCING, WRITING
 from millrace.sim.plug import Killed
 from millrace.sim.venue import SimVenue
+from millrace.sim.venue_clock import TRUE_CLOCK, VenueClock
 from millrace.sim.venue_log import Moved, VenueRecord, encode_record
 from millrace.world.assemble import Program, build_program, venue_settings
 from millrace.world.demo import FIRST_NS
@@ -63,6 +64,7 @@ _DISK_TROUBLES: Final = {
 _HALT_ID: Final = kill_id(KillSource.CONTROL, GLOBAL)
 _FILE_KILL_ID: Final = kill_id(KillSource.FILE, GLOBAL)
 _SKEW_NS: Final = 20 * _SECOND
+_DRIFT_PPM: Final = 400
 _STEP_NS: Final = 60 * _SECOND
 _LITTLE_BYTES: Final = 2**30
 
@@ -318,14 +320,15 @@ class FaultWorld:
 
     def _skew(self, deed: Deed) -> None:
         for line in self.premises.lines:
-            line.venue_ahead_ns = deed.draw % (2 * _SKEW_NS + 1) - _SKEW_NS
+            ahead_ns = deed.draw % (2 * _SKEW_NS + 1) - _SKEW_NS
+            line.clock = VenueClock(ahead_ns, (deed.draw >> 40) % (2 * _DRIFT_PPM + 1) - _DRIFT_PPM, self.now_ns)
 
     def _heal(self, _: Deed) -> None:
         self.premises.medium.fail(frozenset(), NO_SPACE)
         self.premises.medium.room_bytes = ROOMY_BYTES
         self.premises.books.trouble = ""
         for line in self.premises.lines:
-            line.venue_ahead_ns = 0
+            line.clock = TRUE_CLOCK
 
     def _touch_kill_file(self, deed: Deed) -> None:
         flatten = deed.draw % 2 == 1

@@ -19,6 +19,7 @@ from millrace.core.events import Event, Print
 from millrace.core.instrument import InstrumentId
 from millrace.sim.depth.settings import FeedDelay
 from millrace.sim.venue import Delivery
+from millrace.sim.venue_clock import TRUE_CLOCK, VenueClock
 from millrace.world.line import NEVER_NS
 
 Row = BookSnapshot | BookDelta | Print
@@ -48,7 +49,9 @@ class DepthVenueHere(Protocol):
 
 
 class Answering(Protocol):
-    """The way back from a venue."""
+    """The way back from a venue, and the clock that its messages are stamped by."""
+
+    clock: VenueClock
 
     def answer(self, deliveries: list[Delivery]) -> None:
         """Put news that nobody asked for on its way."""
@@ -130,7 +133,10 @@ class BookFeed:
 
     def _tell(self, row: Told) -> None:
         ts_ns = self._delay.heard_ns(row.ts_ns)
-        self._push(ts_ns, _TOLD, replace(row, ts_ns=ts_ns))
+        told, clock = replace(row, ts_ns=ts_ns), self._line.clock
+        if clock is not TRUE_CLOCK and isinstance(told, BookSnapshot | BookDelta) and told.venue_ts_ns:
+            told = replace(told, venue_ts_ns=clock.shows(told.venue_ts_ns))
+        self._push(ts_ns, _TOLD, told)
 
     def _push(self, ts_ns: int, kind: int, found: Told | ResyncBook) -> None:
         self._count += 1
