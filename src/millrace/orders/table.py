@@ -54,49 +54,15 @@ from millrace.orders.leg_policy import Legging
 from millrace.orders.opportunity import Admission, Opportunities
 from millrace.orders.positions import Closed, Positions, closing_of
 from millrace.orders.states import next_state
+from millrace.orders.tracked import TrackedOrder
 
 Applied = tuple[OrderUpdate, list[Command]]
 Closings = list[tuple[RecordClosing, OrderUpdate]]
 _END_STATES = {EndStatus.CANCELLED: OrderState.CANCELLED, EndStatus.EXPIRED: OrderState.EXPIRED}
 
 
-class _Order(msgspec.Struct, gc=False):
-    """One order and its progress; `cancel_out` while a cancel is on its way.
-
-    `place` has the terms that the venue confirmed, `first` those of the intent once they differ. `wanted` are the terms
-    of amend number `revision` until it is answered; the larger of both counts meanwhile. `done` is the last amend that
-    the venue confirmed, and `told` counts what was learnt of the terms, last at `terms_ns`.
-    """
-
-    client_id: str
-    place: Place
-    state: OrderState
-    venue_order_id: str = ""
-    cum_lots: Lots = 0
-    cum_cost: Money = 0
-    cum_fee: Money = 0
-    cancel_out: bool = False
-    made_ns: int = 0
-    first: Place | None = None
-    wanted: Terms | None = None
-    revision: int = 0
-    done: int = 0
-    told: int = 0
-    terms_ns: int = 0
-
-    @property
-    def most(self) -> Lots:
-        """Lots that it may fill in all."""
-        return self.place.lots if self.wanted is None else max(self.place.lots, self.wanted.lots)
-
-    @property
-    def rest(self) -> Lots:
-        """Lots that may still fill."""
-        return max(self.most - self.cum_lots, 0)
-
-
 class _Saved(msgspec.Struct):
-    orders: list[_Order]
+    orders: list[TrackedOrder]
     ended: list[str]
     opportunities: dict[str, Any]
     legs: list[Any]
@@ -110,8 +76,8 @@ class OrderTable:
     def __init__(self, client_ids: ClientIds, ended_kept: int = 10_000) -> None:
         self._ids = client_ids
         self._ended_kept = ended_kept
-        self._orders: dict[str, _Order] = {}
-        self._keys: dict[tuple[str, str], _Order] = {}
+        self._orders: dict[str, TrackedOrder] = {}
+        self._keys: dict[tuple[str, str], TrackedOrder] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._positions = Positions()
         self._closings = 0
@@ -119,7 +85,7 @@ class OrderTable:
         self._live: dict[InstrumentId, int] = {}
         self.opportunities = Opportunities()
         self.legs = Legging()
-        self._appliers: dict[type, Callable[[_Order, Any], Applied | None]] = {
+        self._appliers: dict[type, Callable[[TrackedOrder, Any], Applied | None]] = {
             OrderAccepted: self._accepted,
             OrderRejected: self._rejected,
             OrderProgress: self._progressed,
@@ -140,7 +106,7 @@ class OrderTable:
     def named(self, strategy: str, key: str) -> OpenOrder | None:
         """Return an order that has not ended by its intent key; None when there is none."""
         order = self._keys.get((strategy, key))
-        return None if order is None or order.state.is_terminal else _described(order)
+        return None if order is None or order.state.is_terminal else order.described()
 
     def client_id(self, strategy: str, key: str) -> str:
         """Return the client order id that an intent key of a strategy has."""
@@ -174,7 +140,7 @@ class OrderTable:
 
     def unfinished(self) -> list[OpenOrder]:
         """Return the orders that have not ended, in the order in which they were made."""
-        return [_described(order) for order in self._orders.values() if not order.state.is_terminal]
+        return [order.described() for order in self._orders.values() if not order.state.is_terminal]
 
     def filled(self) -> list[tuple[str, int]]:
         """Return the orders that executed anything, by the venue's id, with when each was made."""
@@ -184,7 +150,7 @@ class OrderTable:
     def open_order(self, client_id: str) -> OpenOrder | None:
         """Return an order that has not ended; None for any other."""
         order = self._orders.get(client_id)
-        return None if order is None or order.state.is_terminal else _described(order)
+        return None if order is None or order.state.is_terminal else order.described()
 
     # What we do
 
@@ -206,7 +172,7 @@ class OrderTable:
         key = (place.position.strategy, place.key)
         if key in self._keys or approved.client_id in self._orders:
             raise ValueError(f"order {approved.client_id} ({place.key}) is already in the table")
-        self._take(_Order(approved.client_id, place, OrderState.SENT, made_ns=approved.ts_ns))
+        self._take(TrackedOrder(approved.client_id, place, OrderState.SENT, made_ns=approved.ts_ns))
 
     def adopt(self, found: AdoptedOrder, ts_ns: int) -> list[Command]:
         """Take an order that another program placed, under the venue's id, with what it had executed by then.
@@ -220,7 +186,7 @@ class OrderTable:
         if (found.position.strategy, found.key) in self._keys or client_id in self._orders:
             raise ValueError(f"order {client_id} ({found.key}) is already in the table")
         state = OrderState.PARTIAL if found.cum_lots else OrderState.OPEN
-        order = _Order(client_id, place, state, client_id, made_ns=found.made_ns)
+        order = TrackedOrder(client_id, place, state, client_id, made_ns=found.made_ns)
         self._take(order)
         facts: list[Command] = [RecordAdoption(client_id, place, found.made_ns)]
         if found.cum_lots:
@@ -248,7 +214,7 @@ class OrderTable:
         """Take signed lots that were open before the first fill of ours."""
         self._positions.move(position, lots, cost)
 
-    def _take(self, order: _Order) -> None:
+    def _take(self, order: TrackedOrder) -> None:
         place = order.place
         self._orders[order.client_id] = self._keys[place.position.strategy, place.key] = order
         if not order.state.is_terminal:
@@ -281,7 +247,7 @@ class OrderTable:
         order = self._orders.get(event.client_id)
         return None if order is None else self._appliers[type(event)](order, event)
 
-    def _accepted(self, order: _Order, event: OrderAccepted) -> Applied | None:
+    def _accepted(self, order: TrackedOrder, event: OrderAccepted) -> Applied | None:
         named = event.venue_order_id not in {"", order.venue_order_id}
         if named:
             order.venue_order_id = event.venue_order_id
@@ -292,7 +258,7 @@ class OrderTable:
             facts.append(Alert(Severity.PAGE, "accepted_after_end", text, event.ts_ns))
         return self._moved(order, wanted, event.ts_ns, facts, named=named)
 
-    def _rejected(self, order: _Order, event: OrderRejected) -> Applied | None:
+    def _rejected(self, order: TrackedOrder, event: OrderRejected) -> Applied | None:
         # A refusal for a duplicate id says that the venue has an order of this id: not an end, but a question.
         duplicate = event.reason is RejectReason.DUPLICATE_CLIENT_ID
         if next_state(order.state, OrderState.REJECTED) is not OrderState.REJECTED:
@@ -300,27 +266,27 @@ class OrderTable:
         wanted = OrderState.UNKNOWN if duplicate else OrderState.REJECTED
         return self._moved(order, wanted, event.ts_ns, [], reject=event.reason, text=event.text)
 
-    def _progressed(self, order: _Order, event: OrderProgress) -> Applied | None:
+    def _progressed(self, order: TrackedOrder, event: OrderProgress) -> Applied | None:
         return self._filled(order, event, OrderState.PARTIAL if event.cum_lots > 0 else OrderState.OPEN, "")
 
-    def _order_ended(self, order: _Order, event: OrderEnded) -> Applied | None:
+    def _order_ended(self, order: TrackedOrder, event: OrderEnded) -> Applied | None:
         applied = self._filled(order, event.progress, _END_STATES[event.status], event.reason)
         if applied is not None and event.reason == GONE:
             text = f"{order.client_id}: {GONE}; it ended with {order.cum_lots} of {order.place.lots} lots filled"
             applied[1].append(Alert(Severity.WARN, "order_forgotten", text, event.ts_ns))
         return applied
 
-    def _unknown(self, order: _Order, event: OrderUnknown) -> Applied | None:
+    def _unknown(self, order: TrackedOrder, event: OrderUnknown) -> Applied | None:
         order.cancel_out = False
         return self._moved(order, OrderState.UNKNOWN, event.ts_ns, [], text=event.reason)
 
-    def _cancel_refused(self, order: _Order, event: CancelRefused) -> Applied | None:
+    def _cancel_refused(self, order: TrackedOrder, event: CancelRefused) -> Applied | None:
         if not order.cancel_out or order.state.is_terminal:
             return None
         order.cancel_out = False
-        return _update(order, order.state, (0, 0, 0), None, event.reason, event.ts_ns), []
+        return order.update(order.state, (0, 0, 0), None, event.reason, event.ts_ns), []
 
-    def _amended(self, order: _Order, event: OrderAmended) -> Applied | None:
+    def _amended(self, order: TrackedOrder, event: OrderAmended) -> Applied | None:
         """Take the venue's terms: of an amend that is newer than the last one confirmed, or of nobody's."""
         terms, place = Terms(event.lots, event.limit_ticks), order.place
         elsewhere = event.revision == 0 and terms != (place.lots, place.limit_ticks) and not order.state.is_terminal
@@ -333,7 +299,7 @@ class OrderTable:
         result = self._learn(order, AmendResult(event.revision, *terms, None), event.ts_ns, facts)
         return self._answered(order, result, event.ts_ns, facts)
 
-    def _amend_refused(self, order: _Order, event: AmendRefused) -> Applied | None:
+    def _amend_refused(self, order: TrackedOrder, event: AmendRefused) -> Applied | None:
         wanted = order.wanted
         if wanted is None or event.revision != order.revision or order.state.is_terminal:
             return None
@@ -341,7 +307,7 @@ class OrderTable:
         result = self._learn(order, AmendResult(event.revision, *wanted, event.reason), event.ts_ns, facts)
         return self._answered(order, result, event.ts_ns, facts)
 
-    def _learn(self, order: _Order, result: AmendResult, ts_ns: int, facts: list[Command]) -> AmendResult:
+    def _learn(self, order: TrackedOrder, result: AmendResult, ts_ns: int, facts: list[Command]) -> AmendResult:
         """Take the terms that hold from now on, and count anew what may still fill."""
         before, place = order.rest, order.place
         if result.revision == order.revision:
@@ -358,13 +324,13 @@ class OrderTable:
         facts.append(RecordAmend(order.client_id, order.told, result.revision, *terms, result.reject is None, ts_ns))
         return result
 
-    def _answered(self, order: _Order, result: AmendResult, ts_ns: int, facts: list[Command]) -> Applied | None:
+    def _answered(self, order: TrackedOrder, result: AmendResult, ts_ns: int, facts: list[Command]) -> Applied | None:
         """Tell the strategy; an order with nothing left to fill has been filled."""
         wanted = order.state if order.cum_lots < order.most else OrderState.FILLED
         applied = self._moved(order, wanted, ts_ns, facts)
         return None if applied is None else (structs.replace(applied[0], amend=result), applied[1])
 
-    def _filled(self, order: _Order, news: OrderProgress, wanted: OrderState, text: str) -> Applied | None:
+    def _filled(self, order: TrackedOrder, news: OrderProgress, wanted: OrderState, text: str) -> Applied | None:
         """Book what the cumulative state adds and move on; an older state than the one known adds nothing."""
         d_lots = news.cum_lots - order.cum_lots
         d_cost = news.cum_cost - order.cum_cost
@@ -395,7 +361,7 @@ class OrderTable:
             applied = structs.replace(applied[0], amend=result), applied[1]
         return applied
 
-    def _book(self, order: _Order, added: tuple[Lots, Money, Money], ts_ns: int, facts: list[Command]) -> None:
+    def _book(self, order: TrackedOrder, added: tuple[Lots, Money, Money], ts_ns: int, facts: list[Command]) -> None:
         place = order.place
         d_lots, d_cost, d_fee = added
         before = order.rest
@@ -406,8 +372,7 @@ class OrderTable:
             self._cover(place, order.rest - before)
         if d_lots:
             self._positions.move(place.position, place.side.sign * d_lots, d_cost)
-        totals = (order.cum_lots, order.cum_cost, order.cum_fee)
-        facts.append(RecordFill(order.client_id, place.position, place.side, *added, *totals, ts_ns))
+        facts.append(RecordFill(order.client_id, place.position, place.side, *added, *order.totals, ts_ns))
         if d_lots and order.state.is_terminal and order.state is not OrderState.FILLED:
             text = f"{order.client_id} filled {d_lots} lots after it was {order.state.value}"
             facts.append(Alert(Severity.WARN, "fill_after_end", text, ts_ns))
@@ -426,7 +391,7 @@ class OrderTable:
 
     def _moved(
         self,
-        order: _Order,
+        order: TrackedOrder,
         wanted: OrderState,
         ts_ns: int,
         facts: list[Command],
@@ -445,9 +410,9 @@ class OrderTable:
             return None
         if order.state.is_terminal and not previous.is_terminal:
             self._end(order)
-        return _update(order, previous, added, reject, text, ts_ns), facts
+        return order.update(previous, added, reject, text, ts_ns), facts
 
-    def _end(self, order: _Order) -> None:
+    def _end(self, order: TrackedOrder) -> None:
         place = order.place
         order.cancel_out = False
         self._live[place.instrument] -= 1
@@ -479,22 +444,3 @@ class OrderTable:
         for order in saved.orders:
             self._take(order)
         self._ended.update(dict.fromkeys(saved.ended))
-
-
-def _described(order: _Order) -> OpenOrder:
-    totals = (order.cum_lots, order.cum_cost, order.cum_fee)
-    names = (order.client_id, order.place, order.state, order.venue_order_id)
-    amend = (order.revision, order.wanted, order.terms_ns)
-    return OpenOrder(*names, *totals, order.cancel_out, order.made_ns, *amend)
-
-
-def _update(
-    order: _Order,
-    previous: OrderState,
-    added: tuple[Lots, Money, Money],
-    reject: RejectReason | None,
-    text: str,
-    ts_ns: int,
-) -> OrderUpdate:
-    totals = (order.cum_lots, order.cum_cost, order.cum_fee)
-    return OrderUpdate(order.client_id, order.place, order.state, previous, *added, *totals, reject, text, ts_ns)
