@@ -5,17 +5,18 @@ by one set of rules, so that no action can be lenient by accident: ids are whole
 finite, switches take the usual words, and an argument that the action does not know is a mistake and not ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from math import isfinite
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec.inspect import BoolType, FloatType, IntType, LiteralType, NoneType, StructType, Type, UnionType, type_info
 
-from millrace.core.commands import OK, REFUSED, Reply
+from millrace.core.commands import OK, REFUSED, Intent, Reply
 from millrace.core.events import Operator, Scalar
 from millrace.core.failure import OperatorError
+from millrace.core.strategy import View
 
 Id = Annotated[int, msgspec.Meta(ge=1)]
 """The id of a slot, an order or a recovery."""
@@ -28,8 +29,48 @@ _MOST = 2**53
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
+class _Row(Protocol):
+    @property
+    def arguments(self) -> type[msgspec.Struct]: ...
+
+
+_AnyRow = TypeVar("_AnyRow", bound=_Row)
+_Desk = TypeVar("_Desk")
+
+
 class NoArguments(msgspec.Struct, frozen=True):
     """What an action takes that takes nothing."""
+
+
+class DeskAction(NamedTuple, Generic[_Desk]):
+    """One row of a desk's table: the record of its arguments, what carries it out, a line that tells of it."""
+
+    arguments: type[msgspec.Struct]
+    carry_out: Callable[[_Desk, Operator, Any, View], list[Intent]]
+    summary: str
+
+
+def operate_desk(
+    table: Mapping[str, DeskAction[_Desk]], name: str, desk: _Desk, asked: Operator, view: View
+) -> list[Intent]:
+    """Carry out one request to the desk of that name; requests that are not the desk's are left alone."""
+    try:
+        found = asked_for(table, name, asked)
+    except OperatorError as error:
+        return [refused(asked, str(error))]
+    return [] if found is None else found[0].carry_out(desk, asked, found[1], view)
+
+
+def asked_for(table: Mapping[str, _AnyRow], name: str, asked: Operator) -> tuple[_AnyRow, msgspec.Struct] | None:
+    """Return the row that a request to the strategy of that name asks for, and its arguments; None for another's.
+
+    Raises OperatorError as `read_arguments` does.
+    """
+    row = table.get(asked.action)
+    given = dict(asked.args)
+    if row is None or given.pop("strategy", name) != name:
+        return None
+    return row, read_arguments(row.arguments, asked.action, given)
 
 
 def accepted(asked: Operator, message: str, data: dict[str, Any] | None = None, *, final: bool = True) -> Reply:

@@ -4,16 +4,14 @@ Every request is an event in the journal; its arguments are read by one set of r
 reply is a command of the same step.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from millrace.core.commands import Intent, Lift, Post
 from millrace.core.events import Operator
-from millrace.core.failure import OperatorError
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.core.requests import NoArguments, accepted, read_arguments, refused
+from millrace.core.requests import DeskAction, NoArguments, accepted, operate_desk, refused
 from millrace.core.strategy import View
 from millrace.strategies.quoting.rollout.ramp import steps
 
@@ -36,25 +34,9 @@ class RampStep(msgspec.Struct, frozen=True):
     reason: str = "operator"
 
 
-class QuoteAction(NamedTuple):
-    """One row of the table: the record of its arguments, what carries it out, a line that tells of it."""
-
-    arguments: type[msgspec.Struct]
-    carry_out: Callable[["QuoteDesk", Operator, Any, View], list[Intent]]
-    summary: str
-
-
 def operate(desk: "QuoteDesk", event: Operator, view: View) -> list[Intent]:
     """Carry out one request; requests that are not the desk's are left alone."""
-    action = ACTIONS.get(event.action)
-    given = dict(event.args)
-    if action is None or given.pop("strategy", desk.name) != desk.name:
-        return []
-    try:
-        arguments = read_arguments(action.arguments, event.action, given)
-    except OperatorError as error:
-        return [refused(event, str(error))]
-    return action.carry_out(desk, event, arguments, view)
+    return operate_desk(ACTIONS, desk.name, desk, event, view)
 
 
 def _found(desk: "QuoteDesk", symbol: str) -> "QuotedSymbol | None":
@@ -126,12 +108,12 @@ def _pause_id(desk: "QuoteDesk", symbol: "QuotedSymbol") -> str:
     return f"{desk.name}/pause/{symbol.symbol}"
 
 
-ACTIONS: dict[str, QuoteAction] = {
-    "quoting_status": QuoteAction(NoArguments, _status, "show the quote desk's symbols"),
-    "quoting_ramp": QuoteAction(RampStep, _ramp, "move a share of the symbols to the pipeline: pct= reason="),
-    "quoting_positions": QuoteAction(NoArguments, _positions, "show what the quote desk holds of each symbol"),
-    "pause_symbol": QuoteAction(OneSymbol, _pause, "let a symbol only close its position: symbol= reason="),
-    "resume_symbol": QuoteAction(OneSymbol, _resume, "quote a paused symbol again: symbol="),
-    "clear_ban": QuoteAction(OneSymbol, _clear_ban, "end the ban of a symbol that lost too long: symbol= reason="),
+ACTIONS: dict[str, DeskAction["QuoteDesk"]] = {
+    "quoting_status": DeskAction(NoArguments, _status, "show the quote desk's symbols"),
+    "quoting_ramp": DeskAction(RampStep, _ramp, "move a share of the symbols to the pipeline: pct= reason="),
+    "quoting_positions": DeskAction(NoArguments, _positions, "show what the quote desk holds of each symbol"),
+    "pause_symbol": DeskAction(OneSymbol, _pause, "let a symbol only close its position: symbol= reason="),
+    "resume_symbol": DeskAction(OneSymbol, _resume, "quote a paused symbol again: symbol="),
+    "clear_ban": DeskAction(OneSymbol, _clear_ban, "end the ban of a symbol that lost too long: symbol= reason="),
 }
 """Everything that may be asked of the quote desk, by name."""

@@ -4,8 +4,7 @@ Every request is an event in the journal. Its arguments are read by one set of r
 reply is a command of the same step.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -14,7 +13,7 @@ from millrace.core.events import Operator
 from millrace.core.failure import OperatorError
 from millrace.core.instrument import InstrumentId
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
-from millrace.core.requests import NoArguments, accepted, read_arguments, refused
+from millrace.core.requests import DeskAction, NoArguments, accepted, operate_desk, refused
 from millrace.core.strategy import View
 from millrace.strategies.arb.economics.diagnostics import diagnose
 from millrace.strategies.arb.model import LANES
@@ -62,25 +61,9 @@ class OneMapping(msgspec.Struct, frozen=True):
     reason: str
 
 
-class DeskAction(NamedTuple):
-    """One row of the table: the record of its arguments, what carries it out, a line that tells of it."""
-
-    arguments: type[msgspec.Struct]
-    carry_out: Callable[["ArbDesk", Operator, Any, View], list[Intent]]
-    summary: str
-
-
 def operate(desk: "ArbDesk", event: Operator, view: View) -> list[Intent]:
     """Carry out one request; requests that are not the desk's are left alone."""
-    action = ACTIONS.get(event.action)
-    given = dict(event.args)
-    if action is None or given.pop("strategy", desk.name) != desk.name:
-        return []
-    try:
-        arguments = read_arguments(action.arguments, event.action, given)
-    except OperatorError as error:
-        return [refused(event, str(error))]
-    return action.carry_out(desk, event, arguments, view)
+    return operate_desk(ACTIONS, desk.name, desk, event, view)
 
 
 def _status(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View) -> list[Intent]:
@@ -173,7 +156,7 @@ def _list_positions(desk: "ArbDesk", asked: Operator, _: NoArguments, view: View
     return [accepted(asked, f"{len(rows)} legs", {"legs": rows})]
 
 
-ACTIONS: dict[str, DeskAction] = {
+ACTIONS: dict[str, DeskAction["ArbDesk"]] = {
     "arb_status": DeskAction(NoArguments, _status, "what the desk holds, decided and earned"),
     "arb_positions": DeskAction(NoArguments, _list_positions, "every leg that the desk holds or works"),
     "arb_market": DeskAction(OneMarket, _market, "a market's quote and what is against it: market=venue:id"),

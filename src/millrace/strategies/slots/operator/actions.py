@@ -12,7 +12,7 @@ from millrace.core.commands import Book, Lift, Post, Reply
 from millrace.core.events import Operator
 from millrace.core.failure import OperatorError
 from millrace.core.permission import ReasonCode
-from millrace.core.requests import NoArguments, accepted, read_arguments, refused
+from millrace.core.requests import NoArguments, accepted, asked_for, refused
 from millrace.strategies.slots import legacy_path
 from millrace.strategies.slots.books import audit_action
 from millrace.strategies.slots.entry_size import layer_actions
@@ -62,15 +62,13 @@ class ProfitPct(msgspec.Struct, frozen=True):
 
 def operate(grid: Grid, turn: Turn, event: Operator) -> None:
     """Carry out one request; requests that are not the grid's are left alone."""
-    action = ACTIONS.get(event.action)
-    given = dict(event.args)
-    if action is None or given.pop("strategy", grid.name) != grid.name:
-        return
     try:
-        arguments = read_arguments(action.arguments, event.action, given)
+        found = asked_for(ACTIONS, grid.name, event)
     except OperatorError as error:
         turn.out.append(refused(event, str(error)))
-    else:
+        return
+    if found is not None:
+        action, arguments = found
         turn.out.append(action.carry_out(grid, turn, event, arguments))
 
 
