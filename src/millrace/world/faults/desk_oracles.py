@@ -13,21 +13,13 @@ from millrace.core.commands import Command, Place, RecordClosing, Side
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money
 from millrace.core.order_truth import VenueOrder
-from millrace.core.permission import Level, ReasonCode
+from millrace.core.permission import Level
 from millrace.sim.memory_disk import MemoryDisk
 from millrace.sim.prediction.venue import PredictionVenue
 from millrace.sim.prediction.venue_records import Accepted, PredictionRecord, Rejected
 from millrace.world.assemble import Program
-from millrace.world.faults.oracles import Oracles
+from millrace.world.faults.oracles import MUST_HEAL, Oracles
 from millrace.world.simulation import Simulation
-
-_MAY_NOT_STAND = frozenset(
-    {
-        ReasonCode.RECOVERY_INCOMPLETE, ReasonCode.UNKNOWN_ORDER, ReasonCode.STRANGE_ORDER, ReasonCode.BALANCE_DRIFT,
-        ReasonCode.STORAGE_TROUBLE,
-    }
-)  # fmt: skip
-"""What must have healed by the end; what waits for a person, for time or for fresh books may stand."""
 
 
 class Venues:
@@ -102,12 +94,7 @@ class DeskOracles(Oracles):
     def _worst_case(self, client_id: str) -> None:
         """If every order under way fills, no venue is overdrawn."""
         free = {name: sum(pair[0] for pair in venue.balances().values()) for name, venue in self._venues.venues.items()}
-        for venue, amount in self._in_flight.values():
-            if venue in free:
-                free[venue] -= amount
-        short = {venue: amount for venue, amount in free.items() if amount < 0}
-        if short:
-            self.broken("worst case", f"with {client_id} all orders together need more than there is: {short}")
+        self._overdrawn(client_id, free)
 
     # What the venues do
 
@@ -115,8 +102,8 @@ class DeskOracles(Oracles):
         """A venue is about to change its state by this record."""
         if isinstance(record, Accepted):
             self._took(record.client_id, record.ts_ns, record.side)
-        elif isinstance(record, Rejected) and record.client_id not in self._sides:
-            self._in_flight.pop(record.client_id, None)
+        elif isinstance(record, Rejected):
+            self._turned_away(record.client_id)
 
     # Between whiles, and at the end
 
@@ -124,38 +111,21 @@ class DeskOracles(Oracles):
         """Compare what single changes cannot show: the venues' books against ours."""
         if self._life is None:
             return
-        program = self._life.program
-        ours = {order.client_id for order in program.orders.unfinished()}
         for name, venue in self._venues.venues.items():
-            theirs = {order.client_id for order in venue.open_orders()}
-            if not theirs <= ours:
-                self.broken("open orders", f"open at {name} and not ours: {sorted(theirs - ours)}")
+            self._strangers(self._life.program, name, venue.open_orders())
 
     def settled(self, ended_ns: int, prices: int) -> None:
         """Judge a world that has been quiet for long enough: all must agree."""
         del ended_ns, prices
-        self.look()
-        life = self._life
+        life = self._at_rest()
         if life is None:
-            self.broken("liveness", "no program runs at the end")
             return
-        program, executor = life.program, life.simulation.executor
-        self._agreement(life)
-        if executor.unanswered or executor.waiting:
-            self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
-        standing = [posted for posted in program.engine.board.active() if posted.level >= Level.REDUCE_ONLY]
-        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason in _MAY_NOT_STAND]
-        if stuck:
-            self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
-        self._positions(program)
-        self._baskets(program)
-        self._money(program)
-        for row in self._ledger.orders():
-            truth = self._order_at_venue(row.client_id)
-            theirs = (0, 0, 0) if truth is None else (truth.cum_lots, truth.cum_cost, truth.cum_fee)
-            ended = truth is None or truth.state.is_terminal
-            if (row.cum_lots, row.cum_cost, row.cum_fee) != theirs or row.state.is_terminal != ended:
-                self.broken("open orders", f"{row.client_id}: ledger {row.state} {row.cum_lots}, venue {truth}")
+        standing = life.program.engine.board.active()
+        self._stuck(one for one in standing if one.level >= Level.REDUCE_ONLY and one.reason in MUST_HEAL)
+        self._positions(life.program)
+        self._baskets(life.program)
+        self._money(life.program)
+        self._rows()
 
     def _positions(self, program: Program) -> None:
         """What the baskets hold of each outcome, together, is what the venues hold."""

@@ -5,6 +5,7 @@ program's own words are believed nowhere that the venue's truth or the durable l
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from millrace.core.codec import encode_commands
@@ -56,6 +57,13 @@ _MAY_STAND = frozenset(
     }
 )  # fmt: skip
 """Halts that say why and are meant to outlast their cause: they wait for time, for successes, or for a person."""
+MUST_HEAL = frozenset(
+    {
+        ReasonCode.RECOVERY_INCOMPLETE, ReasonCode.UNKNOWN_ORDER, ReasonCode.STRANGE_ORDER, ReasonCode.BALANCE_DRIFT,
+        ReasonCode.STORAGE_TROUBLE,
+    }
+)  # fmt: skip
+"""What stands at no desk's end: anything else may wait for a person, for time or for fresh books."""
 
 
 class Violation(NamedTuple):
@@ -268,15 +276,18 @@ class Oracles:
 
     def _worst_case(self, client_id: str) -> None:
         """If everything that may exist fills, nothing is overdrawn and no limit of the venue is passed."""
-        free = {asset: pair[0] for asset, pair in self._venue.balances().items()}
-        for asset, amount in self._in_flight.values():
-            free[asset] -= amount
-        short = {asset: amount for asset, amount in free.items() if amount < 0}
-        if short:
-            self.broken("worst case", f"with {client_id} all orders together need more than there is: {short}")
+        self._overdrawn(client_id, {asset: pair[0] for asset, pair in self._venue.balances().items()})
         life = self._life
         if life is not None and life.program.orders.live(self._instrument.id) > self._instrument.max_open_orders:
             self.broken("worst case", f"{client_id} is one more than the venue's limit of open orders")
+
+    def _overdrawn(self, client_id: str, free: dict[str, Money]) -> None:
+        """No purse is short if every order under way fills; in one that is not named there is nothing."""
+        for purse, amount in self._in_flight.values():
+            free[purse] = free.get(purse, 0) - amount
+        short = {purse: amount for purse, amount in free.items() if amount < 0}
+        if short:
+            self.broken("worst case", f"with {client_id} all orders together need more than there is: {short}")
 
     def _level(self, strategy: str, market: str, venue: str) -> Level:
         mine = {
@@ -290,17 +301,18 @@ class Oracles:
     def venue_record(self, record: VenueRecord) -> None:
         """The venue is about to change its state by this record."""
         if isinstance(record, Accepted):
-            self._accepted(record)
+            self._took(record.client_id, record.ts_ns, record.side)
         elif isinstance(record, Executed):
             self._executed(record)
         elif isinstance(record, Rested):
             self._sides[record.venue_order_id] = record.side
             self._costs[record.venue_order_id] = (record.cum_cost, record.cum_fee)
-        elif isinstance(record, Rejected) and record.client_id not in self._sides:
-            self._in_flight.pop(record.client_id, None)
+        elif isinstance(record, Rejected):
+            self._turned_away(record.client_id)
 
-    def _accepted(self, record: Accepted) -> None:
-        self._took(record.client_id, record.ts_ns, record.side)
+    def _turned_away(self, client_id: str) -> None:
+        if client_id not in self._sides:
+            self._in_flight.pop(client_id, None)
 
     def _took(self, client_id: str, ts_ns: int, side: Side) -> None:
         self.now_ns = max(self.now_ns, ts_ns)
@@ -333,46 +345,63 @@ class Oracles:
         if self._life is None:
             return
         program = self._life.program
-        ours = {order.client_id for order in program.orders.unfinished()}
-        theirs = {order.client_id for order in self._venue.open_orders(self._instrument.id)}
-        if not theirs <= ours:
-            self.broken("open orders", f"open at the venue and not ours: {sorted(theirs - ours)}")
+        self._strangers(program, "the venue", self._venue.open_orders(self._instrument.id))
         venue = self._instrument.id.venue
         for asset, (free, _) in self._venue.balances().items():
             believed = program.engine.free(venue, asset)
             if believed is not None and believed > free:
                 self.broken("conservation", f"the program believes {believed} {asset} free, the venue has {free}")
 
+    def _strangers(self, program: Program, where: str, open_there: Iterable[VenueOrder]) -> None:
+        """No order is open at a venue that the program counts as ended, or does not know."""
+        ours = {order.client_id for order in program.orders.unfinished()}
+        theirs = {order.client_id for order in open_there}
+        if not theirs <= ours:
+            self.broken("open orders", f"open at {where} and not ours: {sorted(theirs - ours)}")
+
     def settled(self, ended_ns: int, prices: int) -> None:
         """Judge a world that has been quiet for long enough, its market closed: all must agree, trading go on.
 
         `ended_ns` is when the faults stopped, `prices` how many the program had seen by then.
         """
-        self.look()
-        life = self._life
+        life = self._at_rest()
         if life is None:
-            self.broken("liveness", "no program runs at the end")
             return
-        program, executor = life.program, life.simulation.executor
+        program = life.program
         engine = program.engine
-        self._agreement(life)
-        if executor.unanswered or executor.waiting:
-            self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
         standing = [posted for posted in engine.board.active() if posted.level >= Level.REDUCE_ONLY]
         may_stand = _MAY_STAND
         if any(posted.reason is ReasonCode.DAILY_LOSS_LOCK for posted in standing):
             may_stand |= {ReasonCode.OPERATOR_PAUSE}  # a resume is refused while the lock is on (slots 7.5)
-        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason not in may_stand]
-        if stuck:
-            self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
+        self._stuck(posted for posted in standing if posted.reason not in may_stand)
         trades = bool(standing or program.orders.unfinished()) or self.last_taken_ns >= ended_ns
         if not trades and self.prices - prices > _PRICES:
             self.broken("liveness", "nothing is on the book, and nothing was placed since the faults stopped")
-        self._truth(program)
+        self._rows()
+        self._same_book(program)
         self._slots(program)
         totals = {asset: engine.total(self._instrument.id.venue, asset) for asset in self._totals}
         if totals != self._totals:
             self.broken("conservation", f"the program counts {totals}, there is {self._totals}")
+
+    def _at_rest(self) -> _Life | None:
+        """Return what lives at the end, after a last look: it agrees with its ledger, and nothing is under way."""
+        self.look()
+        life = self._life
+        if life is None:
+            self.broken("liveness", "no program runs at the end")
+            return None
+        executor = life.simulation.executor
+        self._agreement(life)
+        if executor.unanswered or executor.waiting:
+            self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
+        return life
+
+    def _stuck(self, posted: Iterable[Restriction]) -> None:
+        """These restrictions should be gone by now."""
+        texts = [f"{one.id}: {one.text}" for one in posted]
+        if texts:
+            self.broken("liveness", f"still restricted: {'; '.join(texts)}")
 
     def _slots(self, program: Program) -> None:
         """What the slots' records stand for, and the residue, is what the ledger holds (slots 3, invariant 11; 11.3).
@@ -391,15 +420,18 @@ class Oracles:
         if abs(facts.volume(held.total()) - recorded) > _NEARLY:
             self.broken("slots", f"slots and residue stand for {recorded}, the ledger holds {held.total()} lots")
 
-    def _truth(self, program: Program) -> None:
+    def _rows(self) -> None:
         """Every order that the ledger ever had is as the venue has it."""
         for row in self._ledger.orders():
-            truth = self._venue.order_status(row.client_id)
+            truth = self._order_at_venue(row.client_id)
             ours: tuple[Lots, Money, Money] = (row.cum_lots, row.cum_cost, row.cum_fee)
             theirs = (0, 0, 0) if truth is None else (truth.cum_lots, truth.cum_cost, truth.cum_fee)
             ended = truth is None or truth.state.is_terminal
             if ours != theirs or row.state.is_terminal != ended:
                 self.broken("open orders", f"{row.client_id}: ledger {row.state} {ours}, venue {truth}")
+
+    def _same_book(self, program: Program) -> None:
+        """What rests at the venue is what has not ended here, and nothing less."""
         unfinished = {order.client_id for order in program.orders.unfinished()}
         resting = {order.client_id for order in self._venue.open_orders(self._instrument.id)}
         if unfinished != resting:

@@ -26,15 +26,8 @@ from millrace.strategies.quoting.quoted import QuotedSymbol
 from millrace.strategies.quoting.rollout.desk_ramp import Path
 from millrace.strategies.quoting.strategy import QuoteDesk
 from millrace.world.assemble import Program
-from millrace.world.faults.oracles import Oracles
+from millrace.world.faults.oracles import MUST_HEAL, Oracles
 
-_MAY_NOT_STAND = frozenset(
-    {
-        ReasonCode.RECOVERY_INCOMPLETE, ReasonCode.UNKNOWN_ORDER, ReasonCode.STRANGE_ORDER, ReasonCode.BALANCE_DRIFT,
-        ReasonCode.STORAGE_TROUBLE,
-    }
-)  # fmt: skip
-"""What must have healed by the end; what waits for a person or for time may stand."""
 _TOPS: Final = 5
 _KEPT_BOOKS: Final = 4_000
 _DRIFT: Final = 1.02
@@ -130,12 +123,7 @@ class QuoteOracles(Oracles):
 
     def _worst_case(self, client_id: str) -> None:
         """If every order under way fills, nothing is overdrawn."""
-        free = {asset: pair[0] for asset, pair in self.depth.balances().items()}
-        for asset, amount in self._in_flight.values():
-            free[asset] -= amount
-        short = {asset: amount for asset, amount in free.items() if amount < 0}
-        if short:
-            self.broken("worst case", f"with {client_id} all orders together need more than there is: {short}")
+        self._overdrawn(client_id, {asset: pair[0] for asset, pair in self.depth.balances().items()})
 
     # What the venue does
 
@@ -145,8 +133,8 @@ class QuoteOracles(Oracles):
             self._shown(record)
         elif isinstance(record, Accepted):
             self._took(record.client_id, record.ts_ns, record.side)
-        elif isinstance(record, Rejected) and record.client_id not in self._sides:
-            self._in_flight.pop(record.client_id, None)
+        elif isinstance(record, Rejected):
+            self._turned_away(record.client_id)
         elif isinstance(record, Took) and record.trades:
             self.broken("post only", f"{record.client_id} took {record.trades}")
 
@@ -169,10 +157,7 @@ class QuoteOracles(Oracles):
             self._halted_ns.clear()
             return
         program = self._life.program
-        ours = {order.client_id for order in program.orders.unfinished()}
-        theirs = {order.client_id for order in self.depth.open_orders()}
-        if not theirs <= ours:
-            self.broken("open orders", f"open at the venue and not ours: {sorted(theirs - ours)}")
+        self._strangers(program, "the venue", self.depth.open_orders())
         if program.quotes is not None:
             for instrument, symbol in program.quotes.symbols.items():
                 self._halted(instrument, symbol)
@@ -191,28 +176,14 @@ class QuoteOracles(Oracles):
     def settled(self, ended_ns: int, prices: int) -> None:
         """Judge a world that has been quiet for long enough: all must agree."""
         del ended_ns, prices
-        self.look()
-        life = self._life
+        life = self._at_rest()
         if life is None:
-            self.broken("liveness", "no program runs at the end")
             return
-        program, executor = life.program, life.simulation.executor
-        self._agreement(life)
-        if executor.unanswered or executor.waiting:
-            self.broken("liveness", f"{executor.unanswered} orders unanswered, {executor.waiting} calls wait")
-        standing = [posted for posted in program.engine.board.active() if posted.level >= Level.REDUCE_ONLY]
-        stuck = [f"{posted.id}: {posted.text}" for posted in standing if posted.reason in _MAY_NOT_STAND]
-        slow = [posted for posted in program.engine.board.active() if posted.reason is ReasonCode.LATENCY_SLO]
-        stuck += [f"{posted.id}: {posted.text}" for posted in slow if self._heals]
-        if stuck:
-            self.broken("liveness", f"still restricted: {'; '.join(stuck)}")
-        self._money(program)
-        for row in self._ledger.orders():
-            truth = self._order_at_venue(row.client_id)
-            theirs = (0, 0, 0) if truth is None else (truth.cum_lots, truth.cum_cost, truth.cum_fee)
-            ended = truth is None or truth.state.is_terminal
-            if (row.cum_lots, row.cum_cost, row.cum_fee) != theirs or row.state.is_terminal != ended:
-                self.broken("open orders", f"{row.client_id}: ledger {row.state} {row.cum_lots}, venue {truth}")
+        standing = life.program.engine.board.active()
+        slow = [posted for posted in standing if posted.reason is ReasonCode.LATENCY_SLO and self._heals]
+        self._stuck([*(one for one in standing if one.level >= Level.REDUCE_ONLY and one.reason in MUST_HEAL), *slow])
+        self._money(life.program)
+        self._rows()
 
     def _money(self, program: Program) -> None:
         """Coins and cash are what lay there and what fills changed; the desk's own account says the same."""
