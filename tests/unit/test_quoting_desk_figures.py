@@ -62,13 +62,14 @@ def test_calls_without_an_answer_pause_all_symbols_after_two_checks() -> None:
     assert figures.shown(20_999)["market"] == ["errors"]
 
 
-def test_orders_that_the_venue_does_not_want_count_but_for_those_that_would_have_crossed() -> None:
+def test_orders_that_the_venue_does_not_want_count_but_for_those_of_price_and_money() -> None:
     figures = desk()
     answer(figures, OrderState.OPEN, 15)
     answer(figures, OrderState.REJECTED, 5, RejectReason.POST_ONLY_WOULD_CROSS)
-    assert figures.now([symbol()], 10_000, NEAR).rejected_share == 0.0
     answer(figures, OrderState.REJECTED, 5, RejectReason.INSUFFICIENT_FUNDS)
-    assert figures.now([symbol()], 11_000, NEAR).rejected_share == 0.2
+    assert figures.now([symbol()], 10_000, NEAR).rejected_share == 0.0
+    answer(figures, OrderState.REJECTED, 25, RejectReason.BELOW_MINIMUM)
+    assert figures.now([symbol()], 11_000, NEAR).rejected_share == 0.5
 
 
 def test_orders_that_never_left_are_no_answers_of_the_venue() -> None:

@@ -1,6 +1,7 @@
 """The desk's own record of its orders follows the venue's news, whatever order it comes in (quoting 4.6, runtime 2.15)."""
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.core.commands import Amend, AmendResult, Cancel, OrderState, OrderUpdate, Place, Refused, Side
 from millrace.core.events import RejectReason
@@ -78,3 +79,22 @@ def test_an_amend_that_the_venue_does_not_want_is_not_asked_for_again(reject, ne
     answer = AmendResult(1, 50, 101, reject)
     working.heard(_news(place, OrderState.OPEN, OrderState.OPEN, amend=answer), 4 * MS)
     assert isinstance(working.wanted(_intent(IntentKind.AMEND, 102), 5 * MS, 0, 200), next_is)
+
+
+@pytest.mark.parametrize("reject", [RejectReason.TOO_OLD, RejectReason.BELOW_MINIMUM])
+def test_what_never_left_says_nothing_of_how_slow_the_venue_is(reject: RejectReason) -> None:
+    """Latency samples are taken around a request (12): waiting here for its turn is none."""
+    at_venue = reject is RejectReason.BELOW_MINIMUM
+    working = Working(AT)
+    place = working.wanted(_intent(IntentKind.PLACE), MS, 0, 200)
+    assert isinstance(place, Place)
+    heard = working.heard(replace(_news(place, OrderState.REJECTED, OrderState.SENT), reject=reject), 500 * MS)
+    assert heard is not None
+    assert heard.latency_ms == (499.0 if at_venue else None)
+    working, place = _resting()
+    assert isinstance(working.wanted(_intent(IntentKind.AMEND, 99), 3 * MS, 0, 200), Amend)
+    heard = working.heard(
+        _news(place, OrderState.OPEN, OrderState.OPEN, amend=AmendResult(1, 50, 99, reject)), 500 * MS
+    )
+    assert heard is not None
+    assert heard.latency_ms == (497.0 if at_venue else None)

@@ -30,7 +30,8 @@ _PROFIT_MS = 10_000
 """Time between two of the profits that their trend is taken from."""
 _MINUTE_MS = 60_000
 _PCT = 100.0
-_CROSSED = RejectReason.POST_ONLY_WOULD_CROSS
+_UNBLAMED = frozenset({RejectReason.POST_ONLY_WOULD_CROSS, RejectReason.INSUFFICIENT_FUNDS})
+"""Refusals that are the price's doing, or the account's: no reason to distrust all that the desk does."""
 
 
 class Feed(NamedTuple):
@@ -81,15 +82,15 @@ class DeskFigures:
     def heard(self, update: OrderUpdate, instrument: Instrument, now_ms: int) -> None:
         """Count an answer of the venue: an error where it had none, a reject where it did not want the order.
 
-        A post-only order that would have crossed is the price's doing and neither (runtime 2.17 rule 4); one that never
-        left is nobody's answer.
+        A post-only order that would have crossed is neither (runtime 2.17 rule 4), nor is one for which there was no
+        money, whose side is left alone for a while; one that never left is nobody's answer.
         """
         if update.d_lots:
             taker = update.d_fee > instrument.fee(update.d_cost, maker=True) + 1
             self._fills = recorded(self._fills, AccountFill(now_ms, taker), self._settings.taker_cap)
         if (update.state is update.previous and update.amend is None) or update.reject in NOT_SENT:
             return
-        rejected = update.state is OrderState.REJECTED and update.reject is not _CROSSED
+        rejected = update.state is OrderState.REJECTED and update.reject not in _UNBLAMED
         self._answers.add(now_ms, int(update.state is OrderState.UNKNOWN), int(rejected))
 
     def now(self, symbols: Sequence[QuotedSymbol], now_ms: int, feed: Feed) -> PortfolioSnapshot:

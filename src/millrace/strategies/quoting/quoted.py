@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 from millrace.core.commands import Intent, OrderState, OrderUpdate, Refused
-from millrace.core.events import Print
+from millrace.core.events import Print, RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots
 from millrace.core.probe import TickProbe
 from millrace.strategies.quoting.canonical import ResultChain
 from millrace.strategies.quoting.features.queue_tracker import QueueTracker, model_of
 from millrace.strategies.quoting.features.reducer import SymbolReducer
-from millrace.strategies.quoting.model import BPS, Allocation, Features, OrderIntent, PortfolioSnapshot
+from millrace.strategies.quoting.model import BPS, Allocation, Features, IntentKind, OrderIntent, PortfolioSnapshot
 from millrace.strategies.quoting.quotes.state import undone
 from millrace.strategies.quoting.rollout.legacy import legacy_settings
 from millrace.strategies.quoting.rollout.two_paths import Decided, TwoPaths
@@ -30,6 +30,10 @@ from millrace.strategies.quoting.working import Heard, Order, Working
 GROUP, LEG = "quotes", "net"
 NEVER_NS = 2**63 - 1
 _MS = 1_000_000
+POOR_NS = 30_000_000_000
+"""How long a side without money is left alone before it is tried again."""
+_TOLD_NS = 3_600_000_000_000
+"""A side that had money for so long is worth another word to a person."""
 
 
 class _Saved(msgspec.Struct):
@@ -42,6 +46,7 @@ class _Saved(msgspec.Struct):
     day_pnl: float
     latency_p95_ms: float | None
     waits: bool
+    poor_until_ns: dict[str, int]
     reducer: dict[str, Any]
     queues: list[list[Any]]
     chain: str
@@ -75,12 +80,31 @@ class QuotedSymbol:
         self.day_pnl = 0.0
         self.latency_p95_ms: float | None = None
         self.waits = False
+        self.poor_until_ns: dict[str, int] = {}
         self.last: TickResult | None = None
 
     @property
     def restless(self) -> bool:
-        """Whether it must be looked at although nothing happens: it has orders out, or something keeps it from them."""
-        return bool(self.working.orders or self.paths.state.halted or self.waits)
+        """Whether it must be looked at although nothing happens: it has orders out, or something keeps it from them.
+
+        A pause, a cool-down or an old book ends without news, and a quiet market might bring none for minutes.
+        """
+        return bool(self.working.orders or self.paths.state.halted or self.waits or self._lacks_orders())
+
+    def _lacks_orders(self) -> bool:
+        """Tell whether quotes are wanted, or will be when a side that flow has pushed away comes back."""
+        last = self.last
+        if last is None:
+            return False
+        guards, now_ms = last.state.guards, last.context.features.now_ms
+        if guards.bid_paused_until_ms > now_ms or guards.ask_paused_until_ms > now_ms:
+            return True
+        return any(quote.bid_lots or quote.ask_lots for quote in last.context.quotes)
+
+    @property
+    def why(self) -> str:
+        """Why nothing of it is quoted, in a word; "" when something is, or will be with the next tick."""
+        return self.tally.why or ("pace" if self.waits and not self.working.orders else "")
 
     @property
     def profit_usd(self) -> float:
@@ -136,6 +160,31 @@ class QuotedSymbol:
         self.tally.ticked(decided.result, now_ns // _MS)
         self.chain.add(decided.result)
         return decided
+
+    def affordable(self, intents: tuple[OrderIntent, ...], now_ns: int) -> tuple[OrderIntent, ...]:
+        """Return a tick's actions without places on a side that the venue said there is no money for."""
+        if not self.poor_until_ns:
+            return intents
+        until = self.poor_until_ns
+        return tuple(
+            one for one in intents if one.kind is not IntentKind.PLACE or until.get(one.side.value, 0) <= now_ns
+        )
+
+    def runs_out(self, update: OrderUpdate, now_ns: int) -> bool:
+        """Take what news of an order says of the money behind its side; True when a person should hear of none.
+
+        What a fill brings is the other side's, and an order that the venue took says that there is enough again.
+        """
+        poor, side = self.poor_until_ns, update.place.side
+        reject = update.reject if update.amend is None else update.amend.reject
+        if reject is RejectReason.INSUFFICIENT_FUNDS:
+            ended_ns = poor.get(side.value)
+            poor[side.value] = now_ns + POOR_NS
+            return ended_ns is None or now_ns - ended_ns >= _TOLD_NS
+        richer = side.opposite if update.d_lots else side if update.state is OrderState.OPEN else None
+        if richer is not None and poor.get(richer.value, 0) > now_ns:
+            poor[richer.value] = now_ns
+        return False
 
     def hold_back(self, result: TickResult, leaves: tuple[OrderIntent, ...]) -> None:
         """Take that of a tick's actions only these leave: the next tick decides about the others anew."""
@@ -193,6 +242,7 @@ class QuotedSymbol:
             self.day_pnl,
             self.latency_p95_ms,
             self.waits,
+            self.poor_until_ns,
             self.reducer.snapshot(),
             self.queues.snapshot(),
             self.chain.digest,
@@ -209,6 +259,7 @@ class QuotedSymbol:
         self.ticked_ns, self.due_ns = saved.ticked_ns, saved.due_ns
         self.exposure_usd, self.day_pnl = saved.exposure_usd, saved.day_pnl
         self.latency_p95_ms, self.waits = saved.latency_p95_ms, saved.waits
+        self.poor_until_ns = saved.poor_until_ns
         self.working.restore(saved.orders)
         self.reducer.restore(saved.reducer)
         self.queues.restore(saved.queues)

@@ -15,7 +15,7 @@ import msgspec
 from millrace.core import clock_skew
 from millrace.core.binary_events import BINARY_EVENTS, StreamBeat, StreamReset
 from millrace.core.book_events import BookDelta, BookSnapshot
-from millrace.core.commands import Cancel, Intent, OrderUpdate, Place, Refused
+from millrace.core.commands import Alert, Cancel, Intent, OrderUpdate, Place, Refused, Severity, Side
 from millrace.core.events import Event, MarketBlock, Measured, Operator, Print, Quote, Started, Timer
 from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
@@ -24,7 +24,7 @@ from millrace.core.strategy import Interest, SeriesSpec, View
 from millrace.strategies.quoting.desk_figures import DeskFigures, Feed
 from millrace.strategies.quoting.growth import Growth
 from millrace.strategies.quoting.operator import operate
-from millrace.strategies.quoting.quoted import NEVER_NS, QuotedSymbol
+from millrace.strategies.quoting.quoted import NEVER_NS, POOR_NS, QuotedSymbol
 from millrace.strategies.quoting.rollout.desk_ramp import DeskRamp
 from millrace.strategies.quoting.settings import QuotingSettings
 from millrace.strategies.quoting.tally import StreamTally
@@ -208,7 +208,14 @@ class QuoteDesk:
         self.figures.heard(update, symbol.instrument, self._now_ns // _MS)
         if heard is not None:
             self.growth.heard(symbol, heard, update)
-        return self._news(symbol, view)
+        said: list[Intent] = [self._no_funds(symbol, update)] if symbol.runs_out(update, self._now_ns) else []
+        return said + self._news(symbol, view)
+
+    def _no_funds(self, symbol: QuotedSymbol, update: OrderUpdate) -> Alert:
+        buys = update.place.side is Side.BUY
+        asset, side = (symbol.instrument.quote, "bid") if buys else (symbol.instrument.base, "ask")
+        text = f"{symbol.symbol}: the venue has not enough free {asset} for another {side}; that side is tried again"
+        return Alert(Severity.WARN, "no_funds", f"{text} every {POOR_NS // 1_000_000_000} s", self._now_ns)
 
     def _refused(self, refused: Refused) -> list[Intent]:
         """Take a refusal; the symbol is looked at later, for what the board refuses now it refuses at once again."""
@@ -271,8 +278,9 @@ class QuoteDesk:
         if comparison is not None:
             self.ramp.compared(comparison, now_ms)
         self.growth.ticked(symbol, result, now_ms)
-        intents = self.figures.paced(symbol, result.intents, now_ms)
-        if symbol.waits:
+        affordable = symbol.affordable(result.intents, now_ns)
+        intents = self.figures.paced(symbol, affordable, now_ms)
+        if symbol.waits or len(affordable) < len(result.intents):
             symbol.hold_back(result, intents)
         out = symbol.commands(intents, now_ns, held)
         if symbol.working.orders and self._stale_at_ns == NEVER_NS and self._stream_ns + self._stale_ns > now_ns:
@@ -407,7 +415,7 @@ class QuoteDesk:
             "weight": allocation.weight,
             "active": allocation.active,
             "pnl_usd": symbol.profit_usd,
-            "why": stopped or self.growth.why(symbol.symbol, self._now_ns // _MS) or symbol.tally.why,
+            "why": stopped or self.growth.why(symbol.symbol, self._now_ns // _MS) or symbol.why,
             "ticks": dict(symbol.tally.ticks),
             "results": symbol.chain.digest,
         }

@@ -8,8 +8,11 @@ from bisect import bisect_left
 from collections import Counter
 from typing import Any, Final
 
+from millrace.core.commands import Side
 from millrace.strategies.quoting.features.markouts import HORIZONS_MS, Markout
 from millrace.strategies.quoting.model import GuardLevel
+from millrace.strategies.quoting.quotes.wanted import room_of
+from millrace.strategies.quoting.stages.emit import why_off
 from millrace.strategies.quoting.tick_result import TickResult
 
 _MOST_REASONS = 64
@@ -57,7 +60,7 @@ class SymbolTally:
         for intent in result.intents:
             self._reason(self.intents, f"{intent.kind.value} {intent.reason}")
         self._guards(result, now_ms)
-        self.why = result.fault.code if result.fault is not None else result.state.halted
+        self.why = result.fault.code if result.fault is not None else result.state.halted or _unquoted(result)
 
     def _guards(self, result: TickResult, now_ms: int) -> None:
         context = result.context
@@ -154,6 +157,17 @@ class SymbolTally:
         self.markouts = {int(horizon): list(row) for horizon, row in state["markouts"].items()}
         self.gauges = dict(state["gauges"])
         self._level, self._since_ms = GuardLevel(state["level"]), state["since_ms"]
+
+
+def _unquoted(result: TickResult) -> str:
+    """Return why neither side of a symbol is wanted, "" where one is: without a word it would look like trading."""
+    context = result.context
+    guards = context.guards
+    if guards is None or any(quote.bid_lots or quote.ask_lots for quote in context.quotes):
+        return ""
+    room = room_of(context.features, guards)
+    bid, ask = (why_off(context.features, guards, side, lots).value for side, lots in zip(Side, room, strict=True))
+    return bid if bid == ask else f"bid {bid}, ask {ask}"
 
 
 class StreamTally:

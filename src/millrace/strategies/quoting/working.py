@@ -187,7 +187,8 @@ class Working:
         if update.state.is_terminal:
             del self.orders[order.key]
         gone = update.state.is_terminal or order.ticks != ticks
-        return Heard(order, latency_ms if answered else None, now_ns // _MS - placed_ms if gone else None)
+        measured = answered and not _stayed_here(update)
+        return Heard(order, latency_ms if measured else None, now_ns // _MS - placed_ms if gone else None)
 
     def _amended(self, order: Order, update: OrderUpdate, now_ns: int) -> None:
         moved = update.place.limit_ticks != order.ticks or update.place.lots > order.lots
@@ -225,6 +226,11 @@ class Working:
     def restore(self, orders: list[Order]) -> None:
         """Take what `snapshot` gave."""
         self.orders = {order.key: order for order in orders}
+
+
+def _stayed_here(update: OrderUpdate) -> bool:
+    """Tell whether it is our own answer: what never left says nothing of how slow the venue is (quoting 12)."""
+    return update.reject in NOT_SENT or (update.amend is not None and update.amend.reject in NOT_SENT)
 
 
 def _place(order: Order) -> tuple[str, int, int]:

@@ -12,6 +12,7 @@ PNL_DEAD_ZONE = 0.1
 PNL_SCALE = 8.0
 """The reference's score: the mean of the deltas by this, nothing for a mean this near to zero."""
 
+LATENCY_UNKNOWN = "p95_unknown"
 Reasons = list[GuardReason]
 _SOFT, _HARD = GuardLevel.SOFT, GuardLevel.HARD
 
@@ -53,7 +54,7 @@ def _judge_market(features: Features, cfg: RiskGuardSettings, hard: Reasons, sof
     latency = features.latency_p95_ms
     if latency is None:
         if cfg.latency_expires:
-            soft.append(GuardReason("p95_unknown", 0.0, 0.0))
+            soft.append(GuardReason(LATENCY_UNKNOWN, 0.0, 0.0))
     elif latency > cfg.latency_soft_ms:
         is_hard = latency > cfg.latency_hard_ms
         _append(hard, soft, "p95", latency, cfg.latency_soft_ms, cfg.latency_hard_ms, is_hard=is_hard)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from millrace.core.commands import Side
 from millrace.core.instrument import Lots, Ticks
+from millrace.strategies.quoting.guards.triggers import LATENCY_UNKNOWN
 from millrace.strategies.quoting.model import (
     BPS,
     BlockedSides,
@@ -133,6 +134,10 @@ def wanted_quotes(
         size *= allocation.size_multiplier
     bid_lots = _size(size * inventory.bid_scale, room_bid, bid, terms)
     ask_lots = _size(size * inventory.ask_scale, room_ask, ask, terms)
+    if not (bid_lots or ask_lots) and guards.scale_factor < 1.0 and _is_probe(guards):
+        full = size / guards.scale_factor * features.portfolio.size_scale
+        bid_lots = _least(full * inventory.bid_scale, room_bid, bid, terms)
+        ask_lots = _least(full * inventory.ask_scale, room_ask, ask, terms)
     first = Quote(0, bid, ask, bid_lots, ask_lots)
     levels = level_count(features, cfg)
     if levels == 1:
@@ -156,6 +161,20 @@ def is_tradable(lots: Lots, ticks: Ticks, terms: SymbolTerms) -> bool:
         return False
     cost = ticks * terms.price_unit * lots * terms.lot_unit * terms.cost_unit
     return cost + _HALF_UNIT >= terms.min_cost
+
+
+def _is_probe(guards: GuardAssessment) -> bool:
+    """Tell whether nobody knows how slow the venue is: then only the answer to an order can tell (4.3 addition 2)."""
+    return any(reason.key == LATENCY_UNKNOWN for reason in guards.reasons)
+
+
+def _least(lots: float, room: Lots, ticks: Ticks, terms: SymbolTerms) -> Lots:
+    """Return the smallest order that the venue takes, where one of `lots` would be no smaller; else 0."""
+    cost = ticks * terms.price_unit * terms.lot_unit * terms.cost_unit
+    if cost <= 0.0:
+        return 0
+    least = -(-max(terms.min_lots, ceil(terms.min_cost / cost - _EXACT)) // terms.lot) * terms.lot
+    return least if least <= min(room, lots + _EXACT) and is_tradable(least, ticks, terms) else 0
 
 
 def _size(lots: float, room: Lots, ticks: Ticks, terms: SymbolTerms) -> Lots:

@@ -172,10 +172,10 @@ def _diffed(
             lowest = order.ticks if order.ticks < lowest or not lowest else lowest
     is_soft = guards.level is not GuardLevel.NONE
     words = taken_back.orders
-    why = _why_off(features, guards, Side.BUY, room.bid) if bids else Reason.NEW
+    why = why_off(features, guards, Side.BUY, room.bid) if bids else Reason.NEW
     in_danger = is_soft or guards.widen_bid_bps > 0.0
     below_rules = SideRules(Side.BUY, room.bid, in_danger, queue.bid_may_advance, why, lowest, words)
-    why = _why_off(features, guards, Side.SELL, room.ask) if asks else Reason.NEW
+    why = why_off(features, guards, Side.SELL, room.ask) if asks else Reason.NEW
     in_danger = is_soft or guards.widen_ask_bps > 0.0
     above_rules = SideRules(Side.SELL, room.ask, in_danger, queue.ask_may_advance, why, highest, words)
     below = diffed(rules, below_rules, [(q.bid_ticks, q.bid_lots) for q in quotes], bids, state.bids, len(live))
@@ -201,7 +201,7 @@ def _order_of(intent: OrderIntent) -> tuple[int, bool, Side, int]:
     return _ORDER_OF_KINDS[intent.kind], not intent.defensive, intent.side, intent.level
 
 
-def _why_off(features: Features, guards: GuardAssessment, side: Side, room: int) -> Reason:
+def why_off(features: Features, guards: GuardAssessment, side: Side, room: int) -> Reason:
     """Return why no order of a side is wanted, should none be."""
     if guards.blocked_sides.blocks(side):
         return Reason.BLOCKED
