@@ -166,6 +166,36 @@ def test_a_pass_between_breaches_begins_the_count_anew() -> None:
     assert bench.guard.snapshot()["breaches"] == [], "exactly the limit keeps it"
 
 
+def test_takers_halt_after_six_breaches_in_a_row_and_not_after_six_with_passes_between() -> None:
+    """Runtime 2.11: consecutive; a venue at its limit stays under caution as long as it does not pass five times."""
+    guard = LatencyGuard(SLOS)
+
+    def evaluate(*values: float) -> list:
+        return [one for value in values for one in guard.observe(Measured("slo/submit_ack", "near", value, 1), None)]
+
+    evaluate(0.4, 0.4, 0.4, *(0.2, 0.4) * 9)
+    assert guard.held() == {("near", SUBMIT_ACK)}
+    assert guard.objections((place(Style.IOC),), None) == ()
+    evaluate(0.2, 0.4, 0.4)
+    assert guard.objections((place(Style.IOC),), None) == ()
+    evaluate(0.4)
+    assert guard.objections((place(Style.IOC),), None) == ("latency_slo",)
+    evaluate(0.2)
+    assert guard.objections((place(Style.IOC),), None) == ("latency_slo",), "one pass releases nothing"
+    assert [type(one) for one in evaluate(0.2, 0.2, 0.2, 0.2)] == [Lift, Alert]
+
+
+def test_a_throttle_of_a_restored_core_counts_from_the_first_look_on() -> None:
+    bench = Bench()
+    bench.guard.restore({"breaches": [["near", SUBMIT_ACK, 3]], "kept": []})
+    bench.now_ns = 20_000 * 86_400 * SECOND
+    bench.order(400)
+    bench.evaluate()
+    bench.evaluate()
+    found = bench.metrics.snapshot()["millrace_slo_throttle_seconds_total"]
+    assert found == [{"labels": {"venue": "near"}, "value": 5.0}]
+
+
 def test_the_cores_own_slowness_restricts_everything() -> None:
     bench = Bench()
     for _ in range(3):

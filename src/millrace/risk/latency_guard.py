@@ -70,6 +70,8 @@ class LatencyGuard:
         if count < CAUTION_AFTER:
             self._breaches.pop(key, None)
             return []
+        if count < HALT_AFTER:
+            self._breaches[key] = CAUTION_AFTER  # six in a row halt takers, and the row ends here
         self._kept[key] = self._kept.get(key, 0) + 1
         if self._kept[key] < RELEASE_AFTER:
             return []

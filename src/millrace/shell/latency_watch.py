@@ -116,8 +116,10 @@ class LatencyWatch:
     def due(self, now_ns: int) -> list[Measured]:
         """Evaluate, and return what must be published; what fails restricts its venue (runtime 2.11)."""
         held = self._held()
+        # A throttle that a restored core brings along counts from the first look on.
+        since_ns = max(0, now_ns - self._looked_ns) if self._looked_ns else 0
         for venue in {venue for venue, _ in held}:
-            self._throttled_ns[venue] = self._throttled_ns.get(venue, 0) + max(0, now_ns - self._looked_ns)
+            self._throttled_ns[venue] = self._throttled_ns.get(venue, 0) + since_ns
         found: list[Measured] = []
         for key in sorted({*self._rings, *held}):
             if key[0] in self._broken:
