@@ -6,7 +6,6 @@ that it holds: numbers, host class, commit, counts, the hash of the profile, lim
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import msgspec
 from millrace.capacity.stage_budgets import STAGES
 from millrace.core.failure import OperatorError
 from millrace.research.perf_gate import DEFAULT_PCT, exceeds
-from millrace.research.perf_profile import LOCK_SCHEMA, SCHEMA, Profile, profile_of, seal_of
+from millrace.research.perf_profile import LOCK_SCHEMA, SCHEMA, Profile, profile_of, read_json, seal_of
 
 REAL_SOURCES: Final = ("replay", "shadow")
 LEAST_TICKS: Final = 10_000
@@ -117,13 +116,7 @@ def _change(stage: str, old: Profile | None, new: Profile) -> StageChange:
 
 
 def _load(path: Path) -> tuple[bytes, dict[str, Any]]:
-    try:
-        raw = path.read_bytes()
-        data = json.loads(raw)
-    except OSError as error:
-        raise OperatorError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise OperatorError(f"{path} is not JSON: {error}") from error
+    raw, data = read_json(path)
     if not isinstance(data, dict):
         raise OperatorError(f"{path} holds no object")
     return raw, data

@@ -31,6 +31,8 @@ _CLASS_NAMES: Final = {
 }
 _SUMMARIES: Final = ("budgets", "stage_percentiles", "stages")
 _UNITS_MS: Final = {"ms": 1.0, "us": 1e-3}
+_MOST: Final = 1e15
+"""No duration, ratio or count of a profile is so large; a whole number beyond what a float can hold is one, too."""
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -67,13 +69,29 @@ class Profile(msgspec.Struct, frozen=True):
 
 def read_profile(path: Path) -> Profile:
     """Read a profile, a budget file or a lock; raises OperatorError with file and key for anything unusable."""
+    return profile_of(read_json(path)[1], str(path))
+
+
+def read_json(path: Path) -> tuple[bytes, object]:
+    """Return a file's bytes and the JSON value in them; raises OperatorError when they are none."""
     try:
-        data = json.loads(path.read_bytes(), parse_constant=lambda word: _refuse(str(path), f"{word} is no number"))
+        raw = path.read_bytes()
+        return raw, json.loads(raw, parse_constant=_no_number, parse_float=_finite)
     except OSError as error:
         raise OperatorError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except RecursionError as error:
+        raise OperatorError(f"{path} is not JSON: too deeply nested") from error
+    except ValueError as error:  # of the text, of its encoding, or of a number in it
         raise OperatorError(f"{path} is not JSON: {error}") from error
-    return profile_of(data, str(path))
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
 
 
 def profile_of(data: object, name: str) -> Profile:
@@ -112,7 +130,7 @@ def profile_of(data: object, name: str) -> Profile:
 
 def _canonical(data: Mapping[str, Any], name: str) -> Profile:
     unit, clock = data.get("unit"), data.get("clock")
-    if unit not in _UNITS_MS:
+    if not isinstance(unit, str) or unit not in _UNITS_MS:
         _refuse(name, f"unit {unit!r} is neither ms nor us")
     if clock not in CLOCKS:
         _refuse(name, f"clock {clock!r} is neither wall nor cpu")
@@ -191,8 +209,9 @@ def _row(row: Mapping[str, Any], name: str, key: str, suffix: str, scale: float)
     if steps != sorted(steps):
         _refuse(name, f"{key}: a higher percentile is smaller than a lower one")
     count = row.get("count")
-    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < LEAST_SAMPLES):
-        _refuse(name, f"{key}.count is {count}; below {LEAST_SAMPLES} samples percentiles say nothing")
+    is_count = isinstance(count, int) and not isinstance(count, bool) and LEAST_SAMPLES <= count < _MOST
+    if count is not None and not is_count:
+        _refuse(name, f"{key}.count is {count!r}; below {LEAST_SAMPLES} samples percentiles say nothing")
     return Percentiles(**values, count=count)
 
 
@@ -209,7 +228,7 @@ def _threshold(data: Mapping[str, Any], name: str) -> float | None:
 
 def _number(value: object, name: str, key: str, least: float | None = None) -> float:
     """Return a finite number above 0, or from `least` on."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, int | float) and not isinstance(value, bool) and -_MOST < value < _MOST
     if not good or not isinstance(value, int | float) or (value <= 0.0 if least is None else value < least):
         bound = "above 0" if least is None else f"of {least:g} or more"
         _refuse(name, f"{key} is {value!r}, not a finite number {bound}")
