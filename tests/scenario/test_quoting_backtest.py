@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from book_tape import TruthMarket
+from book_tape import MS, TruthMarket
 from command_line import millrace
 from millrace.core.book_events import BookDelta, BookSnapshot
 from millrace.core.events import Print
+from millrace.core.failure import OperatorError
 from millrace.market.books.order_book import OrderBook
-from millrace.research.verified_rows import verified
+from millrace.research.verified_rows import Verified
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.quoting.recorded import Fees, RecordedDesk
 from millrace.world.quoting.recordings import open_recording
@@ -45,7 +46,9 @@ def tape() -> list:
 
 def test_a_venue_is_shown_whole_books_and_changes_that_follow(tape) -> None:
     rows, truth = tape
-    shown = list(verified(rows))
+    found = Verified(rows)
+    shown = list(found)
+    assert (found.gaps, found.dark_ns) == (1, (4 + 2) * 100 * MS)
     assert [type(row) for row in shown[:2]] == [BookSnapshot, Print]
     book = OrderBook()
     for row in shown:
@@ -124,11 +127,16 @@ def test_a_recorded_connection_to_kraken_is_quoted_too(tmp_path: Path) -> None:
     path.write_text("".join(_kraken_line(row, row.venue_ts_ns - 700_000_000, doge) for row in rows))
     recording = open_recording(path)
     assert (recording.instrument.id, recording.clock.shifts_ns) == (doge.id, (702_000_000,))
-    assert sum(isinstance(row, BookDelta) for row in verified(recording.rows())) == 200
+    assert sum(isinstance(row, BookDelta) for row in Verified(recording.rows())) == 200
     report = RecordedDesk(quoting_settings(), recording, Fees()).report()
     assert report.rows == 201
     assert report.resyncs == 0
     assert sum(report.ticks.values()) > 100
     garbled = path.read_text().replace('"checksum": ', '"checksum": 1', 1)
     path.write_text(garbled)
-    assert list(verified(open_recording(path).rows())) == []
+    assert list(Verified(open_recording(path).rows())) == []
+    with pytest.raises(OperatorError, match="none of its books is whole"):
+        RecordedDesk(quoting_settings(), open_recording(path), Fees())
+    path.write_text(f"soon {garbled.partition(' ')[2]}")
+    with pytest.raises(OperatorError, match=r"kraken\.txt:1: does not begin with a receive time"):
+        open_recording(path)

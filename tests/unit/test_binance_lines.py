@@ -11,7 +11,7 @@ from millrace.core.events import Print
 from millrace.core.failure import OperatorError, WorldError
 from millrace.research.binance_facts import Venue, listing
 from millrace.research.binance_lines import open_recording, read_lines
-from millrace.research.recorder_clock import LEAST_LATENCY_NS, PIECE_NS
+from millrace.research.recorder_clock import LEAST_LATENCY_NS, LONGEST_REST_NS, PIECE_NS
 
 MS = 1_000_000
 SENT_MS = 1_723_161_253_000
@@ -141,7 +141,23 @@ def test_a_line_that_does_not_fit_the_instrument_is_named(written) -> None:
     path = written((at, SNAPSHOT), (at, delta(11, 12, [["61837.635", "1"]])))
     with pytest.raises(WorldError, match=r"spot\.gz:2: 61837\.635 has more than 2 decimals"):
         list(read_lines(path))
+    negative = written((at, SNAPSHOT), (at, delta(11, 12, [["-61837.63", "1"]])))
+    with pytest.raises(WorldError, match=r"spot\.gz:2: -61837\.63 is negative"):
+        list(read_lines(negative))
     broken = written((at, SNAPSHOT), (at, delta(11, 12)), name="broken.gz")
     broken.write_bytes(gzip.compress(gzip.decompress(broken.read_bytes())[:-4]))
     with pytest.raises(WorldError, match=r"broken\.gz:2: not a message"):
         list(read_lines(broken))
+
+
+def test_receive_times_of_any_unit_are_one_clock_and_one_of_another_day_is_refused(written) -> None:
+    """A wrong time would pull all that follows with it, and the backtest would wait for it."""
+    at = SENT_MS * MS
+    first, second, third = read_lines(
+        written((at, SNAPSHOT), (at // 1_000 + 3, delta(11, 12)), (at // MS + 1, delta(13, 13)))
+    )
+    assert [row.ts_ns - first.ts_ns for row in (second, third)] == [3_000, MS]
+    for wrong in (at + LONGEST_REST_NS, int("9" * 16), int("9" * 19)):
+        with pytest.raises(OperatorError, match=r"spot\.gz:2: its receive time is a day"):
+            open_recording(written((at, SNAPSHOT), (wrong, delta(11, 12))))
+    assert len(list(read_lines(written((at, SNAPSHOT), (at + LONGEST_REST_NS - 1, delta(11, 12)))))) == 2

@@ -21,7 +21,7 @@ from millrace.core.events import Print, Quote
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.instrument import Instrument
 from millrace.research.binance_facts import Listing, Venue, listing
-from millrace.research.recorder_clock import Clock, calibrated, lines_of, unit_ns
+from millrace.research.recorder_clock import Clock, calibrated, lines_of, receive_ns
 
 _MS: Final = 1_000_000
 _SNAPSHOT: Final = b'{"lastUpdateId"'
@@ -84,7 +84,6 @@ class Recording(NamedTuple):
     clock: Clock
     lines: int
     start_book: Path | None
-    unit_ns: int
 
     @property
     def instrument(self) -> Instrument:
@@ -119,14 +118,14 @@ class Recording(NamedTuple):
             yield BestQuote(data.last, quote)
 
     def _messages(self, passed_over: tuple[bytes, ...]) -> Iterator[tuple[int, int, _Message]]:
-        clock, unit, received_ns, last_ns = self.clock, self.unit_ns, 0, 0
+        clock, at_ns, last_ns = self.clock, 0, 0
         for number, line in enumerate(lines_of(self.path), start=1):
             head = line[:_STREAM_BYTES]
             if any(mark in head for mark in passed_over):
                 continue
             received, _, text = line.partition(b" ")
-            received_ns = max(received_ns, int(received) * unit)
-            last_ns = max(last_ns, clock.corrected(received_ns))
+            at_ns = receive_ns(received, at_ns, self.path, number)
+            last_ns = max(last_ns, clock.corrected(at_ns))
             yield number, last_ns, _decoded(text, self.path, number)
 
     def _row(self, message: _Message, received_ns: int) -> Row | None:
@@ -169,21 +168,20 @@ def open_recording(path: Path, start_book: Path | None = None) -> Recording:
     if start_book is None:
         beside = path.with_name(f"{path.name.removesuffix('.gz')}.start_book.json")
         start_book = beside if beside.is_file() else None
-    unit, found, lines, has_book = 0, None, 0, start_book is not None
+    found, lines, has_book = None, 0, start_book is not None
     latencies: list[tuple[int, int]] = []
-    received_ns = first_ns = 0
+    at_ns = first_ns = 0
     for number, line in enumerate(lines_of(path), start=1):
         received, _, text = line.partition(b" ")
         lines = number
-        unit = unit_ns(received, path, number)
-        received_ns = max(received_ns, int(received) * unit)
-        first_ns = first_ns or received_ns
+        at_ns = receive_ns(received, at_ns, path, number)
+        first_ns = first_ns or at_ns
         has_book = has_book or text.startswith(_SNAPSHOT)
         if found is None and b'"depthUpdate"' in text[: _STREAM_BYTES * 2]:
             found = _market(_decoded(text, path, number))
         sent = _SENT.search(text)
         if sent is not None and not text.startswith(_SNAPSHOT):
-            latencies.append((received_ns, received_ns - int(sent[1]) * _MS))
+            latencies.append((at_ns, at_ns - int(sent[1]) * _MS))
     if found is None or not latencies:
         raise OperatorError(f"{path}: no change of a book in it; is it a recording of Binance's streams?")
     if not has_book:
@@ -191,7 +189,7 @@ def open_recording(path: Path, start_book: Path | None = None) -> Recording:
             f"{path}: no snapshot of the book in it and no {path.name.removesuffix('.gz')}.start_book.json beside it;"
             " a book cannot be built from changes alone"
         )
-    return Recording(path, found, calibrated(latencies, first_ns, received_ns), lines, start_book, unit)
+    return Recording(path, found, calibrated(latencies, first_ns, at_ns), lines, start_book)
 
 
 def read_lines(path: Path, start_book: Path | None = None) -> Iterator[Row]:
@@ -215,10 +213,13 @@ def _decoded(text: bytes, path: Path, number: int) -> _Message:
 
 
 def _units(text: str, decimals: int) -> int:
-    """Return a decimal text in units of its last decimal; raises ValueError when it has more of them."""
+    """Return a decimal text in units of its last decimal; raises ValueError for more of them, and below nothing."""
     whole, _, fraction = text.partition(".")
     if len(fraction) > decimals:
         if fraction[decimals:].strip("0"):
             raise ValueError(f"{text} has more than {decimals} decimals, so the facts of the instrument are others")
         fraction = fraction[:decimals]
-    return int(whole + fraction.ljust(decimals, "0"))
+    units = int(whole + fraction.ljust(decimals, "0"))
+    if units < 0:
+        raise ValueError(f"{text} is negative")
+    return units

@@ -14,6 +14,7 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One recording under one profile. Sums are in quote currency, positions in coins, latencies in ms.
 
     `parts` are by markout horizon in ms: it parts adverse selection from what the inventory did, their sum is the same.
+    `gaps` are how often the recording lost the book, and `dark_seconds` how long it had none that could be shown.
     `clock_shift_ms` are the least and the greatest by which receive times were moved.
     """
 
@@ -22,6 +23,8 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     seconds: float
     rows: int
+    gaps: int
+    dark_seconds: float
     clock_shift_ms: tuple[float, float]
     latency_ms: tuple[float, float]
     assumptions: dict[str, str]
@@ -65,6 +68,7 @@ def _run(run: RecordedRun) -> list[str]:
             f"  {run.rows:,} rows in {run.seconds:,.0f} s; receive times moved by {shift} ms,"
             f" then the median message took {middle:.1f} ms and the 95th percentile {high:.1f} ms"
         ),
+        f"  {run.gaps} gaps in the recording, {run.dark_seconds:,.1f} s of it without a book",
         f"  assumed: {', '.join(f'{name} {value}' for name, value in run.assumptions.items())}",
         (
             f"  {run.placed:,} placed, {run.amended:,} amended, {run.cancelled:,} cancelled; {run.fills:,} fills,"

@@ -17,6 +17,7 @@ LEAST_LATENCY_NS: Final = 2_000_000
 """What the fastest message of a file is taken to have needed: a low figure for a reader in the venue's region."""
 PIECE_NS: Final = 300_000_000_000
 """So long a clock is taken to be wrong by the same amount."""
+LONGEST_REST_NS: Final = 86_400_000_000_000
 _MS: Final = 1_000_000
 _NS_DIGITS: Final = 19
 _UNIT_BY_DIGITS: Final = {_NS_DIGITS: 1, 16: 1_000, 13: _MS}
@@ -56,12 +57,19 @@ def calibrated(latencies: list[tuple[int, int]], first_ns: int, end_ns: int) -> 
     return Clock(first_ns, end_ns, tuple(shifts), *quantiles)
 
 
-def unit_ns(received: bytes, path: Path, number: int) -> int:
-    """Return the unit in ns of a line's receive time, told by how many digits it has."""
-    unit = _UNIT_BY_DIGITS.get(len(received))
-    if unit is None or not received.isdigit():
+def receive_ns(text: bytes, before_ns: int, path: Path, number: int) -> int:
+    """Return a line's receive time in ns, its unit told by how many digits it has, and never before the last one's.
+
+    Raises OperatorError for what is no time, and for one that lies a day and more after the line before: a recorder
+    that rested so long wrote another file, and one wrong time would pull all that follows with it.
+    """
+    unit = _UNIT_BY_DIGITS.get(len(text))
+    if unit is None or not text.isdigit():
         raise OperatorError(f"{path}:{number}: does not begin with a receive time in ns, us or ms")
-    return unit
+    found = int(text) * unit
+    if before_ns and found - before_ns >= LONGEST_REST_NS:
+        raise OperatorError(f"{path}:{number}: its receive time is a day or more after that of the line before")
+    return max(before_ns, found)
 
 
 def lines_of(path: Path) -> Iterator[bytes]:

@@ -16,11 +16,11 @@ from millrace.config.settings import Settings
 from millrace.core.clock import Clock
 from millrace.core.commands import AmendOrder, CancelOrder, Command, ResyncBook, Submit
 from millrace.core.events import BalanceReport, Event, Print, Started
-from millrace.core.failure import WorldError
+from millrace.core.failure import OperatorError, WorldError
 from millrace.core.instrument import PPM, Instrument
 from millrace.research.quoting_profit import PartOfProfit, ProfitRow, profit_parts, profit_row
 from millrace.research.quoting_report import QuotingRunReport, RecordedRun
-from millrace.research.verified_rows import verified
+from millrace.research.verified_rows import Verified
 from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
 from millrace.sim.depth.settings import FeedDelay
@@ -104,8 +104,11 @@ class RecordedDesk:
     def __init__(self, settings: Settings, recording: Recording, fees: Fees) -> None:
         self.settings, self.recording = settings, recording
         self.facts = fees.of(recording.instrument)
-        rows = verified(recording.rows())
-        first = next(rows)
+        self.verified = Verified(recording.rows())
+        rows = iter(self.verified)
+        first = next(rows, None)
+        if first is None:
+            raise OperatorError(f"{recording.path}: none of its books is whole; is the recording damaged?")
         last = recording.clock.corrected(recording.clock.last_ns)
         self.first_ns, self.last_ns = first.ts_ns, last
         ticks = first.bids[0].ticks if not isinstance(first, Print) and first.bids else 0
@@ -181,6 +184,8 @@ class RecordedDesk:
             profile=self.settings.quote_desk.profile,
             seconds=(self.last_ns - self.first_ns) / _SECOND_NS,
             rows=self.feed.rows,
+            gaps=self.verified.gaps,
+            dark_seconds=self.verified.dark_ns / _SECOND_NS,
             clock_shift_ms=(min(shifts) / _MS, max(shifts) / _MS),
             latency_ms=(clock.median_ns / _MS, clock.p95_ns / _MS),
             assumptions=self._assumptions(),

@@ -15,7 +15,7 @@ from millrace.core.events import Print
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.instrument import Instrument
 from millrace.research.binance_lines import open_recording as open_binance
-from millrace.research.recorder_clock import Clock, calibrated, lines_of, unit_ns
+from millrace.research.recorder_clock import Clock, calibrated, lines_of, receive_ns
 from millrace.venues.kraken.book_codec import DEPTHS, BookCodec
 from millrace.venues.kraken.facts import known_facts
 
@@ -91,7 +91,7 @@ def _decoded(path: Path, codec: BookCodec) -> Iterator[tuple[int, Row]]:
     latest_ns = 0
     for number, line in enumerate(lines_of(path), start=1):
         received, _, text = line.partition(b" ")
-        latest_ns = max(latest_ns, int(received) * unit_ns(received, path, number))
+        latest_ns = receive_ns(received, latest_ns, path, number)
         try:
             events = codec.events(text, latest_ns)
         except WorldError as error:
