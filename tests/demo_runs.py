@@ -16,11 +16,11 @@ from millrace.shell.journal import journal_records
 from millrace.sim.candles import PrintColumns
 from millrace.sim.market_generator import prints_from
 from millrace.sim.venue_log import Accepted, VenueRecord, decode_record
-from millrace.world.audit import disagreements
+from millrace.world.afterwards.audit import disagreements
+from millrace.world.afterwards.replay import replay
 from millrace.world.demo import FIRST_NS
+from millrace.world.folder.run_folder import Run
 from millrace.world.premises import FolderPremises
-from millrace.world.replay import replay
-from millrace.world.run_folder import Run
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

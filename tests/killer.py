@@ -10,7 +10,7 @@ from typing import Any
 from demo_runs import as_killed, slots_of
 from millrace.core.commands import RecordFill, Submit
 from millrace.core.events import OrderProgress, Timer
-from millrace.world.run_folder import Run
+from millrace.world.folder.run_folder import Run
 
 POINTS = [
     "before the journal",

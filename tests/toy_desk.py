@@ -10,9 +10,9 @@ from millrace.core.ids import SubPosition
 from millrace.core.instrument import Outcome, outcome_id
 from millrace.core.strategy import Interest
 from millrace.strategies.arb.rules.records import NO_RULES
-from millrace.world import run_folder
 from millrace.world.arb import desk
 from millrace.world.arb.desk import DeskMarkets
+from millrace.world.folder import run_folder
 from prediction_venue import KALSHI, ONE, POLY, book, kalshi, polymarket
 
 SECOND = 1_000_000_000

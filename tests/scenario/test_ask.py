@@ -8,8 +8,8 @@ from millrace.config.load import load_settings
 from millrace.core.failure import WorldError
 from millrace.shell.clock import WallClock
 from millrace.shell.mailbox import Answer, Mailbox, Request, _put, ask
+from millrace.world.afterwards.replay import replay
 from millrace.world.demo import Demo
-from millrace.world.replay import replay
 
 SECOND_NS = 1_000_000_000
 

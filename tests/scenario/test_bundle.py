@@ -20,9 +20,9 @@ from millrace.core.failure import OperatorError, WorldError
 from millrace.shell.bundle_file import read_members, unpacked
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import Journal, read_journal
-from millrace.world.bundle import make_bundle
-from millrace.world.incidents import APART_NS, INCIDENTS, MOST, Incidents
-from millrace.world.replay import replay, step_again
+from millrace.world.afterwards.bundle import make_bundle
+from millrace.world.afterwards.incidents import APART_NS, INCIDENTS, MOST, Incidents
+from millrace.world.afterwards.replay import replay, step_again
 from source_tree import REPOSITORY
 
 IN_CONFIG, IN_ENVIRONMENT, IN_TEXT = "cfg-S3cret/with+odd=chars", "env-S3cret-0123456789", "txt-S3cret-hunter2"

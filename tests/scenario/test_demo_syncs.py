@@ -10,7 +10,7 @@ from demo_runs import MINUTE
 from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
 from millrace.shell.ledger_sqlite import SqliteLedger
-from millrace.world.audit import disagreements
+from millrace.world.afterwards.audit import disagreements
 from millrace.world.demo import Demo
 
 _NORMAL, _FULL = 1, 2

@@ -19,8 +19,8 @@ from millrace.shell.sequencer import Sequencer
 from millrace.shell.unanswered import Patience
 from millrace.sim.faults import CALL_FAULTS, Fate, Fault, FaultMenu, Faults
 from millrace.sim.venue_log import Accepted, Amended, Executed, Unamended
+from millrace.world.folder.recovery import check_agreement
 from millrace.world.line import SimulatedLine
-from millrace.world.recovery import check_agreement
 from millrace.world.simulation import Simulation
 
 CALLS = 10_000

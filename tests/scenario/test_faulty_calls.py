@@ -17,7 +17,7 @@ from millrace.shell.journal import read_journal
 from millrace.shell.unanswered import Follows, Patience, StatusAnswer, Unanswered
 from millrace.sim.faults import CALL_FAULTS, Fault, FaultMenu
 from millrace.sim.venue_log import Accepted, Executed, Rejected
-from millrace.world.recovery import check_agreement
+from millrace.world.folder.recovery import check_agreement
 
 INTENTS = 10_000
 LIMIT_SEC = 60.0

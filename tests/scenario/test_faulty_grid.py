@@ -13,7 +13,7 @@ from millrace.sim.faults import Fault, FaultMenu
 from millrace.sim.venue_log import Accepted, Executed, VenueRecord
 from millrace.world.assemble import build_program
 from millrace.world.backtest import Assembled, assemble_backtest, start
-from millrace.world.recovery import check_agreement
+from millrace.world.folder.recovery import check_agreement
 
 QUIET_NS = 600 * 1_000_000_000
 SETTINGS = grid.settings_for("demo", bar_ns=0)

@@ -22,15 +22,15 @@ from millrace.core.failure import OperatorError, WorldError
 from millrace.core.permission import Level
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.candles import PrintColumns
+from millrace.world.afterwards.audit import disagreements
+from millrace.world.afterwards.replay import replay
 from millrace.world.assemble import build_program, venue_settings
-from millrace.world.audit import disagreements
 from millrace.world.demo import FIRST_NS
-from millrace.world.handover import demo_market, put_handover, rest_orders
+from millrace.world.folder.handover import demo_market, put_handover, rest_orders
+from millrace.world.folder.run_folder import Run
+from millrace.world.folder.start_rule import StartRule, prepare
+from millrace.world.folder.venue_store import VenueStore
 from millrace.world.premises import VENUE, FolderPremises
-from millrace.world.replay import replay
-from millrace.world.run_folder import Run
-from millrace.world.start_rule import StartRule, prepare
-from millrace.world.venue_store import VenueStore
 from old_bot import PRICE, order, recovery, slot_s0, slot_s1a, slot_s1b, slot_s2, slot_state, snapshot, txid
 
 LOOP_NS = 30 * SECOND

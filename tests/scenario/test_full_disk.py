@@ -12,9 +12,9 @@ from millrace.core.permission import Level
 from millrace.core.trouble_events import StorageTrouble
 from millrace.shell.journal import read_journal
 from millrace.sim.venue_log import Accepted, Ended, Refused, Rejected
-from millrace.world import venue_store
 from millrace.world.assemble import build_program, venue_settings
-from millrace.world.run_folder import Run
+from millrace.world.folder import venue_store
+from millrace.world.folder.run_folder import Run
 
 IN_FLIGHT_NS = 80_000_000
 """Longest way of a request to the venue: 50 ms and 20 ms of jitter, rounded up."""

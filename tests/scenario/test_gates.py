@@ -12,7 +12,7 @@ from millrace.core.commands import Book
 from millrace.core.events import Operator, Timer
 from millrace.core.failure import WorldError
 from millrace.shell.ledger_sqlite import SqliteLedger
-from millrace.world.gates_run import SLOT_GATES, GateWatch, judge
+from millrace.world.afterwards.gates_run import SLOT_GATES, GateWatch, judge
 from millrace.world.premises import LEDGER
 
 DAY_NS = 86_400 * 1_000_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from both_run import MINUTE, SMALL
 from demo_runs import as_killed, open_run
-from millrace.world.replay import replay
+from millrace.world.afterwards.replay import replay
 
 SCRIPT = Path(__file__).parent.parent / "both_run.py"
 

@@ -12,7 +12,7 @@ from millrace.sim.market_generator import prints_from
 from millrace.strategies.slots.handover.grid_snapshot import document_of, read_snapshot
 from millrace.strategies.slots.handover.take_over import handed_over
 from millrace.world.faults.fault_world import FIRST_NS, FaultWorld, Verdict
-from millrace.world.handover import HANDOVER
+from millrace.world.folder.handover import HANDOVER
 
 MINUTE_NS = 60 * 10**9
 

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from millrace.world.audit import audit
+from millrace.world.afterwards.audit import audit
 
 KILLS = int(os.environ.get("MILLRACE_KILLS", "4"))
 SEED = int(os.environ.get("MILLRACE_KILL_SEED", "1"))

@@ -8,8 +8,8 @@ from millrace.core.commands import Command, Submit
 from millrace.core.events import Event, Operator
 from millrace.core.permission import Level
 from millrace.shell.kill_file import kills_of_environment
-from millrace.world.replay import replay
-from millrace.world.run_folder import Run
+from millrace.world.afterwards.replay import replay
+from millrace.world.folder.run_folder import Run
 
 
 class Sends:

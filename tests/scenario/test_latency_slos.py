@@ -13,8 +13,8 @@ from millrace.core.instrument import whole_account
 from millrace.core.permission import Level
 from millrace.risk.latency_guard import slow_id
 from millrace.sim.prediction.settings import Luck
-from millrace.world.replay import replay
-from millrace.world.run_folder import Run
+from millrace.world.afterwards.replay import replay
+from millrace.world.folder.run_folder import Run
 
 BOTH = {
     "slo.prediction_ack_ms": 300,

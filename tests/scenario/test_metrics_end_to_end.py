@@ -13,8 +13,8 @@ from millrace.strategies.quoting.rollout.gates import RampMetrics
 from millrace.strategies.quoting.rollout.ramp import RampState, poll
 from millrace.strategies.quoting.settings_growth import RolloutSettings
 from millrace.web.exposition import text
-from millrace.world.replay import replay
-from millrace.world.rollout_figures import RampFigures
+from millrace.world.afterwards.replay import replay
+from millrace.world.quoting.rollout_figures import RampFigures
 from source_tree import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"

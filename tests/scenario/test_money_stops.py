@@ -13,8 +13,8 @@ from millrace.core.events import RejectReason
 from millrace.core.guard import Guard
 from millrace.core.permission import Level
 from millrace.sim.venue import SimVenue
-from millrace.world.replay import replay
-from millrace.world.run_folder import Run
+from millrace.world.afterwards.replay import replay
+from millrace.world.folder.run_folder import Run
 
 LIVELY = {"slots.entry_pct": 0.1, "slots.refresh_pct": 0.3}
 

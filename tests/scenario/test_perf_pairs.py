@@ -17,7 +17,7 @@ from millrace.core.failure import OperatorError
 from millrace.core.probe import QuoteStage, TickProbe
 from millrace.research.perf_pair import judge, markdown
 from millrace.research.perf_profile import Percentiles, Profile, profile_of
-from millrace.world.tick_workload import Workload, generated, measure, profile
+from millrace.world.quoting.tick_workload import Workload, generated, measure, profile
 from source_tree import REPOSITORY
 
 US = 1_000

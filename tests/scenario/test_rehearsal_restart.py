@@ -13,7 +13,7 @@ import pytest
 
 from demo_runs import venue_records
 from millrace.sim.venue_log import Accepted, Ended, Executed
-from millrace.world.audit import audit
+from millrace.world.afterwards.audit import audit
 from millrace.world.rehearsing.rehearsal import Rehearsal
 
 ORDERS = 200

@@ -5,7 +5,7 @@ from msgspec import structs
 from demo_runs import MINUTE, assert_sound, open_run
 from millrace.core.commands import Approved, Reply
 from millrace.core.events import Operator
-from millrace.world.run_folder import Run
+from millrace.world.folder.run_folder import Run
 
 WIDE = {
     "run.seed": 2,

@@ -24,8 +24,8 @@ from millrace.strategies.quoting.rollout.ramp import RampAction, RampDecision, R
 from millrace.strategies.quoting.settings_growth import RolloutSettings
 from millrace.web.exposition import text
 from millrace.world.quoting.metrics import QuoteMetrics
-from millrace.world.rollout_figures import RampFigures
-from millrace.world.rollout_run import Answer, Poll, steer
+from millrace.world.quoting.rollout_figures import RampFigures
+from millrace.world.quoting.rollout_run import Answer, Poll, steer
 from quote_runs import SECOND, quote_run
 
 MINUTE = 60 * SECOND

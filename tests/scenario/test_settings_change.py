@@ -16,9 +16,9 @@ from millrace.core.failure import WorldError
 from millrace.core.permission import Level
 from millrace.shell.journal import read_journal
 from millrace.shell.manifest import read_manifest, write_manifest
-from millrace.world.bundle import make_bundle
-from millrace.world.replay import replay
-from millrace.world.run_folder import Run
+from millrace.world.afterwards.bundle import make_bundle
+from millrace.world.afterwards.replay import replay
+from millrace.world.folder.run_folder import Run
 
 LIVE_SIZER = {"sizer.shadow": False, "sizer.enabled": True, "slots.profit_pct": 0.8, "slots.poll_interval_sec": 20.0}
 

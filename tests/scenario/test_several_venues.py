@@ -12,9 +12,9 @@ from millrace.config.load import load_settings
 from millrace.core.clock import SimulatedClock
 from millrace.core.failure import OperatorError
 from millrace.core.recovery_events import Reconciled
+from millrace.world.afterwards.replay import replay
 from millrace.world.demo import Demo
 from millrace.world.demo_view import line, screen
-from millrace.world.replay import replay
 from millrace.world.sitting import Sitting
 
 BOTH = {"arb.enabled": True}

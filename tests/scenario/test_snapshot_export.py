@@ -14,7 +14,7 @@ from millrace.core.failure import OperatorError, WorldError
 from millrace.shell.grid_file import encode_document, read_grid_file, write_grid_file
 from millrace.strategies.slots.grid_state import snapshot_grid
 from millrace.strategies.slots.handover.take_over import OWN
-from millrace.world.grid_export import export_grid
+from millrace.world.folder.grid_export import export_grid
 from old_bot import slot_state, snapshot
 
 CONTENTS = (

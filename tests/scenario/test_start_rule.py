@@ -21,9 +21,9 @@ from millrace.shell.manifest import read_manifest
 from millrace.sim.market_generator import prints_from
 from millrace.sim.venue_log import Accepted
 from millrace.world.demo import FIRST_NS
+from millrace.world.folder.run_folder import Run
+from millrace.world.folder.start_rule import StartRule, prepare
 from millrace.world.premises import LEDGER, FolderPremises
-from millrace.world.run_folder import Run
-from millrace.world.start_rule import StartRule, prepare
 
 ADOPT, FIRST = StartRule.ADOPT, StartRule.FIRST_START
 

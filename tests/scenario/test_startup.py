@@ -9,7 +9,7 @@ from demo_runs import MINUTE, SECOND, as_killed, open_run
 from millrace.core.permission import Scope, ScopeKind
 from millrace.core.trouble_events import KillRequested, KillSource
 from millrace.shell.manifest import read_manifest
-from millrace.world.gates_run import judge
+from millrace.world.afterwards.gates_run import judge
 
 BUILDING = {
     "slots.count": 100,

@@ -6,8 +6,8 @@ from test_grid_and_desk import lived
 
 from both_run import MINUTE, SMALL, THREE
 from demo_runs import as_killed, open_run
-from millrace.world.audit import disagreements
-from millrace.world.replay import replay
+from millrace.world.afterwards.audit import disagreements
+from millrace.world.afterwards.replay import replay
 
 
 def test_lazy_is_eager_whatever_the_hash_seed():

@@ -43,8 +43,8 @@ from millrace.sim.candles import QuoteColumns
 from millrace.sim.faults import CALL_FAULTS, Fate, Fault, FaultMenu, Faults
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.world.feed import Feed
+from millrace.world.folder.recovery import check_agreement
 from millrace.world.line import SimulatedLine
-from millrace.world.recovery import check_agreement
 from millrace.world.simulation import Simulation
 
 FAR = structs.replace(DOGE, id=InstrumentId("far", "DOGE/USD"))

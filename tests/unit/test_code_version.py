@@ -7,7 +7,7 @@ import msgspec
 import millrace
 from millrace.shell.code_version import code_version
 from millrace.shell.manifest import read_manifest, write_manifest
-from millrace.world.replay import replay
+from millrace.world.afterwards.replay import replay
 
 
 def test_the_version_names_release_and_source() -> None:

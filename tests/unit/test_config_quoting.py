@@ -7,7 +7,7 @@ from millrace.config.load import load_settings
 from millrace.core.failure import OperatorError
 from millrace.strategies.quoting.bounds import ROWS
 from millrace.strategies.quoting.settings import Override, QuotingSettings
-from millrace.world.journaled_program import settings_of
+from millrace.world.folder.journaled_program import settings_of
 
 
 def _loaded(**given):

@@ -17,7 +17,7 @@ from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.ledger_sqlite import SqliteLedger
 from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.sim.venue_log import VenueRecord
-from millrace.world.recovery import check_agreement
+from millrace.world.folder.recovery import check_agreement
 from slots_desk import doge
 
 DOGE = doge()

@@ -41,7 +41,7 @@ from millrace.shell.ledger_memory import MemoryLedger
 from millrace.shell.sequencer import Sequencer
 from millrace.shell.unanswered import Patience
 from millrace.venues.kraken.facts import instrument_facts
-from millrace.world.recovery import check_agreement
+from millrace.world.folder.recovery import check_agreement
 
 DOGE = instrument_facts("kraken:DOGE/USD")
 SECOND = 1_000_000_000

@@ -25,7 +25,7 @@ def run(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from millrace.core.failure import OperatorError
-    from millrace.world.bundle import known_secrets, make_bundle
+    from millrace.world.afterwards.bundle import known_secrets, make_bundle
 
     if not 0.0 <= given.minutes <= MAX_MINUTES:
         raise OperatorError(f"--minutes {given.minutes:g} is not from 0 to {MAX_MINUTES:g}")

@@ -44,7 +44,7 @@ def run(given: argparse.Namespace) -> int:
     from millrace.shell.clock import WallClock
     from millrace.shell.kill_file import kills_of_environment
     from millrace.world.demo import Demo, put_aside, refuse_foreign
-    from millrace.world.start_rule import StartRule
+    from millrace.world.folder.start_rule import StartRule
 
     check_pace(given)
     settings = load(given, "demo_all")

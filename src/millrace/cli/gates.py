@@ -30,7 +30,7 @@ def run(given: argparse.Namespace) -> int:
     """Judge a run's gates and print them."""
     from pathlib import Path
 
-    from millrace.world.gates_run import judge
+    from millrace.world.afterwards.gates_run import judge
 
     gates = judge(Path(given.dir), given.gate or GATES, _since_ns(given.since))
     passed = all(gate.passes for gate in gates)

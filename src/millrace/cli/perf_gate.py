@@ -68,7 +68,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _run_pair(given: argparse.Namespace) -> int:
     from millrace.research.perf_pair import DEFAULT_MIN_ABS_US, LEAST_PAIRS, LEAST_TICKS, judge, markdown
-    from millrace.world.perf_runs import paired
+    from millrace.world.quoting.perf_runs import paired
 
     if given.baseline or given.current or given.threshold is not None or given.metric != "p95":
         raise UsageError("--pair has rules of its own: no --baseline, --current, --threshold or --metric")
@@ -145,8 +145,8 @@ def _run_measure(given: argparse.Namespace) -> int:
     from datetime import UTC, datetime
     from pathlib import Path
 
-    from millrace.world.perf_runs import commit_here
-    from millrace.world.tick_workload import generated, measure, profile, recorded
+    from millrace.world.quoting.perf_runs import commit_here
+    from millrace.world.quoting.tick_workload import generated, measure, profile, recorded
 
     path = Path(given.data) if given.data else None
     workload = generated(given.ticks, given.symbols) if path is None else recorded(path, given.ticks)

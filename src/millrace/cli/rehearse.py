@@ -94,7 +94,7 @@ def _venue(given: argparse.Namespace, folder: "Path") -> int:
     from millrace.shell.clock import WallClock
     from millrace.world.assemble import traded_instrument, venue_settings
     from millrace.world.demo import FIRST_NS
-    from millrace.world.handover import demo_market
+    from millrace.world.folder.handover import demo_market
     from millrace.world.premises import VENUE
     from millrace.world.rehearsing.venue import RehearsalVenue
 

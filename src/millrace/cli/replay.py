@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from millrace.cli.terms import FAILED, OK, json_text
 
 if TYPE_CHECKING:
-    from millrace.world.replay import Divergence
+    from millrace.world.afterwards.replay import Divergence
 
 
 def grammar(replay: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(given: argparse.Namespace) -> int:
     """Feed a journal to a fresh engine and compare every command."""
     from pathlib import Path
 
-    from millrace.world.replay import replay as run_replay
+    from millrace.world.afterwards.replay import replay as run_replay
 
     result = run_replay(Path(given.directory))
     if given.json:

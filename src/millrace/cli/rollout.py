@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from millrace.research.rollout_log import DecisionLog
     from millrace.strategies.quoting.rollout.ramp import RampDecision, RampState
     from millrace.strategies.quoting.settings_growth import RolloutSettings
-    from millrace.world.rollout_run import Answer, Follow, Poll
+    from millrace.world.quoting.rollout_run import Answer, Follow, Poll
 
 _SECOND_NS = 1_000_000_000
 _TEST_DWELL_MIN = 10
@@ -55,8 +55,8 @@ def run(given: argparse.Namespace) -> int:
     from millrace.core.failure import OperatorError
     from millrace.research.perf_profile import read_profile
     from millrace.research.rollout_log import DecisionLog
-    from millrace.world.rollout_figures import RampFigures
-    from millrace.world.rollout_run import replays_of, steer
+    from millrace.world.quoting.rollout_figures import RampFigures
+    from millrace.world.quoting.rollout_run import replays_of, steer
 
     settings = load(given, "demo").quoting.rollout
     if given.pace == "test":
@@ -126,7 +126,7 @@ def _polls(given: argparse.Namespace, settings: "RolloutSettings") -> "Iterator[
     from pathlib import Path
 
     from millrace.shell.clock import WallClock
-    from millrace.world.rollout_run import live_polls, recorded_polls
+    from millrace.world.quoting.rollout_run import live_polls, recorded_polls
 
     if given.metrics.endswith(".jsonl"):
         return recorded_polls(Path(given.metrics))
@@ -140,7 +140,7 @@ def _follow(folder: "Path | None", patience_ns: int) -> "Follow":
         from millrace.core.failure import OperatorError, WorldError
         from millrace.shell.clock import WallClock
         from millrace.shell.mailbox import ask
-        from millrace.world.rollout_run import Answer
+        from millrace.world.quoting.rollout_run import Answer
 
         if folder is None:
             return Answer(followed=True, text="")

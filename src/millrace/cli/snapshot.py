@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from millrace.cli.terms import NO_START, OK, json_text
 
 if TYPE_CHECKING:
-    from millrace.world.grid_export import Summary
+    from millrace.world.folder.grid_export import Summary
 
 
 def grammar(snapshot: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(given: argparse.Namespace) -> int:
     """Show a snapshot or make one; 3 when no run may begin from it."""
     from pathlib import Path
 
-    from millrace.world.grid_export import export_grid, summary
+    from millrace.world.folder.grid_export import export_grid, summary
 
     found = export_grid(Path(given.dir), Path(given.out)) if given.action == "export" else summary(Path(given.file))
     print(json_text(found) if given.json else _text(found))

@@ -75,7 +75,7 @@ def take_snapshot(given: argparse.Namespace, folder: "Path", settings: "Settings
 
     from millrace.core.failure import OperatorError
     from millrace.world.demo import FIRST_NS
-    from millrace.world.handover import put_handover, rest_orders
+    from millrace.world.folder.handover import put_handover, rest_orders
 
     if given.from_snapshot is None:
         return

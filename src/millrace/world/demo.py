@@ -16,11 +16,11 @@ from millrace.shell.journal import has_segments
 from millrace.shell.lease import LOCK, FolderLease
 from millrace.sim.candles import PrintColumns
 from millrace.world.arb.desk import BEGINS_NS
-from millrace.world.handover import HANDOVER, demo_market, rest_orders
+from millrace.world.folder.handover import HANDOVER, demo_market, rest_orders
+from millrace.world.folder.run_folder import Run
+from millrace.world.folder.start_rule import StartRule, prepare
 from millrace.world.premises import LEDGER, FolderPremises
-from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
-from millrace.world.start_rule import StartRule, prepare
 
 FIRST_NS = BEGINS_NS
 """Where the demo's markets begin."""

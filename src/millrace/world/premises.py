@@ -24,12 +24,12 @@ from millrace.sim.venue import SimVenue, VenueSettings
 from millrace.world.arb.desk import DeskMarkets
 from millrace.world.arb.quote_feed import BookVenue, Row
 from millrace.world.assemble import Program
+from millrace.world.folder.venue_store import DepthStore, PredictionStore, VenueStore
 from millrace.world.line import SimulatedLine
 from millrace.world.quoting.book_feed import Answering, DepthVenueHere, Fate, whole
 from millrace.world.quoting.book_feed import Row as BookRow
 from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Line, Simulation
-from millrace.world.venue_store import DepthStore, PredictionStore, VenueStore
 
 LEDGER: Final = "ledger.db"
 VENUE: Final = "venue"

@@ -16,10 +16,10 @@ from millrace.core.events import Event, Operator
 from millrace.core.requests import refused
 from millrace.shell.mailbox import RESTRICTIONS, STATUS, Answer, Mailbox, Request
 from millrace.strategies.slots.books.audit_action import AUDIT
+from millrace.world.afterwards.incidents import Incidents
 from millrace.world.catalogue import actions
-from millrace.world.incidents import Incidents
+from millrace.world.folder.run_folder import Run
 from millrace.world.ledger_sums import ledger_sums
-from millrace.world.run_folder import Run
 
 FRAME_NS = 250_000_000
 """Real time between two frames."""

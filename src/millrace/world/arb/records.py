@@ -26,7 +26,7 @@ from millrace.shell.manifest import read_manifest
 from millrace.shell.run_records import read_run
 from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, BasketRow, DecisionRow
 from millrace.world.arb.desk import DESK
-from millrace.world.journaled_program import settings_of
+from millrace.world.folder.journaled_program import settings_of
 from millrace.world.premises import LEDGER
 
 _NANO_DECIMALS: Final = 9

@@ -22,7 +22,7 @@ from millrace.world.faults.desk_oracles import DeskOracles, Venues
 from millrace.world.faults.desk_premises import DeskPremises
 from millrace.world.faults.fault_plan import Deed, Kind
 from millrace.world.faults.fault_world import FaultWorld
-from millrace.world.run_folder import Run
+from millrace.world.folder.run_folder import Run
 
 _MARKETS: Final = (100, 150, 200)
 _PLANTS: Final = (160.0, 320.0)

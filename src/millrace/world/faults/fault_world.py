@@ -37,10 +37,10 @@ from millrace.world.faults.fault_plan import PLACES, Deed, FaultPlan, Kind, faul
 from millrace.world.faults.fault_premises import FOLDER, FaultPremises, MortalPremises
 from millrace.world.faults.oracles import Oracles, Violation
 from millrace.world.faults.world_settings import wish, world_settings
-from millrace.world.journaled_program import JournaledProgram, settings_of
+from millrace.world.folder.journaled_program import JournaledProgram, settings_of
+from millrace.world.folder.run_folder import Run
 from millrace.world.ledger_sums import ledger_sums
 from millrace.world.line import NEVER_NS
-from millrace.world.run_folder import Run
 from millrace.world.simulation import Simulation
 
 _SECOND: Final = 1_000_000_000

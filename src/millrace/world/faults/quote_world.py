@@ -20,8 +20,8 @@ from millrace.world.faults.fault_plan import Deed, Kind
 from millrace.world.faults.fault_world import FaultWorld
 from millrace.world.faults.quote_oracles import QuoteOracles
 from millrace.world.faults.quote_premises import QuotePremises
+from millrace.world.folder.run_folder import Run
 from millrace.world.quoting.desk import depth_venue, quote_markets
-from millrace.world.run_folder import Run
 
 _SYMBOLS: Final = (2, 3, 5)
 _TEMPOS: Final = (0.3, 0.6, 1.0)

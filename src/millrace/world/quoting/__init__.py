@@ -1,1 +1,1 @@
-"""What the quote desk adds to a program: its markets, their feed, its knobs' way in, and how it looks in a terminal."""
+"""What the quote desk adds to a program: markets, feed, looks; what measures its ticks, and what moves its ramp."""

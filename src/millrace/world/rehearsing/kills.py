@@ -11,9 +11,9 @@ from collections.abc import Callable
 import msgspec
 
 from millrace.core.clock import Clock
-from millrace.world.audit import audit
+from millrace.world.afterwards.audit import audit
+from millrace.world.afterwards.replay import replay
 from millrace.world.rehearsing.rehearsal import Rehearsal
-from millrace.world.replay import replay
 
 _SHORTEST_SEC, _LONGEST_SEC = 0.05, 4.0
 _VENUE_KILL_SHARE = 0.2

@@ -18,9 +18,9 @@ from millrace.sim.candles import PrintColumns
 from millrace.sim.depth.settings import DepthVenueSettings
 from millrace.sim.prediction.settings import PredictionSettings
 from millrace.sim.venue import VenueSettings
+from millrace.world.folder.run_folder import Run
 from millrace.world.premises import VENUE, Closing, Connection, DepthConnection, FolderPremises, MarketConnection
 from millrace.world.rehearsing.line import RehearsalLine
-from millrace.world.run_folder import Run
 from millrace.world.sitting import FRAME_NS, Frame, Sitting, SittingResult
 
 

@@ -51,7 +51,7 @@ from millrace.venues.rehearsal.messages import (
     from_program,
 )
 from millrace.world.feed import Feed
-from millrace.world.venue_store import VenueStore
+from millrace.world.folder.venue_store import VenueStore
 
 _ROWS_PER_TURN = 2_000
 _IDLE_NS = 250_000_000

@@ -21,7 +21,7 @@ from millrace.shell.journal import JournalStep, read_journal
 from millrace.shell.manifest import read_manifest
 from millrace.shell.snapshots import Snapshots
 from millrace.world.assemble import Program
-from millrace.world.journaled_program import JournaledProgram, settings_of
+from millrace.world.folder.journaled_program import JournaledProgram, settings_of
 
 _EVENTS_BEFORE = 50
 

@@ -19,7 +19,7 @@ from millrace.research.rollout_log import DecisionLog
 from millrace.research.rollout_metrics import Replays, Samples, ramp_metrics, read_samples
 from millrace.strategies.quoting.rollout.ramp import RampAction, RampDecision, RampState, pct_of, poll
 from millrace.strategies.quoting.settings_growth import RolloutSettings
-from millrace.world.replay import replay
+from millrace.world.afterwards.replay import replay
 
 _TIMEOUT_SEC = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -32,6 +32,7 @@ from millrace.sim.venue import SimVenue
 from millrace.strategies.quoting.strategy import QuoteDesk
 from millrace.strategies.slots.schedule import bootstrap_backlog
 from millrace.strategies.slots.telemetry.vintage import StartupTimings, backlog_eta_sec
+from millrace.world.afterwards.gates_run import GateWatch
 from millrace.world.arb.desk import DESK, desk_markets, prediction_venues
 from millrace.world.arb.quote_feed import Place, QuoteFeed
 from millrace.world.arb.scans import join_scans
@@ -45,18 +46,17 @@ from millrace.world.assemble import (
 )
 from millrace.world.book_telemetry import watch_books
 from millrace.world.feed import Feed, no_feed
-from millrace.world.gates_run import GateWatch
-from millrace.world.handover import waiting_handover
-from millrace.world.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
+from millrace.world.folder.handover import waiting_handover
+from millrace.world.folder.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
+from millrace.world.folder.recovery import Restored, check_agreement, restore_core
+from millrace.world.folder.start_rule import StartRule, Strangers
+from millrace.world.folder.startup import StartWatch
 from millrace.world.lines import Lines
 from millrace.world.premises import DepthConnection, Premises, Way
 from millrace.world.quoting.book_feed import BookFeed
 from millrace.world.quoting.desk import QUOTES, depth_venue, feed_delay, quote_markets
 from millrace.world.quoting.metrics import QuoteMetrics
-from millrace.world.recovery import Restored, check_agreement, restore_core
 from millrace.world.simulation import Simulation
-from millrace.world.start_rule import StartRule, Strangers
-from millrace.world.startup import StartWatch
 from millrace.world.telemetry import Telemetry
 
 _SNAPSHOT_EVENTS = 5_000

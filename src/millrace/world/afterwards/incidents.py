@@ -15,7 +15,7 @@ from millrace.core.events import Event
 from millrace.core.failure import OperatorError, WorldError
 from millrace.core.permission import ReasonCode
 from millrace.shell.sequencer import Sequencer
-from millrace.world.bundle import known_secrets, make_bundle
+from millrace.world.afterwards.bundle import known_secrets, make_bundle
 
 INCIDENTS: Final = "incidents"
 APART_NS: Final = 600 * 10**9

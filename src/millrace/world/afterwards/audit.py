@@ -32,7 +32,7 @@ from millrace.strategies.slots.reducer.invariants import duplicate_txids, violat
 from millrace.strategies.slots.slot import Slot
 from millrace.world.arb.desk import prediction_venues
 from millrace.world.assemble import Program, venue_settings
-from millrace.world.journaled_program import JournaledProgram, settings_of
+from millrace.world.folder.journaled_program import JournaledProgram, settings_of
 from millrace.world.ledger_sums import ledger_sums
 from millrace.world.quoting.desk import depth_venue
 

@@ -19,7 +19,7 @@ from millrace.core.failure import OperatorError
 from millrace.research.perf_profile import Profile, profile_of
 
 _TIMEOUT_SEC: Final = 300
-_SOURCE: Final = Path(__file__).resolve().parents[2]
+_SOURCE: Final = Path(__file__).resolve().parents[3]
 """The folder that this very package is imported from."""
 
 

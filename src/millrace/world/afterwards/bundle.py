@@ -38,8 +38,8 @@ from millrace.shell.manifest import read_manifest, write_manifest
 from millrace.shell.redaction import Redactor, environment_secrets, is_secret_name
 from millrace.shell.seals import Seal, segment_name, write_seals
 from millrace.shell.snapshots import Loaded, Snapshots
+from millrace.world.afterwards.replay import Replayed, step_again
 from millrace.world.premises import LEDGER
-from millrace.world.replay import Replayed, step_again
 
 MINUTES: Final = 15.0
 _MINUTE_NS: Final = 60 * 10**9

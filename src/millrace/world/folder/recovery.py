@@ -18,7 +18,7 @@ from millrace.orders.table import OrderTable
 from millrace.shell.disk import Disk
 from millrace.shell.journal import Journal, read_journal
 from millrace.shell.snapshots import Snapshots
-from millrace.world.journaled_program import JournaledProgram
+from millrace.world.folder.journaled_program import JournaledProgram
 
 _BATCH = 10_000
 

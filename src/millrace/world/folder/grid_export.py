@@ -21,7 +21,7 @@ from millrace.strategies.slots.handover.grid_snapshot import TooNew, document_of
 from millrace.strategies.slots.reducer.model import Order, Recovery
 from millrace.strategies.slots.telemetry.vintage_day import KIND
 from millrace.world.assemble import Program
-from millrace.world.journaled_program import JournaledProgram, settings_of
+from millrace.world.folder.journaled_program import JournaledProgram, settings_of
 from millrace.world.premises import LEDGER
 
 _DAYS: Final = 90

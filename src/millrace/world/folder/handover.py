@@ -26,8 +26,8 @@ from millrace.strategies.slots.handover.grid_snapshot import GridSnapshot, TooNe
 from millrace.strategies.slots.handover.take_over import handed_over
 from millrace.venues.kraken.facts import is_pair
 from millrace.world.assemble import SLOTS, traded_instrument, venue_settings
+from millrace.world.folder.venue_store import VenueStore
 from millrace.world.premises import VENUE
-from millrace.world.venue_store import VenueStore
 
 HANDOVER: Final = "handover.json"
 _SECOND_NS: Final = 1_000_000_000
