@@ -70,6 +70,8 @@ CONTRACT = {
     "parallel_symbols": ("gauge", set()),
     "exchange_req_ms": ("histogram", {"verb", "api"}),
     "cmd_coalesced_total": ("counter", {"op"}),
+    "intents_held_back_total": ("counter", set()),
+    "partial_fail_rate": ("gauge", {"op", "exchange"}),
     "order_intents_total": ("counter", {"symbol", "kind", "reason"}),
     "order_keep_total": ("counter", {"symbol"}),
     "guard_level": ("gauge", {"symbol"}),

@@ -16,7 +16,7 @@ from millrace.core.commands import Reply
 from millrace.core.events import Operator
 from millrace.research.perf_profile import profile_of
 from millrace.research.rollout_log import DecisionLog
-from millrace.research.rollout_metrics import Replays
+from millrace.research.rollout_metrics import Replays, ramp_metrics
 from millrace.shell.tick_times import TickTimes
 from millrace.strategies.quoting.rollout.desk_ramp import Path as QuotePath
 from millrace.strategies.quoting.rollout.gates import GateState, GateVerdict
@@ -33,7 +33,7 @@ START = 1_767_225_600 * SECOND
 GOOD: dict[str, float] = {
     **{f'stage_p95_ms{{stage="{name}"}}': 0.02 for name in STAGES},
     "tick_deadline_miss_total": 0,
-    "partial_fail_rate": 0.01,
+    **{f'partial_fail_rate{{exchange="bybit",op="{op}"}}': 0.01 for op in ("place", "amend", "cancel")},
     **{f'allocator_fairness_broken{{statement="{number}"}}': 0 for number in range(1, 9)},
     **{f'path_orders{{path="{path}"}}': 900 for path in ("pipeline", "legacy")},
     **{f'path_fills{{path="{path}"}}': 400 for path in ("pipeline", "legacy")},
@@ -101,11 +101,19 @@ WORSE: dict[str, dict[str, float]] = {
     "stage_p95": {'stage_p95_ms{stage="stage_emit"}': 0.0215},
     "tick_p95": {'stage_p95_ms{stage="tick_total"}': 251.0},
     "deadline_miss": {"tick_deadline_miss_total": 100},
-    "partial_failures": {"partial_fail_rate": 0.06},
+    "partial_failures": {'partial_fail_rate{exchange="bybit",op="amend"}': 0.06},
     "fairness": {'allocator_fairness_broken{statement="7"}': 1},
     "rejects": {'path_rejected_pct{path="pipeline"}': 3.5},
     "taker_share": {"taker_share_pct": 11.0},
 }
+
+
+def test_the_worst_kind_of_batch_is_what_the_gate_sees() -> None:
+    """Quoting 8 and 9: a share for each op; one that is no number passes nothing."""
+    keys = [("partial_fail_rate", (("exchange", "bybit"), ("op", op))) for op in ("amend", "cancel", "place")]
+    for shares, seen in (((0.0, 0.02, 0.01), 2.0), ((0.01, float("nan"), 0.02), float("nan")), ((), None)):
+        metrics = ramp_metrics(dict(zip(keys, shares, strict=False)), None, None, Replays(1, 0))
+        assert metrics.partial_failures_pct == pytest.approx(seen, nan_ok=True)
 
 
 @pytest.mark.parametrize("gate", WORSE)
@@ -214,7 +222,9 @@ def test_the_running_desk_climbs_by_its_own_figures_and_falls_when_its_stages_be
     clock = CountingClock()
     times = {path.value: TickTimes(clock, keep_samples=200) for path in QuotePath}
     run.desk.probe, run.desk.legacy_probe = times["pipeline"], times["legacy"]
-    metrics = QuoteMetrics(run.desk.telemetry, times, {}, run.desk.venues, lambda _: {})
+    metrics = QuoteMetrics(
+        run.desk.telemetry, times, {}, run.desk.venues, lambda _: {}, lambda _: run.simulation.executor.calls.batches
+    )
     settings = RolloutSettings(
         dwell_min=10,
         poll_sec=600,

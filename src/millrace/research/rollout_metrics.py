@@ -6,6 +6,7 @@ so a gate judges what happened since and not since the program began.
 """
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -51,7 +52,7 @@ def ramp_metrics(now: Samples, before: Samples | None, baseline: Profile | None,
     agreement = _one(now, "shadow_match_ratio")
     lasted = _one(now, "shadow_seconds")
     compared, unexplained = _one(now, "shadow_compared"), _one(now, "shadow_unexplained")
-    failed = _one(now, "partial_fail_rate")
+    failed = _worst(now, "partial_fail_rate")
     return RampMetrics(
         p95_change_pct=_changes(stages, baseline),
         tick_p95_ms=stages[TICK_TOTAL],
@@ -73,6 +74,12 @@ def ramp_metrics(now: Samples, before: Samples | None, baseline: Profile | None,
 
 def _one(samples: Samples, name: str) -> float | None:
     return samples.get((name, ()))
+
+
+def _worst(samples: Samples, name: str) -> float | None:
+    """Return the largest of a family, whatever its labels; what is no number is worse than any."""
+    found = [value for (of, _), value in samples.items() if of == name]
+    return max(found, key=lambda value: (isnan(value), value), default=None)
 
 
 def _of_path(samples: Samples, name: str, path: Path) -> float | None:

@@ -7,7 +7,9 @@ entry that finds it full, or that waited longer than `valid_for_ns`, ends withou
 and the board has changed since (design section 5.1). The kill file is looked at before each, whatever the core knows. A
 cancel takes an amend of its order back that still waits.
 
-What the venue does not answer is asked about until it is known (`unanswered`).
+Calls of a rank that leave at the same moment are one request where the venue has such calls (`batching`); each is
+looked at, paid for and answered as if it were alone. What the venue does not answer is asked about until it is known
+(`unanswered`).
 
 While facts cannot be written (`fact_writer`), orders are refused, cancels leave all the same, and the facts wait. What
 is certain without asking the venue is collected as news, which the sequencer gives to the core before anything else.
@@ -16,6 +18,7 @@ is certain without asking the venue is collected as news, which the sequencer gi
 from collections.abc import Callable
 from functools import partial
 
+from millrace.capacity.batch_rules import SINGLE_CALLS, BatchRules
 from millrace.capacity.call_budget import CallBudget
 from millrace.core.commands import AmendOrder, Approved, ApprovedAmend, CancelOrder, Command, Submit
 from millrace.core.events import (
@@ -42,6 +45,7 @@ from millrace.core.ports import Board, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.recovery_events import QueryAnswered
 from millrace.core.trouble_events import ExecutorFailed, KillRequested
+from millrace.shell.batching import Joiner
 from millrace.shell.fact_writer import FactWriter
 from millrace.shell.latency_watch import Pulse
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
@@ -56,7 +60,7 @@ from millrace.shell.reconciler import (
 )
 from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Unanswered
 from millrace.shell.venue_calls import VenueCalls, is_probe
-from millrace.shell.venue_port import VenuePort
+from millrace.shell.venue_port import Order, VenuePort
 
 _WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
@@ -92,6 +96,7 @@ class Executor:
         kill_file: KillFile = _NO_KILLS,
         probe: OrderProbe = NO_PROBE,
         pulse: Pulse | None = None,
+        batches: BatchRules = SINGLE_CALLS,
     ) -> None:
         self.ledger = ledger
         self.budget = budget
@@ -103,6 +108,7 @@ class Executor:
         self._reconciler = reconciler
         self._outbox = Outbox(outbox_limit)
         self._calls = calls
+        self._joiner = Joiner(port, batches, None if calls is None else calls.batches)
         self._failed_ns: int | None = None
         self._kill_file = kill_file
         self._probe = probe
@@ -301,20 +307,31 @@ class Executor:
     def _send(self, now_ns: int) -> int | None:
         """Send rank by rank; returns when the budget lets the next call go, None when none waits for it."""
         for rank in Rank:
-            while (waiting := self._outbox.head(rank)) is not None:
-                if self._dropped(waiting.call, waiting.queued_ns, now_ns):
-                    self._outbox.pop(rank)
-                    continue
-                if self._calls is not None and not self._calls.may_leave(rank, now_ns):
-                    break
-                earliest = self.budget.earliest_ns(now_ns, urgent=rank.urgent)
-                if earliest > now_ns:
-                    return earliest
+            later_ns = self._send_rank(rank, now_ns)
+            for frame in self._joiner.take():
+                self._safely(frame[0], partial(self._joiner.send, frame, now_ns), now_ns)
+            if later_ns is not None:
+                return later_ns
+        return None
+
+    def _send_rank(self, rank: Rank, now_ns: int) -> int | None:
+        while (waiting := self._outbox.head(rank)) is not None:
+            call = waiting.call
+            if self._dropped(call, waiting.queued_ns, now_ns):
                 self._outbox.pop(rank)
-                if isinstance(waiting.call, Approved | ApprovedAmend) and self._killed(waiting.call, now_ns):
-                    continue
+                continue
+            if self._calls is not None and not self._calls.may_leave(rank, now_ns):
+                break
+            is_paid = isinstance(call, Order) and self._joiner.is_paid(call)
+            earliest = now_ns if is_paid else self.budget.earliest_ns(now_ns, urgent=rank.urgent)
+            if earliest > now_ns:
+                return earliest
+            self._outbox.pop(rank)
+            if isinstance(call, Approved | ApprovedAmend) and self._killed(call, now_ns):
+                continue
+            if not is_paid:
                 self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
-                self._safely(waiting.call, partial(self._leave, rank, waiting.call, now_ns), now_ns)
+            self._safely(call, partial(self._leave, rank, call, now_ns), now_ns)
         return None
 
     def _leave(self, rank: Rank, call: Call, now_ns: int) -> None:
@@ -323,7 +340,7 @@ class Executor:
         if isinstance(call, CancelOrder):
             if not is_probe(call.client_id):
                 self._unanswered.cancelled(call, now_ns)
-            self._port.cancel(call.instrument, call.client_id, now_ns)
+            self._joiner.add(call)
         elif isinstance(call, Query):
             self._unanswered.asked(call.client_id, now_ns)
             if self._pulse is not None and is_probe(call.client_id):
@@ -332,10 +349,10 @@ class Executor:
         elif isinstance(call, Approved):
             self._probe.mark(call.client_id, Stage.SEND)
             self._unanswered.placed(call, now_ns)
-            self._port.place(call, now_ns)
+            self._joiner.add(call)
         elif isinstance(call, ApprovedAmend):
             self._unanswered.amended(call, now_ns)
-            self._port.amend(call, now_ns)
+            self._joiner.add(call)
         else:
             self._ask(call, now_ns)
 

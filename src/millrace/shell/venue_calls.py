@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.events import (
+    NOT_SENT,
     AmendRefused,
     CancelRefused,
     OrderAmended,
@@ -25,6 +26,7 @@ from millrace.core.events import (
 from millrace.core.instrument import InstrumentId
 from millrace.core.trouble_events import BreakerMoved, BreakerState
 from millrace.risk.breakers import RULES, Breaker, Endpoint, Outcome
+from millrace.shell.batching import BatchTally, op_of
 from millrace.shell.outbox import Call, Rank
 from millrace.shell.reconciler import AccountAnswer, OpenOrdersAnswer, OpenOrdersQuery
 from millrace.shell.unanswered import Query, StatusAnswer
@@ -40,6 +42,9 @@ _ENDPOINT = {
     Rank.ENTRY: Endpoint.ORDERS,
     Rank.QUESTION: Endpoint.QUERIES,
 }
+_NOT_FAILED = frozenset({RejectReason.POST_ONLY_WOULD_CROSS, RejectReason.UNKNOWN_ORDER, RejectReason.BELOW_FILLED})
+"""Refusals that are the market's doing: it came to our price, or had filled us, before the call was there."""
+_GONE = frozenset({RejectReason.UNKNOWN_ORDER.value, "unknown order"})
 _Key = tuple[str, str]
 
 
@@ -73,6 +78,7 @@ class VenueCalls:
         answer_ns: int = ANSWER_NS,
     ) -> None:
         self.broken = ""
+        self.batches = BatchTally()
         self.probe_id = probe_id(instrument.venue)
         self._instrument = instrument
         self._answer_ns = answer_ns
@@ -168,12 +174,15 @@ class VenueCalls:
             self._ended(("place", event.client_id), Outcome.FAILED, event.ts_ns)
         elif isinstance(event, CancelRefused):
             too_fast = event.reason == RejectReason.RATE_LIMIT.value
+            self.batches.ended(("cancel", event.client_id), failed=event.reason not in _GONE)
             self._ended(("cancel", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
         elif isinstance(event, OrderAmended | AmendRefused):
             too_fast = isinstance(event, AmendRefused) and event.reason is RejectReason.RATE_LIMIT
+            self.batches.ended(("amend", event.client_id), failed=_is_failure(event))
             self._ended(("amend", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
         else:
             too_fast = isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT
+            self.batches.ended(("place", event.client_id), failed=_is_failure(event))
             self._ended(("place", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
             if isinstance(event, OrderEnded):
                 self._ended(("cancel", event.client_id), Outcome.ANSWERED, event.ts_ns)
@@ -190,6 +199,7 @@ class VenueCalls:
         return "balances", self._instrument.venue
 
     def _ended(self, key: _Key, outcome: Outcome, now_ns: int) -> None:
+        self.batches.ended(key, failed=outcome is not Outcome.ANSWERED)
         call = self._under_way.pop(key, None)
         if call is not None:
             why = self._breakers[call.endpoint].told(outcome, now_ns, probe=call.is_probe)
@@ -217,13 +227,16 @@ def _answer(*, too_fast: bool) -> Outcome:
     return Outcome.TOO_FAST if too_fast else Outcome.ANSWERED
 
 
+def _is_failure(event: OrderEvent) -> bool:
+    """Tell whether news is a refusal that neither the market nor we ourselves brought about."""
+    if not isinstance(event, OrderRejected | AmendRefused):
+        return False
+    return event.reason not in _NOT_FAILED and event.reason not in NOT_SENT
+
+
 def _key(call: Call) -> _Key:
-    if isinstance(call, Approved):
-        return "place", call.client_id
-    if isinstance(call, ApprovedAmend):
-        return "amend", call.client_id
-    if isinstance(call, CancelOrder):
-        return "cancel", call.client_id
+    if isinstance(call, Approved | ApprovedAmend | CancelOrder):
+        return op_of(call), call.client_id
     if isinstance(call, Query):
         return "query", call.client_id
     if isinstance(call, OpenOrdersQuery):

@@ -6,9 +6,12 @@ another and a real one are driven alike. Whoever implements this keeps the calls
 
 from typing import Protocol
 
-from millrace.core.commands import Approved, ApprovedAmend
+from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.instrument import InstrumentId
 from millrace.shell.reconciler import BalancesQuery, OpenOrdersQuery
+
+Order = Approved | ApprovedAmend | CancelOrder
+"""What changes something at a venue, and may leave together with others of its kind."""
 
 
 class VenuePort(Protocol):
@@ -24,6 +27,10 @@ class VenuePort(Protocol):
 
     def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:
         """Send a cancel."""
+        ...
+
+    def send_batch(self, calls: tuple[Order, ...], now_ns: int) -> None:
+        """Send several orders, several new terms or several cancels in one call; each is answered for itself."""
         ...
 
     def ask_order(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:

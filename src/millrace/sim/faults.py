@@ -33,16 +33,20 @@ class Fault(StrEnum):
     ANSWER_TWICE = "answer_twice"
     ANSWER_OVERTAKEN = "answer_overtaken"
     RESET = "reset"
+    ITEM_REFUSED = "item_refused"
 
 
-CALL_FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
+ITEM_FAULTS = (Fault.ITEM_REFUSED, Fault.ANSWER_LOST)
+"""What happens to single items of a call that carries several: the others are carried out and answered."""
+CALL_FAULTS = tuple(fault for fault in Fault if fault not in {Fault.NONE, Fault.ITEM_REFUSED})
 NEWS_FAULTS = (Fault.ANSWER_DELAYED, Fault.ANSWER_TWICE, Fault.ANSWER_OVERTAKEN)
 
 
 class FaultMenu(msgspec.Struct, frozen=True, gc=False):
     """How often something goes wrong, from when until when, and which faults may be chosen.
 
-    `share_ppm` of the calls and `news_share_ppm` of the news meet one of the faults, each as likely as the others.
+    `share_ppm` of the calls, and of the items of calls that carry several, and `news_share_ppm` of the news meet one of
+    the faults, each as likely as the others.
     With `retry_after_ns` half of the refusals for our pace say for how long, at most so long.
     """
 
@@ -56,6 +60,7 @@ class FaultMenu(msgspec.Struct, frozen=True, gc=False):
     retry_after_ns: int = 0
     call_faults: tuple[Fault, ...] = CALL_FAULTS
     news_faults: tuple[Fault, ...] = NEWS_FAULTS
+    item_faults: tuple[Fault, ...] = ITEM_FAULTS
 
 
 class Fate(NamedTuple):
@@ -87,6 +92,13 @@ class Faults:
         for menu, key in self._menus:
             if menu.from_ns <= now_ns < menu.until_ns:
                 return _draw(menu, key, purpose, f"{client_id}/{attempt}", menu.share_ppm, menu.call_faults)
+        return _GOOD
+
+    def of_item(self, client_id: str, attempt: int, now_ns: int) -> Fate:
+        """Return what happens to one item of a call that carries several; `attempt` counts the order's items."""
+        for menu, key in self._menus:
+            if menu.from_ns <= now_ns < menu.until_ns:
+                return _draw(menu, key, "item", f"{client_id}/{attempt}", menu.share_ppm, menu.item_faults)
         return _GOOD
 
     def of_news(self, client_id: str, number: int, now_ns: int) -> Fate:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from millrace.capacity.batch_rules import SINGLE_CALLS, BatchRules
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.capacity.slo import SloTable
 from millrace.config.settings import Setting, Settings
@@ -54,9 +55,17 @@ from millrace.sim.venue import FillRule, SimVenue, VenueSettings
 from millrace.strategies.arb.strategy import ArbDesk
 from millrace.strategies.quoting.strategy import QuoteDesk
 from millrace.strategies.slots.strategy import SlotGrid
+from millrace.venues.batch_facts import batch_facts
 from millrace.venues.kraken.facts import instrument_facts
 from millrace.world.arb.desk import DESK, DeskMarkets, build_desk, leg_budget, leg_valid_for_ns
-from millrace.world.quoting.desk import QUOTES, QuoteMarkets, build_quotes, quote_budget, quote_valid_for_ns
+from millrace.world.quoting.desk import (
+    QUOTES,
+    QuoteMarkets,
+    build_quotes,
+    quote_batches,
+    quote_budget,
+    quote_valid_for_ns,
+)
 
 SLOTS = "slots"
 VENUE_TIER = TIERS["pro"]
@@ -287,6 +296,7 @@ def build_executors(
             kill_file=kill_file,
             probe=probe,
             pulse=None if watch is None else Pulse(watch, _asked_of(program, venue)),
+            batches=_batches(settings, program, venue),
         )
         for venue in program.venues
     }
@@ -299,6 +309,13 @@ def _budget(settings: Settings, program: Program, venue: str) -> CallBudget:
     if venue == program.spot_venue:
         return call_budget(settings)
     return leg_budget(settings) if venue in program.desk_venues else quote_budget(settings)
+
+
+def _batches(settings: Settings, program: Program, venue: str) -> BatchRules:
+    """Return what leaves together at a venue: the grid's pace counts single calls (slots 4.4), so it joins none."""
+    if program.quotes is None or venue not in program.quotes.venues:
+        return SINGLE_CALLS
+    return quote_batches(settings, batch_facts(venue))
 
 
 def _valid_for_ns(settings: Settings, program: Program, venue: str) -> int | None:

@@ -3,6 +3,11 @@
 Without `Faults` everything arrives, once and in order. With one, each call and each piece of news draws its fate
 (`sim.faults`). Balances are the venue's own statement, not an answer to a call, and meet no fault.
 
+A call that carries several items is one request with one time of arrival: they are carried out in their order, and each
+is answered for itself. It overtakes nothing that was sent before it, and nothing that is sent after it overtakes it, so
+an order's cancel comes after the order however both left. What goes wrong with the request goes wrong with all of it;
+besides, the venue may refuse single items, or leave them out of its answer.
+
 A refusal answers one request. When the same order has been sent again since, it is dropped here, as a client drops the
 response to a request that it has given up.
 """
@@ -14,7 +19,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from millrace.core.binary_events import MarketResolved, PairsRedeemed
-from millrace.core.commands import Approved, ApprovedAmend
+from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.events import (
     AmendRefused,
     BalanceReport,
@@ -39,6 +44,7 @@ from millrace.shell.reconciler import (
     OpenOrdersQuery,
 )
 from millrace.shell.unanswered import StatusAnswer
+from millrace.shell.venue_port import Order
 from millrace.sim.faults import Fate, Fault, Faults
 from millrace.sim.venue import Delivery
 from millrace.sim.venue_clock import TRUE_CLOCK
@@ -51,7 +57,9 @@ _GOOD = Fate(Fault.NONE)
 _PACE = RejectReason.RATE_LIMIT
 _TOO_FAST = "refused on the way: too many requests"
 _RESET = "connection reset before the answer"
+_BUSY = "refused by the venue, which took others of the same call"
 _UNANSWERED = frozenset({Fault.ANSWER_LOST, Fault.RESET})
+_LATE = frozenset({Fault.ANSWER_DELAYED, Fault.ANSWER_OVERTAKEN})
 
 
 class VenueFigures(Protocol):
@@ -129,6 +137,8 @@ class SimulatedLine:
         self._drawn: Counter[tuple[str, str]] = Counter()
         self._heap: list[tuple[int, int, str, Any]] = []
         self._count = 0
+        self._latest_ns = 0
+        self._batch_ns = 0
 
     @property
     def now_ns(self) -> int:
@@ -162,18 +172,15 @@ class SimulatedLine:
         fate, arrival_ns = self._request("place", client_id, now_ns)
         attempt = self._drawn["place", client_id]
         if fate.fault is Fault.RATE_LIMITED:
-            back_ns = self._back_ns(arrival_ns)
-            self.push(back_ns, "refusal", (OrderRejected(client_id, _PACE, _TOO_FAST, back_ns, fate.late_ns), attempt))
+            self._refuse(approved, _PACE, _TOO_FAST, attempt, self._back_ns(arrival_ns), fate.late_ns)
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "place", (approved, fate, attempt))
 
     def amend(self, amend: ApprovedAmend, now_ns: int) -> None:
         """Send new terms of an order."""
-        client_id = amend.client_id
-        fate, arrival_ns = self._request("amend", client_id, now_ns)
+        fate, arrival_ns = self._request("amend", amend.client_id, now_ns)
         if fate.fault is Fault.RATE_LIMITED:
-            back_ns = self._back_ns(arrival_ns)
-            self.push(back_ns, "event", AmendRefused(client_id, amend.revision, _PACE, back_ns, fate.late_ns))
+            self._refuse(amend, _PACE, _TOO_FAST, 0, self._back_ns(arrival_ns), fate.late_ns)
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "amend", (amend, fate))
 
@@ -181,10 +188,33 @@ class SimulatedLine:
         """Send a cancel."""
         fate, arrival_ns = self._request("cancel", client_id, now_ns)
         if fate.fault is Fault.RATE_LIMITED:
-            back_ns = self._back_ns(arrival_ns)
-            self.push(back_ns, "event", CancelRefused(client_id, _PACE.value, back_ns, fate.late_ns))
+            cancel = CancelOrder(instrument, client_id, "")
+            self._refuse(cancel, _PACE, _TOO_FAST, 0, self._back_ns(arrival_ns), fate.late_ns)
         elif fate.fault is not Fault.REQUEST_LOST:
             self.push(arrival_ns, "cancel", (instrument, client_id, fate))
+
+    def send_batch(self, calls: tuple[Order, ...], now_ns: int) -> None:
+        """Send several orders, new terms or cancels in one call."""
+        fate, arrival_ns = self._request("batch", calls[0].client_id, now_ns)
+        items = [self._item(call, now_ns) for call in calls]
+        if fate.fault is Fault.RATE_LIMITED:
+            back_ns = self._back_ns(arrival_ns)
+            for call, (_, attempt) in zip(calls, items, strict=True):
+                self._refuse(call, _PACE, _TOO_FAST, attempt, back_ns, fate.late_ns)
+        elif fate.fault is not Fault.REQUEST_LOST:
+            self.push(arrival_ns, "batch", (calls, items, fate))
+
+    def _item(self, call: Order, now_ns: int) -> tuple[Fate, int]:
+        """Return what happens to one item of a call, and which attempt of its order it is."""
+        if self._faults is None:
+            return _GOOD, 0
+        client_id = call.client_id
+        if isinstance(call, Approved):
+            self._drawn["place", client_id] += 1
+        self._drawn["item", client_id] += 1
+        fate = self._faults.of_item(client_id, self._drawn["item", client_id], now_ns)
+        self.fates[fate.fault] += 1
+        return fate, self._drawn["place", client_id]
 
     def ask_order(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:  # noqa: ARG002  the port's shape
         """Ask what became of an order."""
@@ -215,9 +245,24 @@ class SimulatedLine:
         if fate.fault not in {Fault.RATE_LIMITED, Fault.REQUEST_LOST}:
             self.push(arrival_ns, "ask_time", (now_ns, fate))
 
+    def _refuse(
+        self, call: Order, reason: RejectReason, text: str, attempt: int, back_ns: int, retry_after_ns: int = 0
+    ) -> None:
+        """Put the refusal of a call, or of one item of it, on its way."""
+        if isinstance(call, Approved):
+            refusal = OrderRejected(call.client_id, reason, text, back_ns, retry_after_ns)
+            self.push(back_ns, "refusal", (refusal, attempt))
+        elif isinstance(call, ApprovedAmend):
+            self.push(back_ns, "event", AmendRefused(call.client_id, call.revision, reason, back_ns, retry_after_ns))
+        else:
+            self.push(back_ns, "event", CancelRefused(call.client_id, reason.value, back_ns, retry_after_ns))
+
     def _request(self, purpose: str, client_id: str, now_ns: int) -> tuple[Fate, int]:
         """Return what happens to a call and when it arrives."""
-        arrival_ns = self.venue.arrival_ns(client_id, now_ns)
+        arrival_ns = max(self.venue.arrival_ns(client_id, now_ns), self._batch_ns)
+        self._latest_ns = max(self._latest_ns, arrival_ns)
+        if purpose == "batch":
+            arrival_ns = self._batch_ns = self._latest_ns
         if self._faults is None:
             return _GOOD, arrival_ns
         self._drawn[purpose, client_id] += 1
@@ -239,7 +284,16 @@ class SimulatedLine:
         elif kind == "cancel":
             instrument, client_id, fate = payload
             self._answer_call(self.venue.cancel(instrument, client_id, ts_ns), fate, 0, "")
-        elif kind == "ask_time":
+        elif kind == "batch":
+            calls, items, fate = payload
+            for call, (item, attempt) in zip(calls, items, strict=True):
+                self._carry_out(call, fate, item, attempt, ts_ns)
+        else:
+            self._asked(kind, payload, ts_ns)
+
+    def _asked(self, kind: str, payload: Any, ts_ns: int) -> None:
+        """Put the answer to a question on its way back."""
+        if kind == "ask_time":
             asked_ns, fate = payload
             if fate.fault not in _UNANSWERED:
                 told = VenueTime(self.venue.settings.venue, asked_ns, self.clock.shows(ts_ns))
@@ -259,6 +313,22 @@ class SimulatedLine:
             report = BalanceReport(query.venue, self.venue.statement(), ts_ns)
             endings = self.venue.endings(query.since_ns)
             self._answer_question(BalancesAnswer(report, asked_ns, query.venue, endings), fate, ts_ns)
+
+    def _carry_out(self, call: Order, fate: Fate, item: Fate, attempt: int, ts_ns: int) -> None:
+        """Have the venue carry out one item of a call, unless it refuses that one."""
+        if item.fault is Fault.ITEM_REFUSED:
+            if fate.fault not in _UNANSWERED:
+                late_ns = fate.late_ns if fate.fault in _LATE else 0
+                self._refuse(call, RejectReason.OTHER, _BUSY, attempt, self._back_ns(ts_ns) + late_ns)
+            return
+        if isinstance(call, Approved):
+            deliveries = self.venue.place(call, ts_ns)
+        elif isinstance(call, ApprovedAmend):
+            deliveries = self.venue.amend(call, ts_ns)
+        else:
+            deliveries = self.venue.cancel(call.instrument, call.client_id, ts_ns)
+        reset_id = call.client_id if isinstance(call, Approved) else ""
+        self._answer_call(deliveries, fate if item.fault is Fault.NONE else item, attempt, reset_id)
 
     def is_current(self, client_id: str, attempt: int) -> bool:
         """Tell whether an order has not been sent again since this attempt."""
@@ -293,7 +363,7 @@ class SimulatedLine:
 
     def _deliver(self, ts_ns: int, event: Event, fate: Fate, kind: str, attempt: int) -> None:
         times = [ts_ns]
-        if fate.fault in {Fault.ANSWER_DELAYED, Fault.ANSWER_OVERTAKEN}:
+        if fate.fault in _LATE:
             times = [ts_ns + fate.late_ns]
         elif fate.fault is Fault.ANSWER_TWICE:
             times = [ts_ns, ts_ns + fate.late_ns]
@@ -306,8 +376,7 @@ class SimulatedLine:
     def _answer_question(self, answer: StatusAnswer | AccountAnswer, fate: Fate, ts_ns: int) -> None:
         if fate.fault in _UNANSWERED:
             return
-        late = fate.fault in {Fault.ANSWER_DELAYED, Fault.ANSWER_OVERTAKEN}
-        self.push(self._back_ns(ts_ns) + (fate.late_ns if late else 0), "answer", answer)
+        self.push(self._back_ns(ts_ns) + (fate.late_ns if fate.fault in _LATE else 0), "answer", answer)
         if fate.fault is Fault.ANSWER_TWICE:
             self.push(self._back_ns(ts_ns) + fate.late_ns, "answer", answer)
 

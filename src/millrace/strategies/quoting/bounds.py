@@ -220,9 +220,9 @@ _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
     "async_batch": (
         ("enabled", "", "actions of a step are sent together", "12", None, None),
         ("max_parallel_symbols", "symbols", "symbols served in one round; the others follow at once", "10", 1, 50),
-        ("coalesce_cancel", "", "cancels of a round leave before everything else", "4.6", None, None),
-        ("coalesce_place", "", "places of a round leave last", "4.6", None, None),
-        ("max_batch_size", "actions", "actions at which a round ends", "4.6", 1, 20),
+        ("coalesce_cancel", "", "cancels of a round leave first, a symbol's in one call", "4.6", None, None),
+        ("coalesce_place", "", "places of a round leave last; orders, and new terms, in one call", "4.6", None, None),
+        ("max_batch_size", "actions", "actions at which a round ends, and the most in one call", "4.6", 1, 20),
         ("tick_deadline_ms", "ms", "when a tick is too late", "10", 50, 1_000),
     ),
     "trace": (

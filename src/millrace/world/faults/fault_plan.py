@@ -156,10 +156,11 @@ def _soon(draw: int) -> int:
 
 def _menu(kind: Kind, draw: int, from_ns: int, until_ns: int) -> FaultMenu:
     if kind is Kind.OUTAGE:
-        return _window(draw, from_ns, until_ns, 1_000_000, (Fault.REQUEST_LOST,), 1_000_000, (Fault.ANSWER_LOST,))
+        lost = _window(draw, from_ns, until_ns, 1_000_000, (Fault.REQUEST_LOST,), 1_000_000, (Fault.ANSWER_LOST,))
+        return structs.replace(lost, item_faults=())
     if kind is Kind.STORM:
         storm = _window(draw, from_ns, until_ns, 1_000_000, (Fault.RATE_LIMITED,), 0, ())
-        return structs.replace(storm, retry_after_ns=_RETRY_AFTER_NS)
+        return structs.replace(storm, retry_after_ns=_RETRY_AFTER_NS, item_faults=())
     calls = tuple(fault for number, fault in enumerate(CALL_FAULTS) if draw >> number & 1) or CALL_FAULTS
     share_ppm = 100_000 + draw // 1_024 % 800_001
     return _window(draw, from_ns, until_ns, share_ppm, calls, share_ppm, _NEWS)

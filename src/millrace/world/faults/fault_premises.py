@@ -16,6 +16,7 @@ from millrace.core.kill import HeldKills, KillFile
 from millrace.core.ledger import CommitResult
 from millrace.shell.disk import Disk
 from millrace.shell.ledger_memory import MemoryLedger
+from millrace.shell.venue_port import Order
 from millrace.sim.candles import PrintColumns
 from millrace.sim.depth.settings import DepthVenueSettings
 from millrace.sim.faults import Fate, Fault, Faults
@@ -34,7 +35,7 @@ from millrace.world.quoting.desk import QuoteMarkets
 from millrace.world.simulation import Simulation
 
 FOLDER: Final = Path("run")
-_REQUESTS: Final = frozenset({"place", "amend", "cancel"})
+_REQUESTS: Final = frozenset({"place", "amend", "cancel", "batch"})
 """What changes something at the venue and so matters when the program that sent it is dead."""
 _UNHEARD: Final = Fate(Fault.ANSWER_LOST)
 
@@ -108,6 +109,15 @@ class MortalLine(SimulatedLine):
         self._plug.at("before cancel")
         super().cancel(instrument, client_id, now_ns)
         self._plug.at("after cancel")
+
+    def send_batch(self, calls: tuple[Order, ...], now_ns: int) -> None:
+        """Send several in one call."""
+        self._plug.at("before batch")
+        for call in calls:
+            if isinstance(call, Approved):
+                self._on_send(call, now_ns)
+        super().send_batch(calls, now_ns)
+        self._plug.at("after batch")
 
 
 class _Held:

@@ -21,6 +21,7 @@ from millrace.core.journal_format import RecordKind
 from millrace.core.kill import KillOrder
 from millrace.core.ledger import LedgerStore
 from millrace.core.trouble_events import StorageRecovered
+from millrace.shell.batching import BatchTally
 from millrace.shell.code_version import code_version
 from millrace.shell.journal import Journal, has_segments
 from millrace.shell.kill_file import KillWatch
@@ -197,9 +198,13 @@ class Run:
         desk.probe, desk.legacy_probe = self.tick_times, legacy
         times = {"pipeline": self.tick_times, "legacy": legacy}
         calls = {} if telemetry.latency is None else telemetry.latency.requests
-        telemetry.expose(
-            QuoteMetrics(desk.telemetry, times, calls, desk.venues, self.program.reconciliation.discrepancies).families
-        )
+        found = self.program.reconciliation.discrepancies
+        telemetry.expose(QuoteMetrics(desk.telemetry, times, calls, desk.venues, found, self._batches).families)
+
+    def _batches(self, venue: str) -> BatchTally | None:
+        """Return what became of the batches that left for a venue; None where nobody watches its calls."""
+        calls = self.executors.by_venue[venue].calls
+        return None if calls is None else calls.batches
 
     def _connect(self, opened: ExitStack, premises: Premises) -> tuple[dict[str, Way], tuple[str, ...]]:
         """Reach the program's venues; returns the ways to them by name, and notices for a person."""

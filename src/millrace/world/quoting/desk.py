@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from millrace.capacity.batch_rules import SINGLE_CALLS, BatchRules
 from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.config.settings import QuoteDeskSettings, Settings
 from millrace.core.failure import OperatorError
@@ -136,6 +137,14 @@ def quote_budget(settings: Settings) -> CallBudget:
     calls = settings.quote_desk.calls_per_sec
     pace = {"bucket_calls": calls, "refill_ns": _SECOND_NS // calls}
     return CallBudget(CallBudgetSettings(calls_per_loop=calls, loop_ns=_SECOND_NS, metronome=False, **pace))
+
+
+def quote_batches(settings: Settings, facts: BatchRules) -> BatchRules:
+    """Return what leaves together at the desk's venue, which takes what `facts` say (quoting 4.6, 10)."""
+    chosen = settings.quoting.async_batch
+    if not chosen.enabled:
+        return SINGLE_CALLS
+    return facts.within(chosen.max_batch_size, cancels=chosen.coalesce_cancel, orders=chosen.coalesce_place)
 
 
 def quote_valid_for_ns(settings: Settings) -> int:

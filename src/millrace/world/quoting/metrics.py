@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from millrace.capacity.stage_budgets import BUCKETS_MS, STAGES, TICK_TOTAL
 from millrace.core.series import Buckets, Family, Kind, Series
+from millrace.shell.batching import OPS, BatchTally
 from millrace.shell.tick_times import StageHistogram, TickTimes
 from millrace.strategies.quoting.allocator.fairness import Statement
 from millrace.strategies.quoting.rollout.desk_ramp import MARKOUTS_MS, Path
@@ -58,7 +59,7 @@ class QuoteMetrics:
     """Reads one desk: `telemetry` gives what it counted, `times` what its stages took, by path.
 
     `requests` are round trips of calls by (venue, verb), of which those to the desk's `venues` are its own;
-    `discrepancies` says what comparisons with a venue found.
+    `discrepancies` says what comparisons with a venue found, `batches` what became of calls that carried several items.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class QuoteMetrics:
         requests: Mapping[tuple[str, str], StageHistogram],
         venues: Collection[str],
         discrepancies: Callable[[str], Mapping[str, int]],
+        batches: Callable[[str], BatchTally | None],
     ) -> None:
         self._times = times
         self._telemetry = telemetry
         self._requests = requests
         self._venues = venues
         self._discrepancies = discrepancies
+        self._batches = batches
 
     def families(self) -> list[Family]:
         """Return every family that has something to say."""
@@ -85,6 +88,7 @@ class QuoteMetrics:
         ]
         found.append(_family("exchange_req_ms", "histogram", "time of a call to the venue", "verb api", calls))
         found += [*_of_figures(told["figures"], symbols), *_of_ramp(told["ramp"]), *_of_stream(told["stream"])]
+        found += self._of_batches()
         types: dict[tuple[str, ...], int] = {}
         for venue in self._venues:
             for kind, count in self._discrepancies(venue).items():
@@ -92,6 +96,17 @@ class QuoteMetrics:
         meaning = "findings of comparisons that our books do not explain"
         found.append(_family("reconcile_discrepancies_total", "counter", meaning, "type", types.items()))
         return [family for family in found if family.rows]
+
+    def _of_batches(self) -> list[Family]:
+        """Return the calls that batches saved, and how many of them failed in part: none, where there were none."""
+        tallies = [(venue, tally) for venue in sorted(self._venues) if (tally := self._batches(venue)) is not None]
+        saved = [((op,), sum(tally.saved[op] for _, tally in tallies)) for op in OPS] if tallies else []
+        failed = [((op, venue), tally.fail_rate(op)) for venue, tally in tallies for op in OPS]
+        meaning = "share of the newest batches of which an item failed"
+        return [
+            _family("cmd_coalesced_total", "counter", "calls saved by sending several items in one", "op", saved),
+            _family("partial_fail_rate", "gauge", meaning, "op exchange", failed),
+        ]
 
 
 def _family(name: str, kind: Kind, meaning: str, labels: str, rows: Iterable[tuple[tuple[str, ...], Any]]) -> Family:
@@ -153,7 +168,7 @@ def _of_counts(symbols: Mapping[str, Mapping[str, Any]]) -> list[Family]:
         _family("stage_fault_total", "counter", "stages that could not do their work", "stage code", faults.items()),
         _family("order_intents_total", "counter", "actions that ticks decided", "symbol kind reason", intents),
         _family("order_keep_total", "counter", "orders left as they are", "symbol", _each(symbols, "kept")),
-        _family("cmd_coalesced_total", "counter", "actions held back by the pace", "op", [(("held_back",), held_back)]),
+        _family("intents_held_back_total", "counter", "actions held back by the pace", "", [((), held_back)]),
         _family("guard_trips_total", "counter", "how often a guard tripped, by why", "reason level", trips.items()),
         _family("guard_reason_total", "counter", "ticks for which a trigger held", "symbol reason", reasons),
         _family("guard_soft_seconds_total", "counter", "time at SOFT", "symbol", soft),
@@ -225,7 +240,6 @@ def _of_figures(figures: Mapping[str, Any], symbols: Mapping[str, Mapping[str, A
         _family("parallel_symbols", "gauge", "symbols that the desk serves", "", [((), len(symbols))]),
         _family("taker_fills_window", "gauge", "taker fills of the window", "", [((), figures["taker_fills_window"])]),
         _family("taker_share_pct", "gauge", "share of them in all fills", "", [((), figures["taker_share_pct"])]),
-        _family("partial_fail_rate", "gauge", "share of calls without an answer", "", [((), figures["error_rate"])]),
         _family("orders_refused_total", "counter", "orders that the board let not leave", "reason", blocked.items()),
         _family("md_cache_hit_ratio", "gauge", "share of ticks on fresh market data", "", [((), fresh)]),
     ]

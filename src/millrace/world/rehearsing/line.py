@@ -25,6 +25,7 @@ from millrace.shell.measures import VenueTime
 from millrace.shell.reconciler import BalancesAnswer, BalancesQuery, OpenOrdersAnswer, OpenOrdersQuery
 from millrace.shell.stream import Stream, dial, wait
 from millrace.shell.unanswered import StatusAnswer
+from millrace.shell.venue_port import Order
 from millrace.sim.venue import Delivery
 from millrace.venues.rehearsal.frames import FrameReader
 from millrace.venues.rehearsal.messages import (
@@ -167,6 +168,16 @@ class RehearsalLine:
     def cancel(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:  # noqa: ARG002  the wire has its own time
         """Send a cancel."""
         self._say(CancelCall(instrument, client_id))
+
+    def send_batch(self, calls: tuple[Order, ...], now_ns: int) -> None:
+        """Send the calls one after the other: this venue has frames for single ones only."""
+        for call in calls:
+            if isinstance(call, Approved):
+                self.place(call, now_ns)
+            elif isinstance(call, ApprovedAmend):
+                self.amend(call, now_ns)
+            else:
+                self.cancel(call.instrument, call.client_id, now_ns)
 
     def ask_order(self, instrument: InstrumentId, client_id: str, now_ns: int) -> None:  # noqa: ARG002  the port's shape
         """Ask what became of an order."""
