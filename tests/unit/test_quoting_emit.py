@@ -184,6 +184,49 @@ def test_in_danger_one_tick_is_enough() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["inv", "market_inventory", "vol"])
+@pytest.mark.parametrize("position", [500, -500, 0])
+def test_too_much_inventory_endangers_only_the_side_that_grows_it(key, position) -> None:
+    """4.6: a retreat of a tick needs a guard's reason; the side that closes keeps its place within the band."""
+    data = book(99_998, 100_000)
+    live = (resting(BUY, 99_979, 100), resting(SELL, 100_019, 100))
+    reasons = (GuardReason("flow_ofi", 4.0, 3.0, GuardLevel.NONE), GuardReason(key, 7.0, 6.0))
+    soft = replace(SOFT, scale_factor=1.0, reasons=reasons)
+    both = [(AMEND, BUY), (AMEND, SELL)]
+    grows = both if key == "vol" or not position else [both[0 if position > 0 else 1]]
+    found = emit(data, guards=soft, live=live, position=position)
+    assert [(i.kind, i.side) for i in found.intents] == grows
+    assert found.kept == 2 - len(grows)
+    pressed = replace(soft, widen_bid_bps=soft.widen_bid_bps + 0.1, widen_ask_bps=soft.widen_ask_bps)
+    found = emit(data, guards=pressed, live=live, position=-500)
+    assert [(i.kind, i.side) for i in found.intents] == both, "flow against the closing side is a reason too"
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_each_side_in_danger_moves_and_the_other_stays(side) -> None:
+    data = book(99_998, 100_000)
+    live = (resting(BUY, 99_979, 100), resting(SELL, 100_019, 100))
+    wider = {"widen_bid_bps": 0.1} if side is BUY else {"widen_ask_bps": 0.1}
+    (only,) = emit(data, guards=replace(OPEN, **wider), live=live).intents
+    assert (only.kind, only.side, str(only.reason)) == (AMEND, side, "retreat")
+
+
+def test_orders_that_grow_share_what_room_is_left() -> None:
+    """4.4: also with an order whose cancel may come too late, all of a side together fill no more than there is room."""
+    levels = replace(CFG, levels=2, base_size_usd=10.0)
+    live = (
+        resting(BUY, 9_998, 50),
+        resting(BUY, 9_996, 50, level=1),
+        resting(BUY, 9_990, 60, level=2, pending=True, cancelling=True),
+    )
+    room = 200
+    found = emit(cfg=levels, live=live, max_position=room)
+    grown = {i.level: i.lots for i in found.intents if i.side is BUY and i.kind is AMEND}
+    rests = {order.level: grown.get(order.level, order.lots) for order in live}
+    assert grown
+    assert sum(rests.values()) == room
+
+
 def test_a_long_way_is_cancelled_and_placed_after_the_acknowledgement() -> None:
     low, high = book(9_994, 9_996), book(10_004, 10_006)
     first = emit(low, live=(resting(BUY, 9_998),))

@@ -4,6 +4,7 @@ import ast
 import re
 
 from millrace.strategies.quoting.guards.market_wide import MarketBit
+from millrace.strategies.quoting.guards.triggers import LATENCY_UNKNOWN
 from millrace.strategies.quoting.model import FaultCode
 from millrace.strategies.quoting.quotes import fast_cancel
 from millrace.strategies.quoting.quotes.reasons import Reason
@@ -17,7 +18,7 @@ LIVE = QuotingSettings.live()
 
 def guard_words() -> set[str]:
     """Return every key that some module gives a guard's reason."""
-    found: set[str] = set()
+    found: set[str] = {LATENCY_UNKNOWN}
     for path in (SOURCE / "stages" / "guards.py", SOURCE / "guards" / "triggers.py", SOURCE / "guards" / "flow.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"GuardReason", "_append"}:

@@ -13,6 +13,8 @@ PNL_SCALE = 8.0
 """The reference's score: the mean of the deltas by this, nothing for a mean this near to zero."""
 
 LATENCY_UNKNOWN = "p95_unknown"
+ONLY_GROWTH = frozenset({"inv", "market_inventory"})
+"""Triggers that speak against holding more, and not against quoting."""
 Reasons = list[GuardReason]
 _SOFT, _HARD = GuardLevel.SOFT, GuardLevel.HARD
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from millrace.core.commands import Side
+from millrace.strategies.quoting.guards.triggers import ONLY_GROWTH
 from millrace.strategies.quoting.model import (
     BPS,
     Features,
@@ -105,9 +106,8 @@ def _all_stay(
         wanted += (quote.bid_lots > 0) + (quote.ask_lots > 0)
     if wanted != len(features.live):
         return False
-    is_soft = guards.level is not GuardLevel.NONE
-    bid_band = 1 if is_soft or guards.widen_bid_bps > 0.0 else band
-    ask_band = 1 if is_soft or guards.widen_ask_bps > 0.0 else band
+    bid_danger, ask_danger = _in_danger(features, guards)
+    bid_band, ask_band = 1 if bid_danger else band, 1 if ask_danger else band
     bids = asks = seen = 0
     for order in features.live:
         level = order.level
@@ -170,14 +170,12 @@ def _diffed(
         else:
             asks.append(order)
             lowest = order.ticks if order.ticks < lowest or not lowest else lowest
-    is_soft = guards.level is not GuardLevel.NONE
+    bid_danger, ask_danger = _in_danger(features, guards)
     words = taken_back.orders
     why = why_off(features, guards, Side.BUY, room.bid) if bids else Reason.NEW
-    in_danger = is_soft or guards.widen_bid_bps > 0.0
-    below_rules = SideRules(Side.BUY, room.bid, in_danger, queue.bid_may_advance, why, lowest, words)
+    below_rules = SideRules(Side.BUY, room.bid, bid_danger, queue.bid_may_advance, why, lowest, words)
     why = why_off(features, guards, Side.SELL, room.ask) if asks else Reason.NEW
-    in_danger = is_soft or guards.widen_ask_bps > 0.0
-    above_rules = SideRules(Side.SELL, room.ask, in_danger, queue.ask_may_advance, why, highest, words)
+    above_rules = SideRules(Side.SELL, room.ask, ask_danger, queue.ask_may_advance, why, highest, words)
     below = diffed(rules, below_rules, [(q.bid_ticks, q.bid_lots) for q in quotes], bids, state.bids, len(live))
     wanted = [(q.ask_ticks, q.ask_lots) for q in quotes]
     above = diffed(rules, above_rules, wanted, asks, state.asks, below.orders)
@@ -186,6 +184,20 @@ def _diffed(
         intents.sort(key=_order_of)
     after = EmitState(below.slots, above.slots, taken_back.cooldown_until_ms)
     return Emitted(quotes, tuple(intents), below.kept + above.kept, state if after == state else after)
+
+
+def _in_danger(features: Features, guards: GuardAssessment) -> tuple[bool, bool]:
+    """Tell of bid and ask whether a tick too near is too near: where a guard has a reason against that side (4.6).
+
+    Too much inventory is a reason against the side that would hold more of it. The other one would only leave its place
+    in the queue at each tick by which the market comes to it, and the position would stay for longer.
+    """
+    bid, ask = guards.widen_bid_bps, guards.widen_ask_bps
+    if guards.level is GuardLevel.NONE:
+        return bid > 0.0, ask > 0.0
+    if any(reason.level is not GuardLevel.NONE and reason.key not in ONLY_GROWTH for reason in guards.reasons):
+        return True, True
+    return features.position >= 0 or bid > ask, features.position <= 0 or ask > bid
 
 
 def _slowed(rules: Rules, level: int, book: MarketData, cfg: EmitSettings) -> Rules:

@@ -91,7 +91,7 @@ def _halted(
     count = 1
     if cfg.escalating_halts and state.hard_count and now_ms - state.hard_ms <= cfg.escalation_window_sec * _SECOND_MS:
         count = state.hard_count + 1
-    until = now_ms + min(cfg.halt_ms_hard << min(count - 1, _MOST_DOUBLINGS), max(cfg.halt_max_ms, cfg.halt_ms_hard))
+    until = now_ms + min(cfg.halt_ms_hard << min(count - 1, _MOST_DOUBLINGS), cfg.halt_max_ms)
     hard.sort()
     soft.sort()
     reasons = (*hard, *soft)
