@@ -150,7 +150,8 @@ def _parsed(words: "Sequence[str]") -> "argparse.Namespace":
     if given.command == "ask" and not any(word.startswith("-") for word in left):
         given.args += left
     elif left:
-        grammar.error(f"unrecognized arguments: {' '.join(left)}")
+        known = f"`millrace {given.command} --help` lists what it takes"
+        raise UsageError(f"unrecognized arguments: {' '.join(left)}; {known}")
     return given
 
 

@@ -33,7 +33,10 @@ def metrics_flags(command: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def published(given: argparse.Namespace, families: "Callable[[], Sequence[Family]]") -> "Iterator[Publish]":
-    """Yield what is called each frame; raises WorldError when the port cannot be served."""
+    """Yield what is called each frame.
+
+    Raises OperatorError for a port or a file that cannot be meant, WorldError when the port cannot be served.
+    """
     if given.metrics_port is None and given.metrics_file is None:
         yield lambda *, now=False: None  # noqa: ARG005  nobody looks
         return
@@ -47,6 +50,9 @@ def published(given: argparse.Namespace, families: "Callable[[], Sequence[Family
         from millrace.web.metrics_server import MetricsServer
     except ModuleNotFoundError as error:
         raise OperatorError(f"showing metrics needs {error.name}; install millrace[metrics]") from error
+    to_file = None if given.metrics_file is None else Path(given.metrics_file)
+    if to_file is not None and (to_file.is_dir() or not to_file.parent.is_dir()):
+        raise OperatorError(f"--metrics-file {to_file}: name a file in a folder that is there")
     server = None if given.metrics_port is None else MetricsServer(given.metrics_port)
     last_ns = time.monotonic_ns() - _EVERY_NS
 
@@ -58,8 +64,8 @@ def published(given: argparse.Namespace, families: "Callable[[], Sequence[Family
         found = families()
         if server is not None:
             server.publish(text(found))
-        if given.metrics_file is not None:
-            write_text(Path(given.metrics_file), found)
+        if to_file is not None:
+            write_text(to_file, found)
 
     try:
         publish()

@@ -28,7 +28,8 @@ class _Lease:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise WorldError(f"{path} cannot be opened: {error.strerror or error}") from error
+            need = f"{path.parent} must be a folder that can be made and written"
+            raise WorldError(f"{path} cannot be opened: {error.strerror or error}; {need}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)

@@ -9,18 +9,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Final
 
-from millrace.core.failure import WorldError
+from millrace.core.failure import OperatorError, WorldError
 from millrace.web.exposition import CONTENT_TYPE
 
 LOOPBACK: Final = "127.0.0.1"
 PATH: Final = "/metrics"
+_LAST_PORT: Final = 65_535
 
 
 class MetricsServer:
-    """Serves http://127.0.0.1:PORT/metrics from a thread; port 0 takes a free one. Raises WorldError for one in use."""
+    """Serves http://127.0.0.1:PORT/metrics from a thread; port 0 takes a free one.
+
+    Raises WorldError for one in use,
+    OperatorError for a number that is no port.
+    """
 
     def __init__(self, port: int) -> None:
         self._text = b""
+        if not 0 <= port <= _LAST_PORT:
+            raise OperatorError(f"--metrics-port {port}: ports go from 0, any that is free, to {_LAST_PORT}")
         try:
             self._server = ThreadingHTTPServer((LOOPBACK, port), _handler(self))
         except OSError as error:

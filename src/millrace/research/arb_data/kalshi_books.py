@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import pyarrow.parquet as pq
 
 from millrace.core.binary_events import (
     BinaryQuote,
@@ -26,6 +25,7 @@ from millrace.core.binary_events import (
 from millrace.core.failure import OperatorError
 from millrace.core.fee_terms import PAYOUT_TICKS, FeeSchedule
 from millrace.core.instrument import InstrumentId, Lots, Outcome, Ticks
+from millrace.research.arb_data.tables import read_columns
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.utc import time_ns
 
@@ -114,8 +114,8 @@ class RecordedBooks:
                 )
 
     def _session(self, name: str, version: int) -> Iterator[BinaryQuote | StreamBeat | StreamReset]:
-        table = pq.read_table(self._folder / f"{name}{_BOOK}")
         names = ("recv_ns", "exch_ts_ms", "kind", "market", "side", "price_e4", "qty_e2")
+        table = read_columns(self._folder / f"{name}{_BOOK}", names)
         columns = [table.column(column).to_pylist() for column in names]
         books: dict[str, _Book] = {}
         beats = self._beats(name)
@@ -139,7 +139,7 @@ class RecordedBooks:
     def _beats(self, name: str) -> Iterator[int]:
         path = self._folder / f"{name}{_TICKER}"
         if path.is_file():
-            yield from pq.read_table(path, columns=["recv_ns"]).column(0).to_pylist()
+            yield from read_columns(path, ["recv_ns"]).column(0).to_pylist()
 
 
 def _when(event: MarketResolved) -> int:
@@ -241,7 +241,7 @@ def _results(path: Path) -> dict[str, str]:
 
 
 def _span(path: Path) -> tuple[int, int, int]:
-    times = pq.read_table(path, columns=["recv_ns"]).column(0)
+    times = read_columns(path, ["recv_ns"]).column(0)
     if not len(times):
         raise OperatorError(f"{path}: the session holds no row; remove it")
     return times[0].as_py(), times[-1].as_py(), len(times)

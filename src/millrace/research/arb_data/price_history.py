@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from millrace.core.failure import OperatorError
 from millrace.core.instrument import InstrumentId
+from millrace.research.arb_data.tables import read_columns
 from millrace.strategies.arb.discovery.moves import Prices
 from millrace.strategies.arb.model import MarketFacts
 from millrace.strategies.arb.utc import time_ns
@@ -20,10 +19,7 @@ _COLUMNS = ["snapshot_utc", "condition_id", "title", "close_date", "yes_price"]
 
 def price_history(path: Path) -> tuple[tuple[MarketFacts, ...], Prices]:
     """Return the markets of a file of snapshots, and their prices by market; raises OperatorError for another file."""
-    try:
-        table = pq.read_table(path, columns=_COLUMNS)
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise OperatorError(f"{path}: no snapshots of prices with the columns {', '.join(_COLUMNS)}") from error
+    table = read_columns(path, _COLUMNS)
     times = table["snapshot_utc"].cast(pa.timestamp("ns", tz="UTC")).cast(pa.int64()).to_numpy()
     names = np.array(table["condition_id"].to_pylist())
     values = table["yes_price"].to_numpy().astype(np.float64)

@@ -14,9 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow.parquet as pq
-
 from millrace.core.instrument import InstrumentId
+from millrace.research.arb_data.tables import read_columns
 from millrace.strategies.arb.model import MarketFacts
 
 _TITLE = re.compile(r"Will the price of (?P<coin>\w+) be above \$(?P<strike>[\d,]+) on (?P<month>\w+) (?P<day>\d+)\?")
@@ -87,9 +86,9 @@ def adjudicate(left: Terms, right: Terms) -> frozenset[Difference]:
 
 
 def text_pairs(path: Path) -> tuple[RecordedPair, ...]:
-    """Read the crypto pairs that a text matcher proposed, one per recorded row; raises ValueError for another file."""
+    """Read the crypto pairs that a text matcher proposed, one per row; raises OperatorError for another file."""
     columns = ["titulo_a", "titulo_b", "url_a", "url_b"]
-    rows = pq.read_table(path, columns=columns).to_pylist()
+    rows = read_columns(path, columns).to_pylist()
     return tuple(_text_pair(*(row[name] for name in columns)) for row in rows)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from millrace.core.failure import OperatorError
 from millrace.core.fee_terms import PAYOUT_TICKS
 from millrace.core.instrument import InstrumentId
+from millrace.research.arb_data.tables import columns_of, read_columns
 from millrace.research.arb_survey import Group, Seen
 
 _CENT_TICKS = 100
@@ -24,17 +24,17 @@ _US = 1_000
 
 def is_ladder(path: Path) -> bool:
     """Tell whether a file holds best quotes of one event's markets, in cents."""
-    return set(pq.read_schema(path).names) >= _LADDER
+    return columns_of(path) >= _LADDER
 
 
 def is_snapshot(path: Path) -> bool:
     """Tell whether a file holds price snapshots of many markets."""
-    return set(pq.read_schema(path).names) >= _SNAPSHOT
+    return columns_of(path) >= _SNAPSHOT
 
 
 def ladder(path: Path) -> tuple[Group, Iterator[Seen]]:
     """Return the group of an event's temperature buckets, exclusive and exhaustive, and what was seen of them."""
-    table = pq.read_table(path, columns=sorted(_LADDER))
+    table = read_columns(path, sorted(_LADDER))
     names = table.column("market").to_pylist()
     members = tuple(InstrumentId("kalshi", name) for name in sorted(set(names)))
     if not members:
@@ -61,7 +61,7 @@ def snapshots(path: Path, title_part: str) -> tuple[Group, Iterator[Seen]]:
 
     Whether every outcome is listed is not said there, so the group counts as open.
     """
-    table = pq.read_table(path, columns=sorted(_SNAPSHOT))
+    table = read_columns(path, sorted(_SNAPSHOT))
     titles = table.column("title").to_pylist()
     rows = [row for row, title in enumerate(titles) if title_part in title]
     if not rows:
