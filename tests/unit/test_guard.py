@@ -81,6 +81,7 @@ class Trader:
         self.wants: list[Any] = []
         self.levels: list[Level] = []
         self.breaks = False
+        self.waits_ns = 90
 
     def series(self):
         return ()
@@ -93,7 +94,7 @@ class Trader:
         return wants
 
     def interest(self):
-        return Interest((Bound(DOGE.id, Field.LAST, True, 5),), 90, 30)
+        return Interest((Bound(DOGE.id, Field.LAST, True, 5),), self.waits_ns, 30)
 
     def snapshot(self):
         return {}
@@ -239,6 +240,23 @@ def test_interests_are_merged_and_a_guards_deadline_is_kept_in_any_case():
     engine.step(Timer(2))
     bounds = (*alone.bounds, Bound(DOGE.id, Field.LAST, False, 9))
     assert engine.interest() == Interest(bounds, 20, 20, all_events=True)
+
+
+def test_a_strategy_is_asked_when_to_wake_it_after_it_was_shown_something_and_not_before():
+    engine, trader = build(Watch("watch", Timer))
+    before = engine.interest()
+    trader.waits_ns = 70
+    assert engine.interest() is before
+    engine.step(MarketBlock(DOGE.id, 2, "print", (b"", b"", b"")))
+    assert engine.interest() == before, "a block is shown to no strategy"
+    engine.step(Timer(3))
+    assert engine.interest().deadline_ns == 70
+    trader.waits_ns, trader.breaks = 60, True
+    engine.step(Timer(4))
+    assert engine.interest().deadline_ns == 60, "one that raised may have changed its mind before"
+    trader.waits_ns = 50
+    engine.restore(engine.snapshot())
+    assert engine.interest().deadline_ns == 50
 
 
 def test_guards_are_part_of_the_snapshot():

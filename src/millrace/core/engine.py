@@ -99,6 +99,8 @@ class Engine(CoreView):
             kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
         }
         self._audiences: dict[tuple[type, str], tuple[Strategy, ...]] = {}
+        self._interest: Interest | None = None
+        self._awaited: dict[str, Interest] = {}
         self._guards_interest: list[Interest] | None = None
         for strategy in strategies:
             for spec in strategy.series():
@@ -107,16 +109,24 @@ class Engine(CoreView):
     # When to wake it
 
     def interest(self) -> Interest:
-        """Return when the strategies and guards must be woken."""
+        """Return when the strategies and guards must be woken; asked are those that were shown something since."""
+        if self._interest is None:
+            self._interest = self._merged_interest()
+        return self._interest
+
+    def _merged_interest(self) -> Interest:
         guards = self._guards_interest
         if guards is None:
             guards = self._guards_interest = self._wanted_by_guards()
         legs_ns = self.orders.legs.next_ns
         if legs_ns is not None:
             guards = [*guards, Interest(deadline_ns=legs_ns)]
-        if not guards and len(self.strategies) == 1:
-            return self.strategies[0].interest()
-        return merged([strategy.interest() for strategy in self.strategies], guards)
+        awaited = self._awaited
+        for strategy in self.strategies:
+            if strategy.name not in awaited:
+                awaited[strategy.name] = strategy.interest()
+        wanted = [awaited[strategy.name] for strategy in self.strategies]
+        return wanted[0] if not guards and len(wanted) == 1 else merged(wanted, guards)
 
     def _wanted_by_guards(self) -> list[Interest]:
         """Return what guards wait for; one that failed is not woken, or its deadline would come for ever."""
@@ -132,6 +142,7 @@ class Engine(CoreView):
         A step that raises ends in a halt; what it had decided before stays decided, because the state holds it.
         """
         self.now_ns = max(self.now_ns, event.ts_ns)
+        self._interest = None
         out: list[Command] = []
         try:
             self._apply(event, out)
@@ -198,7 +209,7 @@ class Engine(CoreView):
         self._guards_see(update, out)
         owner = self._by_name[update.place.position.strategy]
         self._route(owner, self.orders.legs.heard(update), out)
-        self._route(owner, owner.decide(update, self), out)
+        self._route(owner, self._decided(owner, update), out)
         if update.d_lots:
             self._closed(self.orders.close_late(update, self._instruments), out)
 
@@ -208,7 +219,7 @@ class Engine(CoreView):
             out.append(record)
             self._guards_see(update, out)
             owner = self._by_name[update.place.position.strategy]
-            self._route(owner, owner.decide(update, self), out)
+            self._route(owner, self._decided(owner, update), out)
 
     def _tell(self, news: Sequence[Seen], out: list[Command]) -> None:
         for one in news:
@@ -270,9 +281,14 @@ class Engine(CoreView):
         if audience is None:
             audience = self._audiences[kind, venue] = tuple(one for one in self.strategies if hears(one, kind, venue))
         for strategy in audience:
-            intents = strategy.decide(event, self)
+            intents = self._decided(strategy, event)
             if intents:
                 self._route(strategy, intents, out)
+
+    def _decided(self, strategy: Strategy, seen: Event | OrderUpdate | Refused) -> list[Intent]:
+        """Show a strategy something and return what it wants; what it waits for may be another thing after it."""
+        self._awaited.pop(strategy.name, None)
+        return strategy.decide(seen, self)
 
     def _route(self, strategy: Strategy, intents: list[Intent], out: list[Command]) -> None:
         queue = list(intents)
@@ -283,7 +299,7 @@ class Engine(CoreView):
             for refused in self._one(strategy, queue[place], out):
                 if isinstance(queue[place], Place) and self.orders.known(strategy.name, refused.place.key) is None:
                     queue.extend(self.orders.legs.refused(refused))
-                queue.extend(strategy.decide(refused, self))
+                queue.extend(self._decided(strategy, refused))
             place += 1
 
     def _one(self, strategy: Strategy, intent: Intent, out: list[Command]) -> Sequence[Refused]:
@@ -410,4 +426,5 @@ class Engine(CoreView):
             self._by_name[name].restore(saved)
         for guard in self.guards:
             guard.restore(state["guards"][guard.name])
-        self._guards_interest = None
+        self._interest, self._guards_interest = None, None
+        self._awaited.clear()

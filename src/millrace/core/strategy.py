@@ -139,7 +139,7 @@ class Strategy(Protocol):
         ...
 
     def interest(self) -> Interest:
-        """Return when it must be woken next."""
+        """Return when it must be woken next; it may change only by `decide` or `restore`."""
         ...
 
     def snapshot(self) -> dict[str, Any]:

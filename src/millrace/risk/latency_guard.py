@@ -16,6 +16,7 @@ from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, S
 from millrace.core.strategy import Interest
 
 _NOTHING: Final = Interest()
+_NOBODY: Final[frozenset[tuple[str, str]]] = frozenset()
 _OBJECTION: Final = (ReasonCode.LATENCY_SLO.value,)
 EVALUATED: Final = "slo/"
 """A figure of this name and an SLO's is its percentile in seconds, of a venue."""
@@ -45,6 +46,8 @@ class LatencyGuard:
 
     def held(self) -> frozenset[tuple[str, str]]:
         """Return the (venue, SLO) that hold a throttle: they are judged by the last quarter minute."""
+        if not self._breaches:
+            return _NOBODY
         return frozenset(key for key, count in self._breaches.items() if count >= CAUTION_AFTER)
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:

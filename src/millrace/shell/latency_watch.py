@@ -155,7 +155,8 @@ class LatencyWatch:
 
     def throttled(self, venue: str) -> bool:
         """Tell whether a venue holds a throttle, so that it must be asked."""
-        return any(subject == venue for subject, _ in self._held())
+        held = self._held()
+        return bool(held) and any(subject == venue for subject, _ in held)
 
     def _breach_rows(self) -> list[LabelledValue]:
         return [({"slo": slo, "venue": venue}, float((venue, slo) in self._bad)) for venue, slo in sorted(self._rings)]
