@@ -18,6 +18,8 @@ def test_a_table_is_read_by_its_columns(tmp_path: Path) -> None:
     assert read_columns(path, ["price", "ts"]).to_pydict() == {"price": [3.0, 4.0], "ts": [1, 2]}
     with pytest.raises(OperatorError, match=r"rows\.parquet: has no column side, size"):
         read_columns(path, ["ts", "side", "size"])
+    with pytest.raises(OperatorError, match=r"none\.parquet: there is no such file"):
+        columns_of(tmp_path / "none.parquet")
 
 
 @pytest.mark.parametrize("bytes_kept", [0, 2, 40])

@@ -83,7 +83,6 @@ class BookCause(StrEnum):
     RESET = "reset"
     RESTART = "restart"
     RECONNECT = "reconnect"
-    QUARANTINE_OVER = "quarantine_over"
     CHECK = "check"
 
 

@@ -34,7 +34,6 @@ class RecordKind(IntEnum):
 
     EVENT = 1
     COMMANDS = 2
-    SNAPSHOT_REF = 3
     NOTE = 4
     VENUE = 5
 

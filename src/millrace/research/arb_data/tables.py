@@ -14,7 +14,9 @@ from millrace.core.failure import OperatorError
 
 
 def columns_of(path: Path) -> set[str]:
-    """Return the names of a file's columns; raises OperatorError when it is no parquet file."""
+    """Return the names of a file's columns; raises OperatorError when there is none, or it is no parquet file."""
+    if not path.is_file():
+        raise OperatorError(f"{path}: there is no such file; name a recording")
     try:
         return set(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:

@@ -128,7 +128,6 @@ class SymbolTerms(msgspec.Struct, frozen=True, gc=False):
     maker_fee_bps: float
     taker_fee_bps: float
     can_amend: bool = True
-    amend_down_keeps_priority: bool = True
 
     def __post_init__(self) -> None:
         refuse_not_finite(self)

@@ -42,7 +42,6 @@ class ComboReport(msgspec.Struct, frozen=True, kw_only=True):
 
     found: tuple[ComboBasket, ...]
     examined: int
-    worth_solving: int
     too_large: int
     contradictory: int
     limited: int
@@ -62,7 +61,7 @@ class Search:
     def run(self, offers: Offers) -> ComboReport:
         """Search every component; `offers` gives what can be bought of a proposition now."""
         found: list[ComboBasket] = []
-        examined = solved = too_large = contradictory = limited = 0
+        examined = too_large = contradictory = limited = 0
         for component in self._joint.components:
             if len(component.markets) > self._settings.most_markets:
                 too_large += 1
@@ -73,7 +72,6 @@ class Search:
                 continue
             examined += 1
             best = self._best(component, worlds, offers)
-            solved += best is not None
             limited += best is not None and best.find.limited
             if best is not None and best.net_nano >= self._least_nano:
                 found.append(best)
@@ -81,7 +79,6 @@ class Search:
         return ComboReport(
             found=tuple(found),
             examined=examined,
-            worth_solving=solved,
             too_large=too_large,
             contradictory=contradictory,
             limited=limited,

@@ -42,7 +42,6 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     repair_nano: NanoUsd
     slippage_nano: NanoUsd
     divergence_probability: float
-    divergence_nano: NanoUsd
     carry_nano: NanoUsd
     worst_loss_nano: NanoUsd
     fill_quality: float
@@ -160,7 +159,6 @@ def assess(
         repair_nano=round(-others / repaired) if repaired > 0 else 0,
         slippage_nano=slip,
         divergence_probability=apart,
-        divergence_nano=round(lost),
         carry_nano=carry,
         worst_loss_nano=worst,
         fill_quality=quality,

@@ -5,7 +5,6 @@ probation of little size, which lasts until there is something to judge, and a r
 the operator lists is kept apart from what the desk finds, so that neither can lose the other's entry (quoting 7).
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -64,9 +63,6 @@ class Standing(msgspec.Struct, frozen=True):
     probe_until_ms: int = 0
     behind_ms: int | None = None
     recovering: int = 0
-
-
-Standings = Mapping[str, Standing]
 
 
 def judged(standing: Standing, symbol: str, score: SymbolScore, now_ms: int, settings: AllocatorSettings) -> Standing:
