@@ -60,6 +60,7 @@ class SloTable:
     """The SLOs of a program; the `slow` venues match with a delay of their own, so their answers may take longer."""
 
     def __init__(self, settings: SloSettings, slow: frozenset[str] = frozenset()) -> None:
+        self.settings = settings
         limits = {
             CORE_STEP: (settings.core_step_ms, _P99),
             DETECT_PLAN: (settings.detect_plan_ms, _P95),

@@ -21,6 +21,7 @@ from millrace.cli import (
     migrate,
     perf_gate,
     rehearse,
+    reload,
     replay,
     report,
     rollout,
@@ -53,6 +54,7 @@ def parser() -> Grammar:
         commands.add_parser("bundle", help="pack the last minutes of a run, without secrets, to be replayed elsewhere")
     )
     ask.grammar(commands.add_parser("ask", help="ask a running program to pause, resume, halt or change something"))
+    reload.grammar(commands.add_parser("reload", help="change settings of a running program, all of them or none"))
     kill.grammar(commands.add_parser("kill", help="stop a program at once, also one that answers nothing"))
     simtest.grammar(commands.add_parser("simtest", help="let the whole program live through worlds that go wrong"))
     studied = commands.add_parser("study", help="compare many runs, or estimates with a known truth")
@@ -83,6 +85,7 @@ _RUNNERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "replay": replay.run,
     "bundle": bundle.run,
     "ask": ask.run,
+    "reload": reload.run,
     "kill": kill.run,
     "simtest": simtest.run,
     "gates": gates.run,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import NoReturn
 
@@ -104,6 +104,19 @@ def json_text(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def chosen_settings(words: "Iterable[str]") -> dict[str, str]:
+    """Return what `--set KEY=VALUE` says, by key; raises OperatorError for a word without an equals sign."""
+    from millrace.core.failure import OperatorError
+
+    chosen = {}
+    for text in words:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise OperatorError(f"--set {text} is not of the form KEY=VALUE")
+        chosen[key.strip()] = value
+    return chosen
+
+
 def load(given: argparse.Namespace, profile: str, **overrides: str) -> "Settings":
     """Return the settings of a command: its profile, --profile, --config, --env, the environment, --set and flags."""
     import os
@@ -111,14 +124,8 @@ def load(given: argparse.Namespace, profile: str, **overrides: str) -> "Settings
 
     from millrace.config.load import load_settings
     from millrace.config.migrate import PROFILE
-    from millrace.core.failure import OperatorError
 
-    chosen = dict(overrides)
-    for text in given.set:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise OperatorError(f"--set {text} is not of the form KEY=VALUE")
-        chosen[key.strip()] = value
+    chosen = dict(overrides) | chosen_settings(given.set)
     if given.profile:
         chosen["profile"] = given.profile
     path, env_file = (Path(name) if name else None for name in (given.config, given.env))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from millrace.config.in_flight import in_flight_text
 from millrace.config.knobs import KNOBS, find_knob
 from millrace.config.profiles import PROFILES
 from millrace.config.settings import Settings
@@ -29,6 +30,7 @@ class Explanation(msgspec.Struct, frozen=True):
     spec: str
     available: bool
     from_environment: bool
+    in_flight: str
 
 
 def explain(settings: Settings, name: str) -> Explanation:
@@ -49,6 +51,7 @@ def explain(settings: Settings, name: str) -> Explanation:
         spec=knob.spec,
         available=knob.available,
         from_environment=knob.env,
+        in_flight=in_flight_text(knob.key),
     )
 
 
@@ -77,6 +80,7 @@ def explain_text(explanation: Explanation) -> str:
         ("contract", explanation.spec),
         ("available", "yes" if explanation.available else "not available yet"),
         ("environment", "may set it" if explanation.from_environment else "may not set it"),
+        ("in flight", explanation.in_flight),
     )
     return _aligned(explanation.key, rows)
 

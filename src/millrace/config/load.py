@@ -7,7 +7,7 @@ flag, caps and endpoints are refused from the environment, because it is inherit
 is logged here; the caller prints the notices.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,7 +54,7 @@ _LENIENT: frozenset[Layer] = frozenset({"environment file", "environment"})
 _SECRETS = frozenset(knob.key for knob in KNOBS.values() if knob.secret)
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """A value as somebody wrote it: the name used, the layer and the place."""
 
     name: str
@@ -82,16 +82,16 @@ def load_settings(
     """
     inherited = read_env(env_file) if env_file else EnvFile((), (), (), ())
     given = [
-        *(_Given(entry.name, entry.value, "file", entry.where) for entry in (read_toml(path) if path else [])),
-        *(_Given(entry.name, entry.value, "environment file", entry.where) for entry in inherited.entries),
+        *(Given(entry.name, entry.value, "file", entry.where) for entry in (read_toml(path) if path else [])),
+        *(Given(entry.name, entry.value, "environment file", entry.where) for entry in inherited.entries),
         *_from_environment(environ or {}),
-        *(_Given(name, value, "command line", f"command line {name}") for name, value in (overrides or {}).items()),
+        *(Given(name, value, "command line", f"command line {name}") for name, value in (overrides or {}).items()),
     ]
     chosen = _profile(given, profile)
     values: Values = {key: Setting(KNOBS[key].default, "default", "") for key in sorted(KNOBS)}
     values |= {key: Setting(value, "profile", chosen) for key, value in PROFILES[chosen].items()}
     notices = list(inherited.notices)
-    seen: dict[tuple[Layer, str], _Given] = {}
+    seen: dict[tuple[Layer, str], Given] = {}
     for one in given:
         if one.name != _PROFILE:
             _take(one, values, notices, seen)
@@ -103,6 +103,24 @@ def load_settings(
     return _typed(chosen, values, notices)
 
 
+def read_given(given: Iterable[Given]) -> tuple[dict[str, Scalar], list[Notice], list[str]]:
+    """Return what was written down as typed values by key, notices, and every problem; a profile is one."""
+    values: Values = {key: Setting(KNOBS[key].default, "default", "") for key in KNOBS}
+    notices: list[Notice] = []
+    seen: dict[tuple[Layer, str], Given] = {}
+    problems = []
+    for one in given:
+        if one.name == _PROFILE:
+            problems.append(f"{one.where}: a profile is what a start begins from; name the settings themselves")
+            continue
+        try:
+            _take(one, values, notices, seen)
+        except OperatorError as error:
+            problems.append(str(error))
+    keys = dict.fromkeys(key for _, key in seen)
+    return {key: values[key].value for key in keys}, notices, problems
+
+
 def fit_to_instrument(settings: Settings, instrument: Instrument) -> Settings:
     """Return the settings with what the instrument's minimums demand, and a notice for each change."""
     values = dict(settings.values)
@@ -110,7 +128,7 @@ def fit_to_instrument(settings: Settings, instrument: Instrument) -> Settings:
     return _typed(settings.profile, values, [*settings.notices, *notices]) if notices else settings
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
+def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
     """Yield our own names and the legacy ones, in name order; an empty text is no value."""
     for name in sorted(environ):
         ours = name.startswith(_PREFIX)
@@ -118,10 +136,10 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
             continue
         if environ[name].strip():
             key = name.removeprefix(_PREFIX).lower().replace("__", ".") if ours else name
-            yield _Given(key, environ[name], "environment", f"environment {name}")
+            yield Given(key, environ[name], "environment", f"environment {name}")
 
 
-def _profile(given: list[_Given], profile: str) -> str:
+def _profile(given: list[Given], profile: str) -> str:
     where = "profile"
     for one in given:
         if one.name == _PROFILE:
@@ -131,7 +149,7 @@ def _profile(given: list[_Given], profile: str) -> str:
     return profile
 
 
-def _take(one: _Given, values: Values, notices: list[Notice], seen: dict[tuple[Layer, str], _Given]) -> None:
+def _take(one: Given, values: Values, notices: list[Notice], seen: dict[tuple[Layer, str], Given]) -> None:
     if one.name.startswith(IGNORED_PREFIXES):
         if not any(notice.key.startswith(IGNORED_PREFIXES) for notice in notices):
             text = f"KELLY_* knobs are accepted and ignored ({one.where})"
@@ -163,7 +181,7 @@ def _take(one: _Given, values: Values, notices: list[Notice], seen: dict[tuple[L
     notices += clamped
 
 
-def _value(one: _Given, knob: Knob, below: Setting, notices: list[Notice]) -> Scalar:
+def _value(one: Given, knob: Knob, below: Setting, notices: list[Notice]) -> Scalar:
     """Return the typed value; None when it cannot be used and the layer below holds."""
     try:
         return _parsed(one, knob)
@@ -177,7 +195,7 @@ def _value(one: _Given, knob: Knob, below: Setting, notices: list[Notice]) -> Sc
         return None
 
 
-def _parsed(one: _Given, knob: Knob) -> Scalar:
+def _parsed(one: Given, knob: Knob) -> Scalar:
     if one.name in SWITCHES:
         on = one.raw if isinstance(one.raw, bool) else from_switch(str(one.raw))
         return SWITCHES[one.name][1 if on else 2]

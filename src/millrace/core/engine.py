@@ -11,7 +11,7 @@ A guard or a step that raises is a bug, and a bug may not trade on: everything h
 is the one module that catches what it does not know, so that the halt is a command of this very step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from millrace.core.amending import judged, room
@@ -88,13 +88,25 @@ class Engine(CoreView):
         super().__init__(instruments, market, orders, account, board)
         self.command_hash = EMPTY_HASH
         self.config: dict[str, Scalar] = {}
+        self.overruled: dict[str, Scalar] = {}
+        self.applies: Callable[[ConfigApplied], None] | None = None
         self.probe: OrderProbe = NO_PROBE
-        self.strategies = tuple(strategies)
-        self.guards = tuple(guards)
         self.fault: Exception | None = None
-        self._by_name = {strategy.name: strategy for strategy in strategies}
         for instrument in instruments:
             market.know(instrument)
+        self.go_on_with(strategies, guards)
+        for strategy in strategies:
+            for spec in strategy.series():
+                market.keep(spec)
+
+    def go_on_with(self, strategies: Sequence[Strategy], guards: Sequence[Guard]) -> None:
+        """Take these from now on, in the order in which they are asked; those that replace others have their state.
+
+        Histories are not declared anew: whoever replaces a strategy must read the same ones.
+        """
+        self.strategies = tuple(strategies)
+        self.guards = tuple(guards)
+        self._by_name = {strategy.name: strategy for strategy in strategies}
         self._readers: dict[type, tuple[Guard, ...]] = {
             kind: tuple(guard for guard in guards if kind in guard.reads) for guard in guards for kind in guard.reads
         }
@@ -102,9 +114,6 @@ class Engine(CoreView):
         self._interest: Interest | None = None
         self._awaited: dict[str, Interest] = {}
         self._guards_interest: list[Interest] | None = None
-        for strategy in strategies:
-            for spec in strategy.series():
-                market.keep(spec)
 
     # When to wake it
 
@@ -182,7 +191,7 @@ class Engine(CoreView):
         elif isinstance(event, OpenOrdersReport):
             self._market.open_orders(event)
         elif isinstance(event, ConfigApplied):
-            self.config = event.values
+            self._configured(event)
         elif isinstance(event, TROUBLES):
             for verdict in said_of(event, self.now_ns):
                 self._verdict(verdict, out)
@@ -197,6 +206,12 @@ class Engine(CoreView):
         for strategy, intents in self.orders.legs.due(self.now_ns):
             self._route(self._by_name[strategy], intents, out)
         self._show(event, out)
+
+    def _configured(self, event: ConfigApplied) -> None:
+        """Take the configuration in force; from here on the parts are those that these settings make."""
+        self.config, self.overruled = event.values, event.overruled
+        if self.applies is not None:
+            self.applies(event)
 
     def _order_news(self, event: OrderEvent, out: list[Command]) -> None:
         self._market.advance(self.now_ns)
@@ -405,6 +420,7 @@ class Engine(CoreView):
             "now_ns": self.now_ns,
             "command_hash": self.command_hash,
             "config": self.config,
+            "overruled": self.overruled,
             "market": self._market.snapshot(),
             "orders": self.orders.snapshot(),
             "account": self.account.snapshot(),
@@ -417,7 +433,7 @@ class Engine(CoreView):
         """Take a state that `snapshot` gave."""
         self.now_ns = state["now_ns"]
         self.command_hash = state["command_hash"]
-        self.config = state["config"]
+        self.config, self.overruled = state["config"], state["overruled"]
         self._market.restore(state["market"])
         self.orders.restore(state["orders"])
         self.account.restore(state["account"])

@@ -250,15 +250,18 @@ class LedgerSummed(_Event, frozen=True, gc=False, tag="ledger_summed"):
 
 
 class ConfigApplied(_Event, frozen=True, gc=False, tag="config"):
-    """The configuration in force from here on: a run's first event, and that of a start with another one.
+    """The configuration in force from here on: of a run's first event, of a start with another one, or of a reload.
 
-    `changed` are the keys that differ from what held before, none at the first.
+    `changed` are the keys that differ from what held before, none at the first. `overruled` are those that were changed
+    in flight, with what the last start's own settings say of them; `request` is the reload, empty at a start.
     """
 
     digest: str
     values: dict[str, Scalar]
     ts_ns: int
     changed: tuple[str, ...] = ()
+    overruled: dict[str, Scalar] = {}
+    request: str = ""
 
 
 class Started(_Event, frozen=True, gc=False, tag="started"):

@@ -60,6 +60,7 @@ class Drawdown:
     name = "drawdown"
 
     def __init__(self, instruments: Sequence[Instrument], settings: StopsSettings) -> None:
+        self.settings = settings
         allocated = settings.allocated_capital_usd
         self._allocated = None if allocated is None else dollars(allocated)
         self._instruments = by_name(instruments)

@@ -42,7 +42,7 @@ class ExposureGuard:
     ) -> None:
         outcomes = [instrument for instrument in instruments if instrument.binary is not None]
         self._instruments = by_name(outcomes)
-        self._settings = settings
+        self.settings = settings
         self._categories = dict(categories)
         self._held: dict[SubPosition, _Held] = {}
         self.reads: tuple[type, ...] = (OrderUpdate,) if outcomes else ()
@@ -80,7 +80,7 @@ class ExposureGuard:
         for place in new:
             self._add(spent, place.position, self._worst(place, place.lots))
         claims = {name: self._claim(name, markets) for name, markets in spent.items()}
-        exposure = Exposure(self._settings)
+        exposure = Exposure(self.settings)
         for name, claim in claims.items():
             if name != wanted:
                 exposure.claim(claim)

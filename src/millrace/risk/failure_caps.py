@@ -60,6 +60,7 @@ class FailureCaps:
     reads: tuple[type, ...] = (OrderUpdate, Timer)
 
     def __init__(self, instruments: Sequence[Instrument], settings: StopsSettings) -> None:
+        self.settings = settings
         self._limits = {
             ScopeKind.VENUE: settings.venue_failures,
             ScopeKind.FAMILY: settings.family_failures,

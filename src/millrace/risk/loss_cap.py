@@ -59,6 +59,7 @@ class LossCap:
     name = "loss_cap"
 
     def __init__(self, instruments: Sequence[Instrument], settings: StopsSettings) -> None:
+        self.settings = settings
         wanted = {
             ScopeKind.GLOBAL: settings.daily_loss_cap_usd,
             ScopeKind.STRATEGY: settings.strategy_loss_cap_usd,

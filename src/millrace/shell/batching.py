@@ -78,7 +78,7 @@ class Joiner:
 
     def __init__(self, port: VenuePort, rules: BatchRules, tally: BatchTally | None) -> None:
         self._port = port
-        self._rules = rules
+        self.rules = rules
         self._tally = tally
         self._frames: list[list[Order]] = []
         self._open: dict[tuple[str, InstrumentId | None], list[Order]] = {}
@@ -86,16 +86,16 @@ class Joiner:
     def is_paid(self, call: Order) -> bool:
         """Tell whether a call costs nothing, because it rides with one that was paid for."""
         op, instrument = op_of(call), _instrument(call)
-        rule = self._rules.of(op)
-        frame = self._open.get(self._rules.group(op, instrument), ())
+        rule = self.rules.of(op)
+        frame = self._open.get(self.rules.group(op, instrument), ())
         return len(frame) < rule.most and len(frame) % rule.per_call > 0
 
     def add(self, call: Order) -> None:
         """Take a call that leaves now."""
         op = op_of(call)
-        group = self._rules.group(op, _instrument(call))
+        group = self.rules.group(op, _instrument(call))
         frame = self._open.get(group)
-        if frame is None or len(frame) >= self._rules.of(op).most:
+        if frame is None or len(frame) >= self.rules.of(op).most:
             frame = self._open[group] = []
             self._frames.append(frame)
         frame.append(call)

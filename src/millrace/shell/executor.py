@@ -117,6 +117,10 @@ class Executor:
         self._news: list[Event] = []
         self._facts = FactWriter(ledger, self._news)
 
+    def go_by(self, valid_for_ns: int | None, batches: BatchRules) -> None:
+        """Go by another longest wait and other rules of batches from now on; what waits stays."""
+        self._valid_for_ns, self._joiner.rules = valid_for_ns, batches
+
     @property
     def waiting(self) -> int:
         """Number of calls that wait for the budget."""

@@ -56,6 +56,10 @@ class LatencyWatch:
         self._metrics.family("millrace_slo_breach", self._breach_rows)
         self._metrics.family("millrace_slo_throttle_seconds_total", self._throttle_rows)
 
+    def follow(self, slos: SloTable, held: Callable[[], frozenset[_Key]]) -> None:
+        """Judge by other limits from now on, and ask another guard what it holds; what was measured stays."""
+        self._slos, self._held = slos, held
+
     @property
     def next_ns(self) -> int:
         """When `due` must be called next: at the next multiple of 5 s once there is something to judge."""

@@ -23,6 +23,8 @@ RESTRICTIONS = "restrictions"
 """The request that asks for nothing but what stands."""
 STATUS = "status"
 """The request that asks for nothing but what there is to see."""
+RELOAD = "reload"
+"""The request that changes settings; its event names the settings then in force, not what was asked."""
 _FOLDER = "control"
 _REQUEST, _ANSWER = ".request.json", ".answer.json"
 _LOOK_NS = 50_000_000

@@ -5,6 +5,7 @@ always made here, so that two of them cannot drift apart.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from msgspec import structs
@@ -14,8 +15,9 @@ from millrace.capacity.call_budget import CallBudget, CallBudgetSettings
 from millrace.capacity.slo import SloTable
 from millrace.config.settings import Setting, Settings
 from millrace.core.engine import Engine
-from millrace.core.events import BalanceReport, ConfigApplied
+from millrace.core.events import BalanceReport, ConfigApplied, Scalar
 from millrace.core.failure import OperatorError
+from millrace.core.guard import Guard
 from millrace.core.ids import ClientIds, SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, whole_account
 from millrace.core.kill import HeldKills, KillFile
@@ -76,15 +78,20 @@ _PPM = 1_000_000
 _PPM_PER_PCT = 10_000
 _SECOND_NS = 1_000_000_000
 _NO_KILLS = HeldKills()
+NOTHING_OVERRULED: Mapping[str, Scalar] = {}
 
 
-class Program(NamedTuple):
+@dataclass(slots=True)
+class Program:
     """The engine and the parts of it that a caller looks into; a strategy that the settings leave out is None.
 
-    `venues` are the names of those that it trades on, the spot venue first and that of the quote desk last.
+    `venues` are the names of those that it trades on, the spot venue first and that of the quote desk last. A change
+    of settings in flight puts other parts in (`remake`), so whoever needs one looks it up here each time.
     """
 
     engine: Engine
+    instruments: tuple[Instrument, ...]
+    outcomes: tuple[Instrument, ...]
     orders: OrderTable
     slots: SlotGrid | None
     desk: ArbDesk | None
@@ -102,6 +109,16 @@ class Program(NamedTuple):
         """The slot grid, for callers that only exist beside one."""
         assert self.slots is not None  # noqa: S101  an audit or a study of slots is never made of a run without them
         return self.slots
+
+    def desk_now(self) -> ArbDesk:
+        """Return the arbitrage desk, for those who only exist beside one and outlive a change of settings."""
+        assert self.desk is not None  # noqa: S101  scans are joined to a program with a desk alone
+        return self.desk
+
+    def quotes_now(self) -> QuoteDesk:
+        """Return the quote desk, for the same callers."""
+        assert self.quotes is not None  # noqa: S101  ticks are timed in a program with that desk alone
+        return self.quotes
 
     @property
     def spot_venue(self) -> str:
@@ -157,7 +174,7 @@ def build_program(
     """
     desk, outcomes = build_desk(settings, markets)
     quotes, symbols = build_quotes(settings, quoted)
-    slots = SlotGrid(SLOTS, traded_instrument(settings), settings.slots) if settings.slots.enabled else None
+    slots = build_slots(settings)
     spot = () if slots is None else (slots.grid.instrument,)
     strategies: tuple[Strategy, ...] = tuple(one for one in (slots, desk, quotes) if one is not None)
     if not strategies:
@@ -168,8 +185,7 @@ def build_program(
         settings.run.installation, (SLOTS, DESK, QUOTES)
     )  # a place of its own, whoever is switched on
     orders = OrderTable(client_ids)
-    slow = frozenset(one.id.venue for one in outcomes)
-    playbooks, latency = Playbooks(), LatencyGuard(SloTable(settings.slo, slow))
+    playbooks, latency = Playbooks(), latency_guard(settings, outcomes)
     market, reconciliation = MarketView(settings.firewall), ReconciliationGuard(instruments)
     book_guard = BookGuard(market.books, tuple(one.id for one in symbols))
     engine = Engine(
@@ -186,20 +202,35 @@ def build_program(
             book_guard,
             latency,
             reconciliation,
-            FailureCaps(instruments, settings.stops),
-            LossCap(instruments, settings.stops),
-            Drawdown(instruments, settings.stops),
-            ExposureGuard(outcomes, settings.arb.exposure, _categories(desk)),
+            *stop_guards(settings, instruments),
+            exposure_guard(settings, outcomes, desk),
             playbooks,
         ),
     )
     parts = (playbooks, market.firewall, book_guard, latency, reconciliation)
-    return Program(engine, orders, slots, desk, quotes, venues, client_ids.prefix, *parts)
+    return Program(engine, instruments, outcomes, orders, slots, desk, quotes, venues, client_ids.prefix, *parts)
 
 
-def _categories(desk: ArbDesk | None) -> dict[InstrumentId, str]:
-    """Return the category of each market that the desk trades."""
-    return {} if desk is None else {facts.market: facts.category for facts in desk.facts}
+def build_slots(settings: Settings) -> SlotGrid | None:
+    """Return a fresh slot grid; None where the settings leave it out."""
+    return SlotGrid(SLOTS, traded_instrument(settings), settings.slots) if settings.slots.enabled else None
+
+
+def stop_guards(settings: Settings, instruments: Sequence[Instrument]) -> tuple[Guard, ...]:
+    """Return the guards over failures and losses."""
+    stops = settings.stops
+    return FailureCaps(instruments, stops), LossCap(instruments, stops), Drawdown(instruments, stops)
+
+
+def latency_guard(settings: Settings, outcomes: Sequence[Instrument]) -> LatencyGuard:
+    """Return the guard over late answers; prediction venues are slow (arb 17)."""
+    return LatencyGuard(SloTable(settings.slo, frozenset(one.id.venue for one in outcomes)))
+
+
+def exposure_guard(settings: Settings, outcomes: Sequence[Instrument], desk: ArbDesk | None) -> ExposureGuard:
+    """Return the guard over capital at risk; a desk says the category of each of its markets."""
+    categories = {} if desk is None else {facts.market: facts.category for facts in desk.facts}
+    return ExposureGuard(outcomes, settings.arb.exposure, categories)
 
 
 def _venue(instrument: Instrument) -> str:
@@ -305,6 +336,12 @@ def build_executors(
     return Executors(carrier, executors, reconcilers)
 
 
+def follow_settings(settings: Settings, program: Program, executors: Executors) -> None:
+    """Have executors go by what may change in flight of that which they took from the settings."""
+    for venue, executor in executors.by_venue.items():
+        executor.go_by(_valid_for_ns(settings, program, venue), _batches(settings, program, venue))
+
+
 def _budget(settings: Settings, program: Program, venue: str) -> CallBudget:
     if venue == program.spot_venue:
         return call_budget(settings)
@@ -319,6 +356,7 @@ def _batches(settings: Settings, program: Program, venue: str) -> BatchRules:
 
 
 def _valid_for_ns(settings: Settings, program: Program, venue: str) -> int | None:
+    """Return how long what adds to a position may wait for its call to a venue; None for ever."""
     if venue == program.spot_venue:
         return round(settings.run.entry_valid_for_sec * _SECOND_NS) or None
     return leg_valid_for_ns(settings) if venue in program.desk_venues else quote_valid_for_ns(settings)
@@ -348,9 +386,15 @@ def _answer_ns(settings: Settings, program: Program, venue: str) -> int:
     return round(settings.prediction.answer_sec * _SECOND_NS) if venue in program.desk_venues else ANSWER_NS
 
 
-def config_event(settings: Settings, ts_ns: int, changed: tuple[str, ...] = ()) -> ConfigApplied:
-    """Return the event that tells the core which configuration holds."""
-    return ConfigApplied(settings.digest, settings.flat(), ts_ns, changed)
+def config_event(
+    settings: Settings,
+    ts_ns: int,
+    changed: tuple[str, ...] = (),
+    overruled: Mapping[str, Scalar] = NOTHING_OVERRULED,
+    request: str = "",
+) -> ConfigApplied:
+    """Return the event that tells the core which configuration holds, and what of it no start has said yet."""
+    return ConfigApplied(settings.digest, settings.flat(), ts_ns, changed, dict(overruled), request)
 
 
 def balance_event(venue: SimVenue, ts_ns: int) -> BalanceReport:

@@ -4,7 +4,7 @@ The command line prints it and refuses what is not in it; the program itself ans
 """
 
 from millrace.risk import reconciliation, stops
-from millrace.shell.mailbox import RESTRICTIONS, STATUS
+from millrace.shell.mailbox import RELOAD, RESTRICTIONS, STATUS
 from millrace.strategies.arb.operator import actions as desk
 from millrace.strategies.quoting import operator as quotes
 from millrace.strategies.slots.operator import actions as operate
@@ -18,6 +18,7 @@ def actions() -> dict[str, str]:
         **{name: action.summary for name, action in quotes.ACTIONS.items()},
         **stops.ACTIONS,
         **reconciliation.ACTIONS,
+        RELOAD: "change settings while the program runs: SECTION.KEY=VALUE ..., dry_run=true",
         RESTRICTIONS: "list what restricts trading",
         STATUS: "show the whole status of grid and desks and of what is around them",
     }

@@ -14,12 +14,13 @@ from millrace.core.clock import Clock
 from millrace.core.commands import OK, Alert, Command, RecordFill, Reply
 from millrace.core.events import Event, Operator
 from millrace.core.requests import refused
-from millrace.shell.mailbox import RESTRICTIONS, STATUS, Answer, Mailbox, Request
+from millrace.shell.mailbox import RELOAD, RESTRICTIONS, STATUS, Answer, Mailbox, Request
 from millrace.strategies.slots.books.audit_action import AUDIT
 from millrace.world.afterwards.incidents import Incidents
 from millrace.world.catalogue import actions
 from millrace.world.folder.run_folder import Run
 from millrace.world.ledger_sums import ledger_sums
+from millrace.world.reload import reload
 
 FRAME_NS = 250_000_000
 """Real time between two frames."""
@@ -133,6 +134,8 @@ class Sitting:
             return Reply(request.name, request.action, OK, text, {}, now_ns)
         if request.action == STATUS:
             return Reply(request.name, request.action, OK, f"as of {clock_text(now_ns)}", self.run.status(), now_ns)
+        if request.action == RELOAD:
+            return reload(self.run, request)
         asked = Operator(request.action, request.args, now_ns, request.name)
         self.run.simulation.feed_event(asked)
         if request.action == AUDIT and any(reply.request == request.name and reply.ok for reply in self._replies):

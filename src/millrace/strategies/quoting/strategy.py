@@ -68,6 +68,7 @@ class QuoteDesk:
         self.legacy_probe: TickProbe = NO_TICK_PROBE
         self._by_number = tuple(self.symbols.values())
         self._numbers = {one.symbol: number for number, one in enumerate(self._by_number)}
+        self.pace = pace
         self._min_tick_ns, self._look_ns = pace.min_tick_ms * _MS, pace.look_ms * _MS
         self._stale_ns = (min([one.md_cache.invalidate_on_ws_gap_ms for one in configs]) + 1) * _MS
         self._due: list[tuple[int, int]] = []

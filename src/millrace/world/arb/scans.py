@@ -5,6 +5,7 @@ so one seed stays one history. With processes the machine decides, as it would l
 each scan, and a replay needs neither (runtime 2.10).
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from millrace.config.settings import Settings
@@ -41,7 +42,7 @@ class Scans(Protocol):
 class ScansHere:
     """Scans of a simulation; their answers are put on the program's line."""
 
-    def __init__(self, desk: ArbDesk, seed: int, line: Line) -> None:
+    def __init__(self, desk: Callable[[], ArbDesk], seed: int, line: Line) -> None:
         self._desk = desk
         self._line = line
         jobs = {lane: named(job) for lane, job in JOBS.items()}
@@ -51,7 +52,7 @@ class ScansHere:
         """Take the scans that a step asked for."""
         for command in commands:
             if isinstance(command, Scan):
-                self._line.answer([self._lanes.answer(command, *self._desk.scan_of())])
+                self._line.answer([self._lanes.answer(command, *self._desk().scan_of())])
 
     def come(self) -> list[LaneScanned]:
         """Return nothing: answers are on the line."""
@@ -64,7 +65,7 @@ class ScansHere:
 class ScansOutside:
     """Scans in processes of their own; the program must ask now and then what came."""
 
-    def __init__(self, desk: ArbDesk, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, desk: Callable[[], ArbDesk], clock: Clock, metrics: Metrics) -> None:
         self._desk = desk
         self._runner = LaneRunner(JOBS, LaneRunnerSettings(slots=1), clock, metrics)
 
@@ -72,7 +73,7 @@ class ScansOutside:
         """Take the scans that a step asked for."""
         for command in commands:
             if isinstance(command, Scan):
-                self._runner.start(command, *self._desk.scan_of())
+                self._runner.start(command, *self._desk().scan_of())
 
     def come(self) -> list[LaneScanned]:
         """Return the answers that came since; scans that are late are killed here."""
@@ -108,7 +109,7 @@ def join_here(settings: Settings, program: Program, simulation: Simulation) -> S
     desk = program.desk
     if desk is None or not settings.arb.combo.reporting:
         return None
-    return _joined(ScansHere(desk, settings.run.seed, simulation.line), simulation)
+    return _joined(ScansHere(program.desk_now, settings.run.seed, simulation.line), simulation)
 
 
 def join_scans(
@@ -118,7 +119,7 @@ def join_scans(
     desk, combo = program.desk, settings.arb.combo
     if desk is None or not (combo.reporting and combo.processes):
         return join_here(settings, program, simulation)
-    return _joined(ScansOutside(desk, _ProgramClock(simulation, clock), metrics), simulation)
+    return _joined(ScansOutside(program.desk_now, _ProgramClock(simulation, clock), metrics), simulation)
 
 
 def _joined(scans: Scans, simulation: Simulation) -> Scans:

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from millrace.config.settings import Settings
 from millrace.core.clock import Clock
+from millrace.core.events import Scalar
 from millrace.core.failure import WorldError
 from millrace.core.halts import STORAGE_ID, UNKNOWN_ID
 from millrace.core.ids import SubPosition
@@ -42,13 +43,20 @@ from millrace.world.assemble import (
     build_executors,
     build_measures,
     config_event,
+    follow_settings,
     manifest,
     venue_settings,
 )
 from millrace.world.book_telemetry import watch_books
 from millrace.world.feed import Feed, no_feed
 from millrace.world.folder.handover import waiting_handover
-from millrace.world.folder.journaled_program import JournaledProgram, changed_keys, check_change, settings_of
+from millrace.world.folder.journaled_program import (
+    JournaledProgram,
+    changed_keys,
+    check_change,
+    kept_in_flight,
+    settings_of,
+)
 from millrace.world.folder.recovery import Restored, check_agreement, restore_core
 from millrace.world.folder.start_rule import StartRule, Strangers
 from millrace.world.folder.startup import StartWatch
@@ -123,9 +131,15 @@ class Run:
         opened.callback(self.journal.close)
         core = JournaledProgram(self.settings if before is None else settings_of(before.config))
         restored = restore_core(core, folder, disk, self.journal, self.snapshots, self.ledger)
-        self._changed = changed_keys(core.program.engine.config, self.settings) if restored.seq else ()
+        engine = core.program.engine
+        kept = kept_in_flight(self.settings, engine.config, engine.overruled)
+        self.settings, self._overruled = kept.settings, kept.overruled
+        self._changed = changed_keys(engine.config, self.settings) if restored.seq else ()
+        self._has_news = bool(self._changed) or kept.overruled != engine.overruled
+        self._kept = kept.said
         core.become(self.settings)
         self.program: Program = core.program
+        self._core = core
         self.restart = restored.seq > 0
         if self._rule is not StartRule.CONTINUE:
             self.journal.append_record(RecordKind.NOTE, f"start: {self._rule.value}; {self._note}".encode())
@@ -185,7 +199,7 @@ class Run:
         told = (self._note,) if self._note else ()
         if self._changed:
             told = (*told, f"other settings than before: {', '.join(self._changed)}")
-        self.notices = (*told, *restored.notices, *self.journal.notices, *notices)
+        self.notices = (*told, *self._kept, *restored.notices, *self.journal.notices, *notices)
 
     def _time_ticks(self, desk: QuoteDesk, telemetry: Telemetry) -> None:
         """Have the desk's stages timed, by real time, and what it counts shown with the rest."""
@@ -199,7 +213,11 @@ class Run:
         times = {"pipeline": self.tick_times, "legacy": legacy}
         calls = {} if telemetry.latency is None else telemetry.latency.requests
         found = self.program.reconciliation.discrepancies
-        telemetry.expose(QuoteMetrics(desk.telemetry, times, calls, desk.venues, found, self._batches).families)
+
+        def told() -> dict[str, Any]:
+            return self.program.quotes_now().telemetry()
+
+        telemetry.expose(QuoteMetrics(told, times, calls, desk.venues, found, self._batches).families)
 
     def _batches(self, venue: str) -> BatchTally | None:
         """Return what became of the batches that left for a venue; None where nobody watches its calls."""
@@ -251,8 +269,8 @@ class Run:
         now_ns, engine = simulation.now_ns, self.program.engine
         self._start.part(now_ns)
         self._fills = self.ledger.fills()
-        if self._changed or not self.restart:
-            simulation.feed_event(config_event(self.settings, now_ns, self._changed))
+        if self._has_news or not self.restart:
+            simulation.feed_event(config_event(self.settings, now_ns, self._changed, self._overruled))
         self._take_over(now_ns)
         self.startup = StartupTimings(tracked_orders=len(engine.unfinished()))
         unknown: list[str] = []
@@ -354,6 +372,26 @@ class Run:
             "orders_unanswered": executor.unanswered,
             "reconciliation": self._reconciliation(venue),
         }
+
+    def apply(self, settings: Settings, changed: tuple[str, ...], request: str) -> bool:
+        """Go on under settings that a running program can take (`reload`); tell whether journal and ledger hold it.
+
+        The event puts the new parts into the core; what the shell took of the settings follows here.
+        """
+        said = self._overruled_by(settings, changed)
+        simulation, program = self.simulation, self.program
+        simulation.feed_event(config_event(settings, simulation.now_ns, changed, said, request))
+        self.settings = settings
+        follow_settings(settings, program, self.executors)
+        if self.telemetry.latency is not None:
+            self.telemetry.latency.follow(program.latency.slos, program.latency.held)
+        return simulation.sequencer.settle()
+
+    def _overruled_by(self, settings: Settings, changed: tuple[str, ...]) -> dict[str, Scalar]:
+        """Return what starts have said of each key that is now otherwise; one that is back at it is none any more."""
+        now, engine = settings.flat(), self.program.engine
+        said = {key: engine.config[key] for key in changed} | engine.overruled
+        return {key: value for key, value in sorted(said.items()) if now[key] != value}
 
     def heed_kills(self) -> None:
         """Tell the core of kills that stand and that it does not know; call it at least each second of real time."""
