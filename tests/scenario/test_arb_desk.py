@@ -422,8 +422,10 @@ def as_maker(world: World) -> None:
     """Let the first leg of whatever is decided rest a cent below the ask."""
     decide = world.desk.judge.decide
 
-    def resting(basket: Any, context: Any) -> Any:
-        found = decide(basket, context)
+    def resting(basket: Any, context: Any, *, rests: bool = True) -> Any:
+        found = decide(basket, context, rests=rests)
+        if not rests:
+            return found
         first, *others = found.basket.legs
         maker = first._replace(style=Style.MAKER, limit_ticks=first.limit_ticks - 100)
         return structs.replace(found, basket=structs.replace(found.basket, legs=(maker, *others)))
@@ -456,15 +458,56 @@ def test_a_maker_leg_goes_first_and_takers_follow_its_part_fill_for_what_it_fill
     assert life.state is State.HEDGED
 
 
-def test_a_maker_leg_that_nobody_meets_is_posted_twice_and_given_up_without_a_trade():
+def styles(world: World) -> list[str]:
+    return [command.order.order.style.value for command in world.commands if isinstance(command, Submit)]
+
+
+def test_7_5_a_maker_leg_that_nobody_meets_is_posted_twice_and_then_the_basket_is_taken():
     world = opened()
     as_maker(world)
     cross(world)
-    world.run(20)
+    world.run(9)
     posted = [command.order.order for command in world.commands if isinstance(command, Submit)]
-    assert [order.style.value for order in posted] == ["post_only", "post_only"]
+    assert styles(world) == ["post_only", "post_only"]
     assert posted[1].limit_ticks <= posted[0].limit_ticks
+    cross(world)
+    world.run(11)
+    assert styles(world) == ["post_only", "post_only", "ioc", "ioc"]
+    (life,) = world.desk.baskets.lives.values()
+    row, *_ = rows(world)
+    assert (life.state, life.matched > 0, row.style) == (State.HEDGED, True, "mt")
+    assert [other.verdict for other in rows(world)].count("opened") == 1
+    assert life.lots <= row.lots
+    assert [leg.style for leg in life.legs] == [Style.TAKER, Style.TAKER]
+    assert list(world.desk.judge.exposure.claims) == [life.key]
+    check(world)
+    for market in (KALSHI, POLY):
+        world.resolve(market, 10_000)
+    world.run(1)
+    (end,) = ended(world)
+    assert end.outcome == "completed"
+    assert end.simulated_nano == world.cash() - world.opening
+    # What was planned is what takers pay, so that nothing was saved and nothing slipped.
+    assert abs(end.slippage_nano) < 20_000_000
+
+
+@pytest.mark.parametrize("later", [(0.44, 0.58), None])
+def test_7_5_where_nothing_is_left_for_takers_it_is_given_up_without_a_trade(later):
+    """W-15: a maker that was not met is no reason to take at any price, or on a book that is not to be traded on."""
+    world = opened()
+    as_maker(world)
+    cross(world)
+    world.run(9)
+    if later is None:
+        world.desk.judge.rules_changed(NO_RULES)
+        world.feed(Operator("pause_lane", {"lane": "cross"}, world.now_ns, "q1"))
+    else:
+        show(world, KALSHI, *later)
+        show(world, POLY, 0.52, 0.57)
+    world.run(11)
+    assert styles(world) == ["post_only", "post_only"]
     assert [end.outcome for end in ended(world)] == ["abandoned"]
+    assert world.truth() == {}
     check(world)
 
 

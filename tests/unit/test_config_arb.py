@@ -8,7 +8,7 @@ from millrace.strategies.arb.settings import ArbSettings
 
 PARTS = ("economics", "stake", "gates", "exposure", "mapping", "discovery")
 FROM_ELSEWHERE = {
-    "economics": {"aggressiveness_ticks", "maker_timeout_sec"},
+    "economics": {"aggressiveness_ticks", "maker_timeout_sec", "maker_attempts"},
     "mapping": {"strict_confidence", "fallback_confidence", "fallback_enabled", "sanity_edge"},
 }
 

@@ -1,8 +1,8 @@
 """The books of one candidate's legs as they are now, what each leg costs in its style, and how likely it fills.
 
-Styles are chosen here: a leg rests only where its spread, its chance and its advantage all say so, and a desk that
-does not know how much trades at a price knows no chance, so it takes (arb 7.5). A taker's offer is kept of every leg,
-because that is how a missing leg would be completed.
+Styles are chosen here: a leg rests only where its spread, its chance and its advantage all say so, and where nobody
+knows how much trades at its price there is no chance to know, so it takes (arb 7.5). A taker's offer is kept of every
+leg, because that is how a missing leg would be completed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,21 @@ from millrace.core.instrument import InstrumentId, Lots
 from millrace.market.buying import bids_of
 from millrace.strategies.arb.economics.assessment import leg_fill
 from millrace.strategies.arb.economics.fill import maker_fill
+from millrace.strategies.arb.economics.flow import Flow, FlowBook
+from millrace.strategies.arb.economics.markouts import MarkoutBook, family_of
 from millrace.strategies.arb.economics.settings import EconomicsSettings
-from millrace.strategies.arb.economics.style import MakerCase, choose_style, maker_value, one_maker
+from millrace.strategies.arb.economics.style import MakerCase, Rest, choose_style, maker_value, one_maker
 from millrace.strategies.arb.lanes.exact import Offer, offer_of
-from millrace.strategies.arb.model import Basket, Leg, MarketFacts, Proposition, Style
+from millrace.strategies.arb.model import Basket, Leg, MarketFacts, Style
 
 _NANO = 1e9
-Arrivals = Callable[[Proposition], float | None]
-"""Contracts that trade at or through the best bid in a minute; None where nobody knows."""
+
+
+class Seen(NamedTuple):
+    """What was measured of others' trades and of our own fills."""
+
+    flow: FlowBook
+    marks: MarkoutBook
 
 
 class Hand(NamedTuple):
@@ -31,7 +38,7 @@ class Hand(NamedTuple):
     takers: tuple[Offer, ...]
 
     def fills(
-        self, legs: Sequence[Leg], lots: Lots, now_ns: int, arrivals: Arrivals | None, settings: EconomicsSettings
+        self, legs: Sequence[Leg], lots: Lots, now_ns: int, seen: Seen, settings: EconomicsSettings
     ) -> list[float]:
         """Return each leg's chance to fill whole at a size."""
         found = []
@@ -39,7 +46,7 @@ class Hand(NamedTuple):
             if offer.style is Style.TAKER:
                 found.append(leg_fill(taker, leg, lots, now_ns, settings))
             else:
-                found.append(resting_fill(offer, lots, now_ns, arrivals, settings))
+                found.append(resting_fill(offer, lots, now_ns, seen.flow.of(offer.proposition, now_ns), settings))
         return found
 
 
@@ -68,76 +75,99 @@ def hand_of(
     return Hand(tuple(offers), tuple(takers))
 
 
-def resting_fill(
-    offer: Offer, lots: Lots, now_ns: int, arrivals: Arrivals | None, settings: EconomicsSettings
-) -> float:
+def resting_fill(offer: Offer, lots: Lots, now_ns: int, flow: Flow | None, settings: EconomicsSettings) -> float:
     """Return the chance that a resting order fills in its time; before it stand the bids at its price or better."""
     price = offer.levels[0].ticks
     ahead = sum(level.lots for level in bids_of(offer.quote, offer.proposition.outcome) if level.ticks >= price)
-    rate = None if arrivals is None else arrivals(offer.proposition)
     age_sec = (now_ns - offer.known_ns) / _NANO
+    rate, burst = (None, 1.0) if flow is None else flow
     contracts, queue = lots / CONTRACT_LOTS, ahead / CONTRACT_LOTS
-    return maker_fill(contracts, queue, settings.maker_timeout_sec, rate, settings, age_sec=age_sec)
+    return maker_fill(contracts, queue, settings.maker_timeout_sec, rate, settings, age_sec=age_sec, burst=burst)
+
+
+class AsTakers(NamedTuple):
+    """What a basket is worth with every leg as taker: expected value and repair per contract, and its chance."""
+
+    value: float
+    repair: float
+    fill: float
 
 
 def styled(
-    hand: Hand,
-    lots: Lots,
-    ev_taker: float,
-    threshold: float,
-    now_ns: int,
-    arrivals: Arrivals | None,
-    settings: EconomicsSettings,
-) -> tuple[Hand | None, bool]:
-    """Return the hand with each leg's style chosen, None where a leg is worth no trade, and whether anything changed.
+    hand: Hand, lots: Lots, takers: AsTakers, threshold: float, now_ns: int, seen: Seen, settings: EconomicsSettings
+) -> tuple[Hand | None, Rest | None]:
+    """Return the hand with each leg's style chosen, None where a leg is worth no trade, and the leg that rests.
 
-    `ev_taker` is the basket's expected realized value per contract with every leg as taker, `threshold` the least.
+    `threshold` is the least expected realized value per contract (arb 7.5).
     """
-    styles, gains, resting = [], [], []
-    for offer, taker in zip(hand.offers, hand.takers, strict=True):
-        case, maker = _maker_case(taker, lots, now_ns, arrivals, settings)
+    markets = [offer.fact.market for offer in hand.takers]
+    styles: list[Style | None] = []
+    gains: list[float] = []
+    resting: list[Offer | None] = []
+    rests: list[Rest | None] = []
+    for at, taker in enumerate(hand.takers):
+        # Who rests on one side of a market and takes the other one meets himself.
+        alone = markets.count(taker.fact.market) == 1
+        case, maker, adverse = _maker_case(taker, lots, now_ns, seen, settings) if alone else (None, None, 0.0)
         resting.append(maker)
         if case is None:
-            styles.append(Style.TAKER if ev_taker >= threshold or offer.style is Style.MAKER else None)
+            styles.append(Style.TAKER if takers.value >= threshold else None)
             gains.append(0.0)
+            rests.append(None)
             continue
-        adverse = case.adverse_score * (case.ask - case.bid) / 2
-        ev_maker = maker_value(case.fill, ev_taker + case.advantage, adverse, ev_taker, 0.0)
-        styles.append(choose_style(case, ev_maker, ev_taker, threshold, settings).style)
+        rest = _rest(at, case, adverse, takers, settings)
+        rests.append(rest)
+        ev_maker = maker_value(rest.fill, takers.value + rest.saved, adverse, rest.later, rest.fill * rest.miss)
+        styles.append(choose_style(case, ev_maker, takers.value, threshold, settings).style)
         gains.append(case.advantage)
-    if None in styles:
-        return None, False
-    chosen = one_maker([style for style in styles if style is not None], gains, settings)
+    if not any(style is Style.MAKER for style in styles) and None in styles:
+        return None, None
+    chosen = one_maker([style or Style.TAKER for style in styles], gains, settings)
     offers = tuple(
         maker if style is Style.MAKER and maker is not None else taker
         for style, maker, taker in zip(chosen, resting, hand.takers, strict=True)
     )
-    return Hand(offers, hand.takers), offers != hand.offers
+    found = next((rest for style, rest in zip(chosen, rests, strict=True) if style is Style.MAKER), None)
+    return Hand(offers, hand.takers), found
+
+
+def _rest(at: int, case: MakerCase, adverse: float, takers: AsTakers, settings: EconomicsSettings) -> Rest:
+    """Return what a leg's rest brings: edges fade while it waits, for the takers after it as for the other legs."""
+    waits_sec = settings.maker_timeout_sec + settings.latency_sec
+    lasts = 0.5 ** (waits_sec / settings.edge_half_life_sec)
+    fill = 1 - (1 - case.fill) ** settings.maker_attempts
+    after = lasts**settings.maker_attempts
+    return Rest(
+        at, fill, adverse, case.advantage, max(takers.value * after, 0.0),
+        takers.fill * after if takers.value > 0 else 0.0, (1 - lasts) * max(takers.repair, 0.0),
+    )  # fmt: skip
 
 
 def _maker_case(
-    taker: Offer, lots: Lots, now_ns: int, arrivals: Arrivals | None, settings: EconomicsSettings
-) -> tuple[MakerCase | None, Offer | None]:
-    """Return one leg as a maker; (None, None) where its spread is too narrow or nobody knows what trades."""
+    taker: Offer, lots: Lots, now_ns: int, seen: Seen, settings: EconomicsSettings
+) -> tuple[MakerCase | None, Offer | None, float]:
+    """Return one leg as a maker and what its fill is expected to lose; None where nobody knows what trades."""
     bids = bids_of(taker.quote, taker.proposition.outcome)
     ask, bid = taker.levels[0].ticks, bids[0].ticks if bids else 0
-    if arrivals is None or not bid or ask - bid < settings.maker_spread * PAYOUT_TICKS:
-        return None, None
+    flow = seen.flow.of(taker.proposition, now_ns) if settings.makers else None
+    if flow is None or not bid or ask - bid < settings.maker_spread * PAYOUT_TICKS:
+        return None, None, 0.0
     maker = offer_of(
         taker.proposition, taker.fact, taker.quote, Style.MAKER, settings.aggressiveness_ticks, taker.known_ns
     )
     if maker is None:
-        return None, None
+        return None, None, 0.0
     price = maker.levels[0].ticks
-    contracts = lots / CONTRACT_LOTS
+    contracts, half = lots / CONTRACT_LOTS, (ask - bid) / 2 / PAYOUT_TICKS
+    family = family_of(taker.proposition, taker.fact.category)
     fees = (taker.fees.maker.fee_nano(price, lots), taker.fees.taker.fee_nano(ask, lots))
     case = MakerCase(
         price=price / PAYOUT_TICKS,
         bid=bid / PAYOUT_TICKS,
         ask=ask / PAYOUT_TICKS,
-        fill=resting_fill(maker, lots, now_ns, arrivals, settings),
-        adverse_score=settings.adverse_prior,
+        fill=resting_fill(maker, lots, now_ns, flow, settings),
+        adverse_score=seen.marks.score(family, half),
         maker_fee=fees[0] / _NANO / contracts,
         taker_fee=fees[1] / _NANO / contracts,
     )
-    return case, maker
+    return case, maker, seen.marks.expected(family, half)

@@ -18,11 +18,14 @@ from millrace.risk.exposure import Claim, Exposure, MarketClaim
 from millrace.sizing.lane_bankroll import LaneBankroll
 from millrace.sizing.looks import Look, Looks
 from millrace.sizing.overlays import variance_shrink
-from millrace.strategies.arb.books_at_hand import Arrivals, Hand, hand_of, styled
+from millrace.strategies.arb.books_at_hand import AsTakers, Hand, Seen, hand_of, styled
 from millrace.strategies.arb.economics.assessment import Assessment, Outlook, assess, resized
 from millrace.strategies.arb.economics.calibration import CalibrationBook, Forecast
+from millrace.strategies.arb.economics.flow import FlowBook
 from millrace.strategies.arb.economics.impact import ImpactBook
 from millrace.strategies.arb.economics.joint_fill import get_ready
+from millrace.strategies.arb.economics.markouts import MarkoutBook
+from millrace.strategies.arb.economics.style import Rest
 from millrace.strategies.arb.gates.check import (
     Context,
     Thresholds,
@@ -134,9 +137,12 @@ class _Case(NamedTuple):
     outlook: Outlook
     context: Context
     needed: Thresholds
+    rest: Rest | None = None
 
 
-_RESTORED = ("exposure", "impact", "calibration", "lanes", "ranking", "lockup", "moves", "looks", "record")
+_RESTORED = (
+    "exposure", "impact", "calibration", "lanes", "ranking", "lockup", "moves", "looks", "record", "flow", "marks"
+)  # fmt: skip
 
 
 class _Saved(msgspec.Struct):
@@ -165,7 +171,8 @@ class Decider:
         self.lockup = Lockup(stake.longest_lock_hours)
         self.moves = Moves(gates.moved_sec, gates.moved_ticks)
         self.looks = Looks(stake)
-        self.arrivals: Arrivals | None = None
+        self.flow = FlowBook(self.settings.economics)
+        self.marks = MarkoutBook(self.settings.economics)
         self.record = TrackRecord(stake)
         self._claimed_ns = 0
         self._claimed: dict[str, NanoUsd] = {}
@@ -264,8 +271,11 @@ class Decider:
 
     # Deciding
 
-    def decide(self, basket: Basket, context: Context) -> Decision:
-        """Return what is decided about a candidate of this cycle; the caller tells `opened` before it asks again."""
+    def decide(self, basket: Basket, context: Context, *, rests: bool = True) -> Decision:
+        """Return what is decided about a candidate of this cycle; the caller tells `opened` before it asks again.
+
+        Without `rests` every leg takes.
+        """
         hand = hand_of(basket, self._facts, context.book, self.settings.economics)
         look, now = self._look(basket, hand, context)
         gate = self._gates[basket.lane]
@@ -285,7 +295,7 @@ class Decider:
         hours = self.lockup.hours(basket, self._facts, context.now_ns)
         needed = thresholds(self.settings.gates, gate, hours)
         outlook = Outlook(context.now_ns, hours, (now - look.edge) * _NANO)
-        return self._sized(_Case(plain, hand, outlook, context, needed))
+        return self._sized(_Case(plain, hand, outlook, context, needed), rests=rests)
 
     def _look(self, basket: Basket, hand: Hand | None, context: Context) -> tuple[Look, float]:
         """Look at the edge of the first contract, which does not hang on any size; returns it beside what it says."""
@@ -311,7 +321,7 @@ class Decider:
         ):
             yield Reason.BUCKET_RECORD
 
-    def _sized(self, case: _Case) -> Decision:
+    def _sized(self, case: _Case, *, rests: bool) -> Decision:
         """Find the size, price the basket anew there and look at every gate again (arb 9.1)."""
         basket, context, stake = case.plain.basket, case.context, self.settings.stake
         money = self._money(basket, context)
@@ -321,16 +331,9 @@ class Decider:
         first = resized(basket, case.hand.offers, lots) if lots else None
         if first is None:
             return self._refused(case, (_CAP_REASONS.get(name, Reason.SIZE),), caps)
+        case, extra = self._in_styles(case, first, lots) if rests else (case, [])
+        first = resized(basket, case.hand.offers, lots) or first
         found = self._assessed(first, case)
-        hand, changed = styled(
-            case.hand, lots, found.expected_nano / _NANO * CONTRACT_LOTS / lots, 0.0, context.now_ns, self.arrivals,
-            self.settings.economics,
-        )  # fmt: skip
-        extra = [Reason.NO_STYLE] if hand is None else []
-        if hand is not None and changed:
-            case = case._replace(hand=hand)
-            first = resized(basket, hand.offers, lots) or first
-            found = self._assessed(first, case)
         sure, shrink = self._doubt(basket, context), self._shrink(basket, context)
         gate = self._gates[basket.lane]
         allowed = stake_contracts(found, first, sure, money, shrink, gate, case.outlook.hours, stake)
@@ -342,6 +345,18 @@ class Decider:
         if gate.cap_usd is not None:
             wanted = min(wanted, gate.cap_usd * _NANO / found.cost_nano * lots / CONTRACT_LOTS)
         return self._settled(case, min(whole_lots(wanted, case.hand.offers), lots), trail)
+
+    def _in_styles(self, case: _Case, first: Basket, lots: Lots) -> tuple[_Case, list[Reason]]:
+        """Choose each leg's style by what the basket is worth to takers; no style is a reason of its own (arb 7.5)."""
+        takers = case._replace(hand=Hand(case.hand.takers, case.hand.takers))
+        found = self._assessed(resized(first, case.hand.takers, lots) or first, takers)
+        per_nano = CONTRACT_LOTS / lots / _NANO
+        worth = AsTakers(found.expected_nano * per_nano, found.repair_nano * per_nano, found.fill_probability)
+        seen = Seen(self.flow, self.marks)
+        hand, rest = styled(case.hand, lots, worth, 0.0, case.context.now_ns, seen, self.settings.economics)
+        if hand is None:
+            return case, [Reason.NO_STYLE]
+        return case._replace(hand=hand, rest=rest), []
 
     def _settled(self, case: _Case, lots: Lots, trail: Trail) -> Decision:
         """Try sizes downwards until one passes every gate; else refuse with what stood against the first."""
@@ -389,8 +404,12 @@ class Decider:
         return msgspec.structs.replace(shown, reasons=in_order([*kept, *extra]))
 
     def _assessed(self, basket: Basket, case: _Case) -> Assessment:
-        fills = case.hand.fills(basket.legs, basket.lots, case.context.now_ns, self.arrivals, self.settings.economics)
-        return assess(basket, case.hand.takers, fills, case.outlook, self.impact, self.settings.economics)
+        settings, rest = self.settings.economics, case.rest
+        seen = Seen(self.flow, self.marks)
+        fills = case.hand.fills(basket.legs, basket.lots, case.context.now_ns, seen, settings)
+        if rest is not None:
+            rest = rest._replace(fill=1 - (1 - fills[rest.leg]) ** settings.maker_attempts)
+        return assess(basket, case.hand.takers, fills, case.outlook, self.impact, settings, rest)
 
     # What the stake is made of
 
@@ -431,7 +450,7 @@ class Decider:
             reasons.append(Reason.DRAWDOWN)
         return reasons
 
-    def status(self) -> dict[str, Any]:
+    def status(self, now_ns: int) -> dict[str, Any]:
         """Return what was learned and what is claimed, for people; strict JSON."""
         return {
             "claimed_usd": sum(claim.nano for claim in self.exposure.claims.values()) / _NANO,
@@ -441,6 +460,7 @@ class Decider:
                 found.group: {"known": found.known, "brier": round(found.brier, 4), "alerts": list(found.alerts)}
                 for found in self.calibration.reports()
             },
+            "resting": {"flows_known": self.flow.known(now_ns), "moves": self.marks.status()},
             "fees": {
                 f"{found.venue} {'maker' if found.maker else 'taker'}": {
                     "orders": found.orders,

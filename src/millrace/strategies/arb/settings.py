@@ -41,6 +41,7 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
             self.economics,
             aggressiveness_ticks=self.lanes.aggressiveness_ticks,
             maker_timeout_sec=self.execution.maker_timeout_sec,
+            maker_attempts=self.execution.maker_attempts,
         )
         execution = msgspec.structs.replace(self.execution, naked_risk_charge=self.economics.hold_charge)
         holding = msgspec.structs.replace(self.holding, lock_rate_per_year=self.economics.lock_rate_per_year)

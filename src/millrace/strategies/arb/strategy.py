@@ -31,6 +31,7 @@ from millrace.strategies.arb.mapping.records import NO_MAP, MappingMap
 from millrace.strategies.arb.model import Lane, MarketFacts
 from millrace.strategies.arb.operator.actions import operate
 from millrace.strategies.arb.outcomes import Outcomes
+from millrace.strategies.arb.resting import Resting
 from millrace.strategies.arb.rules.alerts import rule_alerts
 from millrace.strategies.arb.rules.diagnose import diagnose_trees, tree_status
 from millrace.strategies.arb.rules.records import RuleSet, TreeRule
@@ -49,6 +50,7 @@ class _Saved(msgspec.Struct):
     trading: dict[str, Any]
     baskets: list[Any]
     outcomes: dict[str, Any]
+    resting: dict[str, Any]
     holder: dict[str, Any]
     mappings: dict[str, Any]
     scans: dict[str, Any]
@@ -57,7 +59,7 @@ class _Saved(msgspec.Struct):
 class ArbDesk:
     """One desk over the markets of `facts`, bound by `rules`; implements the kernel's `Strategy`."""
 
-    ignores: ClassVar[tuple[type, ...]] = (Print, Quote, MarketBlock, *BOOK_EVENTS)
+    ignores: ClassVar[tuple[type, ...]] = (Quote, MarketBlock, *BOOK_EVENTS)
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class ArbDesk:
         self.name = name
         self.live = live
         self.facts = tuple(facts)
+        self.venues = frozenset(fact.market.venue for fact in self.facts)
         settings = self.settings = settings.judged()
         believed = settings.believed()
         self.mappings = MappingsAtDesk(rules, mapping, decisions, self.facts, believed, settings.discovery)
@@ -84,6 +87,7 @@ class ArbDesk:
         told = (self.outcomes.escalated, self.outcomes.ended, self.outcomes.filled)
         self.baskets = Baskets(name, prices, settings.execution, *told)
         self.trading = Trading(name, rules, settings, self.finder, self.judge, self.baskets, self.outcomes)
+        self.resting = Resting(name, prices.facts, self.judge.flow, self.judge.marks, self.judge.calibration)
         self.holder = Holder(self.baskets, settings.holding)
         self.scans = LaneScans(name, settings.combo)
         self._bind()
@@ -100,7 +104,11 @@ class ArbDesk:
         if isinstance(event, BinaryQuote):
             return self._quoted(event, view)
         if isinstance(event, OrderUpdate):
-            return self.baskets.heard(event, view)
+            life = self.baskets.of_group(event.place.position.group)
+            return self.resting.heard(event, life, view) + self.baskets.heard(event, view)
+        if isinstance(event, Print):
+            self.resting.printed(event, view)
+            return []
         if isinstance(event, Timer):
             return self._timer(view)
         if isinstance(event, StreamBeat):
@@ -158,6 +166,7 @@ class ArbDesk:
         due = self.mappings.next_ns is not None and self.mappings.next_ns <= view.now_ns
         out = self.judge_mappings(view.now_ns) if due else []
         out += self.baskets.due(view)
+        out += self.resting.due(view)
         out += self.holder.due(view, self.trading.equity_nano(view))
         out += self.scans.due(self.trading.joint, view.now_ns)
         if 0 < self._due_ns <= view.now_ns:
@@ -169,7 +178,8 @@ class ArbDesk:
     def interest(self) -> Interest:
         """Return the next cycle, or the next time at which a basket or a holding asks for something."""
         scan_ns = self.scans.next_ns(self.trading.joint) if self._now_ns else None
-        wanted = (self._due_ns or None, self.baskets.next_ns, self.holder.next_ns, self.mappings.next_ns, scan_ns)
+        waits = (self.baskets.next_ns, self.resting.next_ns, self.holder.next_ns, self.mappings.next_ns, scan_ns)
+        wanted = (self._due_ns or None, *waits)
         due_ns = min((at_ns for at_ns in wanted if at_ns is not None), default=None)
         due_ns = None if due_ns is None else max(due_ns, self._now_ns)
         return Interest(deadline_ns=due_ns, heartbeat_ns=due_ns)
@@ -188,6 +198,7 @@ class ArbDesk:
             self.trading.snapshot(),
             self.baskets.snapshot(),
             self.outcomes.snapshot(),
+            self.resting.snapshot(),
             self.holder.snapshot(),
             self.mappings.snapshot(),
             self.scans.snapshot(),
@@ -204,6 +215,7 @@ class ArbDesk:
         self.trading.restore(saved.trading)
         self.baskets.restore(saved.baskets)
         self.outcomes.restore(saved.outcomes)
+        self.resting.restore(saved.resting)
         self.holder.restore(saved.holder)
         self.mappings.restore(saved.mappings)
         self.scans.restore(saved.scans)
@@ -229,7 +241,7 @@ class ArbDesk:
             "simulated_usd": 0.0 if self.live else cash_usd,
             "realised_usd": cash_usd if self.live else 0.0,
             "ended": dict(self.outcomes.counts),
-            "judge": self.judge.status(),
+            "judge": self.judge.status(self._now_ns),
             "combo": self.scans.status(self._now_ns),
             "frozen": [list(pair) for pair in self.outcomes.frozen],
             "baskets": [

@@ -28,6 +28,7 @@ from millrace.strategies.arb.lanes.detector import Detector
 from millrace.strategies.arb.model import Basket, NanoUsd
 from millrace.strategies.arb.outcomes import Outcomes
 from millrace.strategies.arb.planning import decision_row, first_of, group_of, life_of, plan_of
+from millrace.strategies.arb.remainder import decided_anew, rest_of
 from millrace.strategies.arb.rules.floors import Bounds
 from millrace.strategies.arb.rules.joint import Joint
 from millrace.strategies.arb.rules.records import RuleSet
@@ -75,6 +76,7 @@ class Trading:
         self._outcomes = outcomes
         self._made = 0
         self._pending: dict[str, DecisionRow] = {}
+        baskets.as_takers = self._as_takers
         facts = baskets.prices.facts.values()
         self._cash = {fact.market.venue: fact.currency for fact in facts}
 
@@ -140,11 +142,11 @@ class Trading:
             return decision
         return msgspec.structs.replace(decision, reasons=in_order([*decision.reasons, Reason.OPPOSITE_HELD]))
 
-    def context(self, basket: Basket, view: View) -> Context:
-        """Return what is known of the moment for one candidate."""
+    def context(self, basket: Basket, view: View, but: Life | None = None) -> Context:
+        """Return what is known of the moment for one candidate; `but` is the basket that it comes from, if any."""
         standings = self._standings(basket, view)
         opportunity = opportunity_of(basket)
-        free, cash = self.free_nano(view), self._totals(view)
+        free, cash = self.free_nano(view, but), self._totals(view)
         pairs = venue_pairs({leg.proposition.market.venue for leg in basket.legs})
         return Context(
             now_ns=view.now_ns,
@@ -157,8 +159,31 @@ class Trading:
             paused=any(standing.level >= Level.REDUCE_ONLY for standing in standings),
             not_ready=(basket.lane,) if pairs.intersection(self._outcomes.frozen) else (),
             cooling=view.is_closed(opportunity),
-            duplicate=any(life.family == basket.family for life in self._baskets.lives.values() if _is_open(life)),
+            duplicate=any(
+                life.family == basket.family
+                for life in self._baskets.lives.values()
+                if _is_open(life) and life is not but
+            ),
         )
+
+    def _as_takers(self, life: Life, view: View) -> bool:
+        """Decide the rest of a basket once more, with every leg as taker; gives it its new terms if it may be traded.
+
+        It is the same basket under the same decision, so neither its own claim nor its cooldown stands against it.
+        """
+        found = rest_of(life, self._baskets.prices, view)
+        if found is None:
+            return False
+        basket, claim = self._proved(found), self._judge.exposure.claims.get(life.key)
+        context = self.context(basket, view, but=life)._replace(cooling=False)
+        self._judge.exposure.release(life.key)
+        decision = self._judge.decide(basket, context, rests=False)
+        if claim is not None:
+            self._judge.exposure.claim(claim)
+        if not decision.opened or self._opposite_held(basket):
+            return False
+        decided_anew(life, decision.basket, self._settings.execution)
+        return True
 
     def _standings(self, basket: Basket, view: View) -> list[Standing]:
         group = group_of(basket, "")
@@ -238,11 +263,11 @@ class Trading:
 
     # Money
 
-    def free_nano(self, view: View) -> dict[str, NanoUsd]:
-        """Return what each venue has free, less what legs of baskets under way have not spent yet (arb 11.7)."""
+    def free_nano(self, view: View, but: Life | None = None) -> dict[str, NanoUsd]:
+        """Return what each venue has free, less what legs under way, but those of one, have not spent (arb 11.7)."""
         free = {venue: _nano(view.free(venue, asset) or 0, asset) for venue, asset in self._cash.items()}
         for life in self._baskets.lives.values():
-            if life.state is not State.WORKING:
+            if life.state is not State.WORKING or life is but:
                 continue
             for at, leg in enumerate(life.legs):
                 if not leg.tries and at not in life.groups[0]:

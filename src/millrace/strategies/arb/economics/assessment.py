@@ -17,6 +17,7 @@ from millrace.strategies.arb.economics.impact import ImpactBook
 from millrace.strategies.arb.economics.joint_fill import MOST_ENUMERATED, graduated, joint_fill, outcome_chances
 from millrace.strategies.arb.economics.repair import LegMoney, leg_money, outcome_value
 from millrace.strategies.arb.economics.settings import EconomicsSettings
+from millrace.strategies.arb.economics.style import Rest
 from millrace.strategies.arb.lanes.exact import Offer, leg_at
 from millrace.strategies.arb.model import Basket, Lane, Leg, NanoUsd, Style, Tier
 
@@ -123,8 +124,13 @@ def assess(
     outlook: Outlook,
     impact: ImpactBook,
     settings: EconomicsSettings,
+    rest: Rest | None = None,
 ) -> Assessment:
-    """Return what the basket is worth at its size; `takers` are the legs' taker offers, `fills` their chances."""
+    """Return what the basket is worth at its size; `takers` are the legs' taker offers, `fills` their chances.
+
+    With `rest` the others are sent only when that leg has filled, which costs what a fill is expected to lose; without
+    its fill the basket is left to takers later, for what that is worth then (arb 7.5).
+    """
     lots = basket.lots
     money = [
         leg_money(offer, leg.cost_nano + leg.fee_nano, lots, settings, resting=leg.style is Style.MAKER)
@@ -132,7 +138,7 @@ def assess(
     ]
     net = basket.net_nano - round(max(outlook.doubtful_nano, 0.0) * lots / CONTRACT_LOTS)
     net -= basket.floor * lots * max(offer.fees.settlement_flat_nano for offer in takers) // CONTRACT_LOTS
-    whole, none, others = _legs_apart(fills, money, basket, settings.correlation)
+    whole, none, others = _outcomes(fills, money, basket, settings.correlation, rest)
     contracts = lots / CONTRACT_LOTS
     beyond = sum(
         impact.beyond_plan(leg.proposition.market.venue, basket.lane.family, contracts, leg.depth_lots / CONTRACT_LOTS)
@@ -148,6 +154,12 @@ def assess(
     happens = max(1 - none, 0.0)
     expected = whole * (net - carry) + others - happens * slip - lost
     repaired = max(1 - whole - none, 0.0)
+    if rest is not None:
+        after = none * rest.later_fill
+        expected += (none * rest.later - happens * (rest.adverse + rest.miss)) * contracts * _NANO
+        # Those who take later pay what the resting leg would have saved.
+        net -= round(rest.saved * contracts * _NANO * after / (whole + after)) if after else 0
+        whole, none, happens = whole + after, none - after, happens + after
     quality = expected / happens / basket.net_nano - 1 if happens > 0 and basket.net_nano > 0 else -1.0
     return Assessment(
         net_nano=net,
@@ -163,6 +175,17 @@ def assess(
         worst_loss_nano=worst,
         fill_quality=quality,
     )
+
+
+def _outcomes(
+    fills: Sequence[float], money: Sequence[LegMoney], basket: Basket, correlation: float, rest: Rest | None
+) -> tuple[float, float, float]:
+    """Return the chances that all and that no legs fill, and the expected value between; with `rest` that leg leads."""
+    if rest is None:
+        return _legs_apart(fills, money, basket, correlation)
+    lead = [1.0 if at == rest.leg else fill for at, fill in enumerate(fills)]
+    whole, _, others = _legs_apart(lead, money, basket, correlation)
+    return rest.fill * whole, 1 - rest.fill, rest.fill * others
 
 
 def _legs_apart(

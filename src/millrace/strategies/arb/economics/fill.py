@@ -41,8 +41,12 @@ def maker_fill(
     settings: EconomicsSettings,
     *,
     age_sec: float = 0.0,
+    burst: float = 1.0,
 ) -> float:
     """Return the chance that a resting order fills whole within the horizon (arb 7.3).
+
+    `burst` is the mean of squared trade sizes over the mean size: contracts that come one by one (1) are Poisson's,
+    larger trades a gamma variable of the same mean and variance.
 
     `queue_ahead` are the contracts that stand before us, at our price or a better one; `arrival_per_min` the contracts
     that trade at or through our price in a minute, None when unknown. What is known fades with the half-life of queue
@@ -50,11 +54,15 @@ def maker_fill(
     """
     if contracts <= 0:
         return 0.0
-    from scipy.special import gammainc  # noqa: PLC0415  see joint_fill
+    from scipy.special import gammainc, gammaincc  # noqa: PLC0415  see joint_fill
 
     prior = settings.arrival_prior_per_min
     weight = exp(-_LN2 * (max(age_sec, 0.0) + settings.latency_sec) / settings.queue_half_life_sec)
     rate = prior if arrival_per_min is None else weight * arrival_per_min + (1 - weight) * prior
     volume = rate * max(horizon_sec - settings.latency_sec, 0.0) / 60
     ahead = queue_ahead * settings.queue_kept_share
-    return float(gammainc(ahead + contracts, volume)) if volume > 0 else 0.0
+    if volume <= 0:
+        return 0.0
+    if burst > 1:
+        return float(gammaincc(volume / burst, (ahead + contracts) / burst))
+    return float(gammainc(ahead + contracts, volume))

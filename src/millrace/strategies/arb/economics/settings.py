@@ -10,11 +10,13 @@ import msgspec
 class EconomicsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of fills, styles, impact, repair, lock-up and calibration.
 
-    How far below the ask a maker posts and how long it rests are known by detection and execution, and stand here so
-    that its chance is reckoned with the same figures (`ArbSettings.judged`).
+    How far below the ask a maker posts, how long it rests and how often are known by detection and execution, and stand
+    here so that its chance is reckoned with the same figures (`ArbSettings.judged`).
 
     `hold_charge` and `queue_kept_share` are ours: what holding a naked contract is charged beyond its fair value, and
-    which share of the queue ahead does not cancel.
+    which share of the queue ahead does not cancel. So are what must be seen before a flow of trades is believed
+    (`arrival_*`), and how long an edge is taken to last while a leg rests: as long as the contract's simulated ones
+    (arb 17). With `makers` off no leg ever rests.
     """
 
     queue_depth_factor: float = 1.0
@@ -23,6 +25,9 @@ class EconomicsSettings(msgspec.Struct, frozen=True, kw_only=True):
     spread_floor: float = 0.1
     transform_penalty: float = 0.05
     arrival_prior_per_min: float = 0.10
+    arrival_half_life_sec: float = 600.0
+    arrival_least_trades: float = 5.0
+    arrival_least_sec: float = 60.0
     queue_half_life_sec: float = 5.0
     latency_sec: float = 0.2
     queue_kept_share: float = 1.0
@@ -33,6 +38,9 @@ class EconomicsSettings(msgspec.Struct, frozen=True, kw_only=True):
     maker_advantage: float = 0.005
     aggressiveness_ticks: int = 2
     maker_timeout_sec: float = 5.0
+    maker_attempts: int = 2
+    makers: bool = True
+    edge_half_life_sec: float = 30.0
     allow_parallel_makers: bool = False
     correlation: float = 0.7
     impact_factor: float = 0.10

@@ -32,6 +32,23 @@ class MakerCase(NamedTuple):
         return (self.ask + self.taker_fee) - (self.price + self.maker_fee)
 
 
+class Rest(NamedTuple):
+    """One leg that is to rest: its place, its chance in all its attempts, and what the wait brings; per contract.
+
+    `adverse` is what a fill is expected to lose, `saved` what the maker saves against the taker, `later` what the
+    basket is worth to takers afterwards, with the chance `later_fill` that they complete it, and `miss` what a fill is
+    expected to cost because the other legs moved away meanwhile. Dollars.
+    """
+
+    leg: int
+    fill: float
+    adverse: float
+    saved: float
+    later: float
+    later_fill: float
+    miss: float
+
+
 class StyleChoice(NamedTuple):
     """How a leg is traded; None: not at all. `refused` says why it is no maker, None when it is one."""
 

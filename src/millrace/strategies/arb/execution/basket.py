@@ -111,7 +111,8 @@ class Life(msgspec.Struct, kw_only=True):
 
     `wait_ns` is the next time at which it asks for something; 0 while only news can. `diverged`: a leg paid otherwise
     than the proof allows. `closing`: an exit was decided, so what is held is given back as prices allow. `rows` counts
-    its rows so far, `awaiting` says that a next leg waits for a book, and `most_matched` outlives an exit.
+    its rows so far, `again_ns` is when its rest was decided anew, `awaiting` says that a next leg waits for a book, and
+    `most_matched` outlives an exit.
     """
 
     key: str
@@ -141,6 +142,7 @@ class Life(msgspec.Struct, kw_only=True):
     attempts: int = 1
     tries: int = 0
     wait_ns: int = 0
+    again_ns: int = 0
     cancelling: bool = False
     awaiting: bool = False
     rows: int = 0

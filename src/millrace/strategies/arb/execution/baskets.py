@@ -41,6 +41,7 @@ class Baskets:
     """Lives by their key. What it returns are intents, which the engine gates like any others.
 
     `escalated` is told of a basket whose repair gave up, `ended` of one whose last cash is in, `filled` of each fill.
+    `as_takers` decides the rest of a basket whose maker leg gave up, and gives it its new terms if it may be traded.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Baskets:
         self._escalated = escalated
         self._ended = ended
         self._filled = filled
+        self.as_takers: Callable[[Life, View], bool] = lambda _life, _view: False
         self._of: dict[str, Life] = {}
         self._groups: dict[str, Life] = {}
         self._past: dict[str, Life] = {}
@@ -73,7 +75,7 @@ class Baskets:
             leg = int(place.position.leg)
             life.legs[leg].tries, life.legs[leg].target = 1, place.lots
             self._note(life, place.key, WorkingOrder(leg, Role.LEG, other=False, buys=True, rest=place.lots))
-        life.wait_ns = life.opened_ns + self._patience_ns(life)
+        life.wait_ns = life.opened_ns + self._patience_ns(maker=self._lead_rests(life))
         return self._step(life, State.WORKING, life.opened_ns)
 
     def drop(self, key: str) -> Life | None:
@@ -104,6 +106,10 @@ class Baskets:
             self._answered(life, update)
         count_naked(life, now_ns, uneven=life.uneven(self.tolerance(life)))
         return self.advance(life, view)
+
+    def of_group(self, group: str) -> Life | None:
+        """Return the basket under way whose sub-positions have this name; None when it has ended."""
+        return self._groups.get(group)
 
     def _revived(self, update: OrderUpdate) -> Life | None:
         """Return the ended basket of a fill, or of money, that is heard of late, with nothing in it but that."""
@@ -225,10 +231,14 @@ class Baskets:
             if life.wait_ns == 0 and not out:
                 return out + self._late(life, view)
             return out
-        if life.awaiting and now_ns <= life.first_fill_ns + self._window_ns:
-            life.wait_ns = life.first_fill_ns + self._window_ns + 1
+        if life.awaiting and now_ns <= self._window_ends_ns(life):
+            life.wait_ns = self._window_ends_ns(life) + 1
             return out
         return out + self._settle(life, view)
+
+    def _window_ends_ns(self, life: Life) -> int:
+        """Return until when a next leg may leave; what was decided anew after a fill has its own time."""
+        return max(life.first_fill_ns, life.again_ns) + self._window_ns
 
     def _late(self, life: Life, view: View) -> list[Intent]:
         """An order has rested for as long as it may: a maker's gets some more after a part fill, then all end."""
@@ -249,7 +259,7 @@ class Baskets:
             lots -= lots % fact.lot
             if lots < fact.min_lots:
                 continue
-            if view.now_ns - life.first_fill_ns > self._window_ns:
+            if view.now_ns > self._window_ends_ns(life):
                 return False
             walk = self.prices.buy(one.proposition, lots, view)
             if walk is None:
@@ -271,7 +281,7 @@ class Baskets:
             return self._begin_repair(life, view)
         first = life.groups[0][0]
         if life.legs[first].style is Style.MAKER and not any(leg.ended for leg in life.legs):
-            again = self._post_again(life, first, view)
+            again = self._post_again(life, first, view) or self._take_instead(life, view)
             if again:
                 return again
         if not life.traded:
@@ -292,6 +302,18 @@ class Baskets:
         life.attempts += 1
         trade = Trade(leg, buys=True, other=False, lots=rest, ticks=min(ticks, one.limit_ticks))
         return self._send(life, trade, Role.LEG, view)
+
+    def _take_instead(self, life: Life, view: View) -> list[Intent]:
+        """Decide what is left anew with every leg as taker, once the maker had its attempts (arb 7.5)."""
+        if not self.as_takers(life, view):
+            return []
+        life.again_ns = view.now_ns
+        out: list[Intent] = []
+        for leg in life.groups[0]:
+            one = life.legs[leg]
+            trade = Trade(leg, buys=True, other=False, lots=life.lots - one.held, ticks=one.limit_ticks)
+            out += self._send(life, trade, Role.LEG, view)
+        return out
 
     # Repair
 
@@ -354,8 +376,8 @@ class Baskets:
         place = order_of(self.strategy, life, trade, proposition, one.tries, role, lots, maker=maker)
         self._note(life, place.key, WorkingOrder(trade.leg, role, trade.other, trade.buys, trade.lots))
         life.cancelling = False
-        if role is Role.LEG:
-            life.wait_ns = view.now_ns + self._patience_ns(life)
+        if role is Role.LEG and (maker or not self._lead_rests(life)):
+            life.wait_ns = view.now_ns + self._patience_ns(maker=maker)
         return [place]
 
     def _gross(self, trade: Trade, proposition: Proposition) -> Lots:
@@ -365,8 +387,13 @@ class Baskets:
             return trade.lots
         return fact.fees.gross_lots(trade.ticks, trade.lots, lot=fact.lot)
 
-    def _patience_ns(self, life: Life) -> int:
-        maker = any(life.legs[leg].style is Style.MAKER for leg in life.groups[0])
+    @staticmethod
+    def _lead_rests(life: Life) -> bool:
+        return any(
+            order.role is Role.LEG and life.legs[order.leg].style is Style.MAKER for order in life.orders.values()
+        )
+
+    def _patience_ns(self, *, maker: bool) -> int:
         return round((self.settings.maker_timeout_sec if maker else self.settings.poll_timeout_sec) * SECOND_NS)
 
     def _note(self, life: Life, key: str, order: WorkingOrder) -> None:

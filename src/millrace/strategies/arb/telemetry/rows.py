@@ -16,6 +16,7 @@ from millrace.core.instrument import Lots, Ticks
 from millrace.strategies.arb.model import NanoUsd
 
 DECISION, BASKET, STATE, DIVERGENCE = "arb_decision", "arb_basket", "arb_state", "arb_divergence"
+REST = "arb_rest"
 """The kinds under which the desk's bookings stand in the ledger."""
 OPENED, REJECTED = "opened", "rejected"
 _Row = TypeVar("_Row", bound=msgspec.Struct)
@@ -158,6 +159,45 @@ class BasketRow(msgspec.Struct, frozen=True, kw_only=True):
     def read(cls, book: Book) -> "BasketRow":
         """Read a booking of that kind; raises msgspec.ValidationError when it is none."""
         return _read(cls, book, "basket")
+
+
+class RestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One order that rested, what was expected of it, and what became of it (arb 7.3, 7.4, 8.7).
+
+    `chance` is the chance with which it was to fill whole in its time, `forecast` the dollars per contract that its
+    fill was expected to lose, null when nothing filled or no book said where the middle was. `soon` and `late` are what
+    the middle moved against it 5 s and 60 s after its first fill, null where no book told; `watched` once both times
+    have passed. `refused`: the venue would not let it rest.
+    """
+
+    order: str
+    basket: str
+    lane: str
+    venue: str
+    market: str
+    outcome: str
+    category: str
+    ticks: Ticks
+    lots: Lots
+    filled_lots: Lots
+    refused: bool
+    chance: float
+    placed_ns: int
+    ended_ns: int
+    forecast: float | None = None
+    soon: float | None = None
+    late: float | None = None
+    watched: bool = False
+
+    def book(self, strategy: str) -> Book:
+        """Return the row as the ledger keeps it, unique by the order."""
+        values: dict[str, Scalar] = {name: getattr(self, name) for name in self.__struct_fields__ if name != "order"}
+        return Book(strategy, REST, self.order, values, self.ended_ns)
+
+    @classmethod
+    def read(cls, book: Book) -> "RestRow":
+        """Read a booking of that kind; raises msgspec.ValidationError when it is none."""
+        return msgspec.convert({**book.values, "order": book.key}, cls)
 
 
 def _values(row: msgspec.Struct, key: str) -> dict[str, Scalar]:
