@@ -8,6 +8,7 @@ import pytest
 import world_mutations as broken
 from millrace.core.commands import Style
 from millrace.market.books import upkeep
+from millrace.sim.faults import Fault
 from millrace.strategies.quoting import working
 from millrace.strategies.quoting.rollout.two_paths import TwoPaths
 from millrace.world.demo import FIRST_NS
@@ -30,6 +31,13 @@ def test_five_minutes_of_trouble(seed):
 def test_one_seed_is_one_world():
     first, again = (live(SEEDS[0], HOURS, desk="quoting").world_hash for _ in range(2))
     assert first == again
+
+
+def test_items_of_calls_fail_in_this_world_and_everything_agrees_again():
+    """Quoting 8, partial failures: the venue refuses some of a call's items, leaves others out of its answer."""
+    world = QuoteWorld(16, round(HOURS * 3_600 * SECOND))
+    assert world.live().violations == ()
+    assert world.premises.line.fates[Fault.ITEM_REFUSED] > 0
 
 
 def take_what_is_there(monkeypatch):
