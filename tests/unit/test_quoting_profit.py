@@ -1,12 +1,15 @@
 """The parts of a run's profit with their intervals, against what was put in."""
 
+from math import fsum, sqrt
 from random import Random
+from statistics import stdev
 
 import pytest
 
 from millrace.core.commands import Side
 from millrace.research.quoting_profit import PARTS, ProfitRow, merged, profit_parts, profit_row
 from millrace.strategies.quoting.features.reducer import SymbolReducer
+from millrace.strategies.quoting.features.samples import ProfitWindow
 from millrace.strategies.quoting.telemetry.attribution import PnlParts
 from quoting_books import LIVE, NS, TERMS, book, fill
 
@@ -65,3 +68,16 @@ def test_a_row_of_a_symbols_account_by_hand() -> None:
     assert row.parts == pytest.approx((0.0001, -0.0002, -0.0001, 0.0006), abs=1e-15)
     assert row.traded == pytest.approx(1.0)
     assert profit_row(reducer, 9_000, 30_000).parts == pytest.approx((0.0001, 0.0004, -0.0001, 0.0), abs=1e-15)
+
+
+def test_the_mean_is_that_of_the_last_60_changes() -> None:
+    """Quoting 3: pnl_mean, and the z-score of 4.3 addition 4 over all of its window, by hand."""
+    window, changes = ProfitWindow(60, 60), [number * number - 700 for number in range(100)]
+    for number, change in enumerate(changes):
+        assert (window.mean() is None) is (number < 10)
+        window.observe(number * 1_000, change)
+        last = changes[max(0, number - 59) : number + 1]
+        assert number < 9 or window.mean() == pytest.approx(fsum(last) / len(last))
+    spread = stdev(changes) / sqrt(len(changes))
+    assert window.z(100_000) == pytest.approx(fsum(changes) / len(changes) / spread)
+    assert window.z(3_700_000) is None

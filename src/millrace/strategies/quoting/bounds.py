@@ -203,6 +203,7 @@ _STAGE_ROWS: dict[str, tuple[_BOUND, ...]] = {
         ("refresh_floor_ms", "ms", "time between two changes that are not defensive", "4.6", 0, 60_000),
         ("cancel_stale_ms", "ms", "oldest order", "4.6", 1_000, 3_600_000),
         ("max_active_orders", "orders", "orders of a symbol at once", "4.6", 1, 100),
+        ("can_amend", "", "the venue changes orders where they rest; off: cancel, then place", "4.6", None, None),
     ),
     "throttle": (
         ("window_ms", "ms", "window that actions are counted in", "4.6", 1_000, 60_000),

@@ -60,8 +60,8 @@ class QuotedSymbol:
         self.instrument = instrument
         self.symbol = instrument.id.symbol
         self.position = SubPosition(strategy, instrument.id, GROUP, LEG)
-        self.terms = terms_of(instrument)
         self.config = settings.for_symbol(self.symbol)
+        self.terms = terms_of(instrument, can_amend=self.config.emit.can_amend)
         self.reducer = SymbolReducer(self.terms, settings)
         queue = self.config.queue_aware
         self.queues = QueueTracker(model_of(self.terms, queue), own_in_book=queue.own_in_book)

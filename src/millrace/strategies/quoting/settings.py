@@ -220,7 +220,10 @@ class TakerCapSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmitSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes, levels and when an order is left where it is (quoting 4.6); `usd` is the quote currency."""
+    """Sizes, levels and when an order is left where it is (quoting 4.6); `usd` is the quote currency.
+
+    Without `can_amend` whatever changes an order is a cancel, and a place after its acknowledgement.
+    """
 
     reference: Literal["mid", "microprice"] = "mid"
     base_size_usd: float = 100.0
@@ -235,6 +238,7 @@ class EmitSettings(msgspec.Struct, frozen=True, kw_only=True):
     refresh_floor_ms: int = 800
     cancel_stale_ms: int = 60_000
     max_active_orders: int = 30
+    can_amend: bool = True
 
 
 class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,11 @@ from millrace.strategies.quoting.model import BPS, SymbolTerms
 _PPM_PER_BPS = PPM / BPS
 
 
-def terms_of(instrument: Instrument) -> SymbolTerms:
-    """Return the facts of an instrument that travel with its data; fees are those of the account there."""
+def terms_of(instrument: Instrument, *, can_amend: bool = True) -> SymbolTerms:
+    """Return the facts of an instrument that travel with its data; fees are those of the account there.
+
+    Whether the venue amends resting orders is not the instrument's to say.
+    """
     return SymbolTerms(
         symbol=instrument.id.symbol,
         tick=instrument.tick,
@@ -23,4 +26,5 @@ def terms_of(instrument: Instrument) -> SymbolTerms:
         cost_unit=10.0**instrument.quote_decimals,
         maker_fee_bps=instrument.maker_fee_ppm / _PPM_PER_BPS,
         taker_fee_bps=instrument.taker_fee_ppm / _PPM_PER_BPS,
+        can_amend=can_amend,
     )
