@@ -24,8 +24,8 @@ from millrace.core.events import (
     RejectReason,
 )
 from millrace.core.instrument import InstrumentId, Money
-from millrace.core.order_truth import VenueOrder
 from millrace.core.recovery_events import AdoptedOrder
+from millrace.sim.known_orders import KnownOrders
 from millrace.sim.matching import Pair, RestingOrder
 from millrace.sim.rate_counter import cancel_cost
 from millrace.sim.venue_log import (
@@ -51,10 +51,11 @@ class Delivery(NamedTuple):
     event: Event
 
 
-class SpotVenue:
+class SpotVenue(KnownOrders):
     """Orders and money of one account. Times of calls about one instrument must not go back."""
 
     settings: AccountSettings
+    _state: VenueState
 
     def __init__(self, state: VenueState, log: Callable[[Any], None] | None) -> None:
         self._log = log
@@ -110,21 +111,6 @@ class SpotVenue:
             self.end_order(client_id, ts_ns, EndStatus.CANCELLED, "venue restarted")
 
     # Questions
-
-    def open_orders(self, instrument: InstrumentId | None = None) -> tuple[VenueOrder, ...]:
-        """Return the open orders of an instrument, or of the account, in order of arrival."""
-        orders = self._state.open.values()
-        return tuple(order.described() for order in orders if instrument in {None, order.instrument.id})
-
-    def ended_orders(self, instrument: InstrumentId | None, since_ns: int) -> tuple[VenueOrder, ...]:
-        """Return orders that were placed since then and have ended, in the order of their ends."""
-        ended = self._state.ended.values()
-        return tuple(one for one in ended if instrument in {None, one.instrument} and one.placed_ns >= since_ns)
-
-    def order_status(self, client_id: str) -> VenueOrder | None:
-        """Return an order, open or ended; None for one that was never accepted (or ended very long ago)."""
-        order = self._state.open.get(client_id)
-        return self._state.ended.get(client_id) if order is None else order.described()
 
     def balances(self) -> dict[str, tuple[Money, Money]]:
         """Return asset -> (free, hold) now."""

@@ -42,8 +42,8 @@ from millrace.core.instrument import (
     outcome_of,
     whole_account,
 )
-from millrace.core.order_truth import VenueOrder
 from millrace.orders.fees import OrderFee
+from millrace.sim.known_orders import KnownOrders
 from millrace.sim.prediction.book import Book
 from millrace.sim.prediction.order import WorkingOrder, filled, terms_of
 from millrace.sim.prediction.settings import PredictionSettings
@@ -84,8 +84,10 @@ class _Taking(NamedTuple):
     meets_us: bool
 
 
-class PredictionVenue:
+class PredictionVenue(KnownOrders):
     """One account at one simulated venue. Times of calls about one market must not go back."""
+
+    _state: PredictionState
 
     def __init__(self, settings: PredictionSettings, log: Callable[[PredictionRecord], None] | None = None) -> None:
         self.settings = settings
@@ -262,21 +264,6 @@ class PredictionVenue:
         return self._with_balances(answers)
 
     # Questions
-
-    def open_orders(self, instrument: InstrumentId | None = None) -> tuple[VenueOrder, ...]:
-        """Return the open orders of an instrument, or of the account, in order of arrival."""
-        orders = self._state.open.values()
-        return tuple(order.described() for order in orders if instrument in {None, order.instrument.id})
-
-    def ended_orders(self, instrument: InstrumentId | None, since_ns: int) -> tuple[VenueOrder, ...]:
-        """Return orders that were placed since then and have ended, in the order of their ends."""
-        ended = self._state.ended.values()
-        return tuple(one for one in ended if instrument in {None, one.instrument} and one.placed_ns >= since_ns)
-
-    def order_status(self, client_id: str) -> VenueOrder | None:
-        """Return an order, open or ended; None for one that was never accepted (or ended very long ago)."""
-        order = self._state.open.get(client_id)
-        return self._state.ended.get(client_id) if order is None else order.described()
 
     def balances(self) -> dict[str, tuple[Money, Money]]:
         """Return currency -> (free, hold) now; contracts are positions, not balances."""
