@@ -27,6 +27,7 @@ from millrace.world.folder.run_folder import Run
 _MARKETS: Final = (100, 150, 200)
 _PLANTS: Final = (160.0, 320.0)
 _QUOTES: Final = (4.0, 8.0)
+_PRINTS: Final = (20.0, 60.0)
 _WORDS: Final = 64
 _EAGER: Final[dict[str, Scalar]] = {
     "arb_desk.market_cooldown_sec": 0.0,
@@ -34,8 +35,11 @@ _EAGER: Final[dict[str, Scalar]] = {
     "arb_stake.looks": 1,
     "arb_gates.min_profit_usd": 0.05,
     "arb_gates.min_fill": 0.05,
+    "arb_economics.arrival_least_sec": 10.0,
+    "arb_economics.arrival_least_trades": 1.0,
+    "arb_economics.maker_fill": 0.02,
 }
-"""A world lasts minutes, so the desk may act on everything, again and again."""
+"""A world lasts minutes, so the desk may act on everything, again and again, and rest where hardly anybody trades."""
 
 
 class DeskWorld(FaultWorld):
@@ -51,6 +55,8 @@ class DeskWorld(FaultWorld):
             "prediction.markets": _MARKETS[dice.draw("markets") % len(_MARKETS)],
             "prediction.plants_per_hour": _PLANTS[dice.draw("plants") % len(_PLANTS)],
             "prediction.quotes_per_sec": _QUOTES[dice.draw("quotes") % len(_QUOTES)],
+            "prediction.prints_per_sec": _PRINTS[dice.draw("prints") % len(_PRINTS)],
+            "arb_economics.makers": dice.draw("makers") % 4 > 0,
             "prediction.plants_within_sec": 480,
             "prediction.early_share": 0.8,
             "prediction.early_within_sec": 510,
