@@ -7,7 +7,7 @@ integer nano-dollars throughout; what is not known is None.
 
 from typing import NamedTuple
 
-from millrace.strategies.arb.telemetry.rows import OPENED, BasketRow, DecisionRow
+from millrace.strategies.arb.telemetry.rows import OPENED, BasketRow, DecisionRow, RestRow
 
 LATE = "/late"
 """Parts a basket's name from the number of a further row, written when a fill was heard of late."""
@@ -36,7 +36,7 @@ class ArbFacts(NamedTuple):
 
     `carried_nano` is what the ledger's positions of each basket have cost so far, fees included, None where there is no
     ledger. `live_orders` are the orders without an end by venue, `present` the venues that told prices in each cycle.
-    `paper`: cash stands in the simulated column.
+    `paper`: cash stands in the simulated column. `rests` are the orders that rested.
     """
 
     decisions: tuple[DecisionRow, ...]
@@ -48,6 +48,7 @@ class ArbFacts(NamedTuple):
     present: dict[int, frozenset[str]]
     cooldown_ns: int
     paper: bool
+    rests: tuple[RestRow, ...] = ()
 
     @property
     def opened(self) -> list[DecisionRow]:

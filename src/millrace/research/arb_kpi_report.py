@@ -24,6 +24,7 @@ from millrace.research.arb_kpis import (
     sign_flips,
     sums_of,
 )
+from millrace.research.arb_legs import legs_of
 
 _COLUMNS: Final = ("detected_nano", "expected_nano", "simulated_nano", "realised_nano")
 _NANO: Final = 1e9
@@ -44,6 +45,7 @@ def arb_report(facts: ArbFacts) -> dict[str, Any]:
         "identities": [one._asdict() | {"holds": one.holds} for one in found],
         "lanes": lanes,
         "families": {name: scope for name, scope in families.items() if name != TOTAL},
+        "legs": legs_of(facts.baskets, facts.rests),
         "rejected": reasons(pairs),
         "aliases": aliases(pairs),
         "gates": [gate._asdict() for gate in gates],
@@ -70,6 +72,8 @@ def arb_text(report: dict[str, Any]) -> str:
         lines += _table(f"{chosen.value.replace('_', ' ')}", _money_rows(report, chosen))
     lines += _table("how baskets ended", _end_rows(report))
     lines += _table("quality", _quality_rows(report))
+    lines += _table("legs that rested", _leg_rows(report, "maker", _RESTED))
+    lines += _table("legs that took, of baskets that ended", _leg_rows(report, "taker", _TOOK))
     for scope, figures in report["lanes"].items():
         lines += [f"  {scope}: a filter turns the sign of {flip}" for flip in figures["sign_flips"]]
     rejected = list(report["rejected"].items())
@@ -127,6 +131,26 @@ _QUALITY: Final = {
 
 def _quality_rows(report: dict[str, Any]) -> list[Sequence[Cell]]:
     return [("", *_QUALITY.values()), *((name, *(scope[key] for key in _QUALITY)) for name, scope in _named(report))]
+
+
+_RESTED: Final = {
+    "orders": "orders",
+    "refused": "refused",
+    "contracts": "contracts",
+    "filled": "filled",
+    "whole": "whole",
+    "chance": "chance",
+    "brier": "brier",
+    "adverse_expected_usd": "loss expected",
+    "adverse_5s_usd": "after 5 s",
+    "adverse_60s_usd": "after 60 s",
+}
+_TOOK: Final = {"legs": "legs", "contracts": "contracts", "filled": "filled"}
+
+
+def _leg_rows(report: dict[str, Any], style: str, columns: dict[str, str]) -> list[Sequence[Cell]]:
+    found = report["legs"][style]
+    return [("", *columns.values()), *((venue, *(row[key] for key in columns)) for venue, row in found.items())]
 
 
 def _table(heading: str, rows: list[Sequence[Cell]]) -> list[str]:

@@ -24,7 +24,7 @@ from millrace.shell.ledger_extract import reading
 from millrace.shell.ledger_rows import closing_fill, fill_key
 from millrace.shell.manifest import read_manifest
 from millrace.shell.run_records import read_run
-from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, BasketRow, DecisionRow
+from millrace.strategies.arb.telemetry.rows import BASKET, DECISION, REST, BasketRow, DecisionRow, RestRow
 from millrace.world.arb.desk import DESK
 from millrace.world.folder.journaled_program import settings_of
 from millrace.world.premises import LEDGER
@@ -32,6 +32,7 @@ from millrace.world.premises import LEDGER
 _NANO_DECIMALS: Final = 9
 _SECOND_NS: Final = 1_000_000_000
 _PRESENT_NS: Final = 60 * _SECOND_NS
+_ROWS: Final = frozenset({DECISION, BASKET, REST})
 _CASH: Final = ("USD", "USDC", "pUSD")
 _FILLS: Final = "SELECT grp, venue, side, cost, fee, ts_ns FROM fills WHERE strategy = ? ORDER BY number"
 _CARRIED: Final = "SELECT grp, venue, cost, fees FROM positions WHERE strategy = ?"
@@ -80,7 +81,7 @@ class ArbRecorder:
                 self._moved.setdefault(fill_key(fill), moved)
 
     def _booked(self, book: Book) -> None:
-        if book.kind in {DECISION, BASKET}:
+        if book.kind in _ROWS:
             self._books.append(book)
         cycle = book.values.get("cycle") if book.kind == DECISION else None
         if isinstance(cycle, int):
@@ -93,7 +94,7 @@ class ArbRecorder:
         moved, carried, live = list(self._moved.values()), None, dict[str, int]()
         if ledger is not None:
             moved, carried, live = _read_ledger(ledger)
-            books = read_run(ledger.parent, ledger, frozenset({DECISION, BASKET})).bookings
+            books = read_run(ledger.parent, ledger, _ROWS).bookings
         scale = {venue: 10 ** (_NANO_DECIMALS - _decimals(report)) for venue, report in self._last.items()}
         flows = tuple(_flow(one, scale.get(one.venue, 1)) for one in moved)
         decisions = tuple(DecisionRow.read(book) for book in books if book.kind == DECISION and book.strategy == DESK)
@@ -114,6 +115,7 @@ class ArbRecorder:
             present=self._present,
             cooldown_ns=round(settings.arb.desk.opportunity_cooldown_sec * _SECOND_NS),
             paper=all(row.realised_nano is None for row in baskets),
+            rests=tuple(RestRow.read(book) for book in books if book.kind == REST and book.strategy == DESK),
         )
 
 
