@@ -48,11 +48,10 @@ from millrace.core.trouble_events import ExecutorFailed, KillRequested
 from millrace.shell.batching import Joiner
 from millrace.shell.fact_writer import FactWriter
 from millrace.shell.latency_watch import Pulse
-from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank
+from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank, venue_of
 from millrace.shell.reconciler import (
     AccountAnswer,
     AccountQuery,
-    BalancesQuery,
     OpenOrdersAnswer,
     OpenOrdersQuery,
     Reconciler,
@@ -114,6 +113,8 @@ class Executor:
         self._probe = probe
         self._pulse = pulse
         self._send_ns: int | None = None
+        self._due_ns: int | None = None
+        self._is_known = self._is_pumped = False
         self._news: list[Event] = []
         self._facts = FactWriter(ledger, self._news)
 
@@ -158,6 +159,7 @@ class Executor:
 
     def carry_out(self, commands: list[Command], written: CommitResult | None, now_ns: int) -> None:
         """Put the calls of a step whose facts somebody wrote into the outbox; `written` None: they could not be."""
+        self._happened()
         for command in commands:
             if isinstance(command, Submit):
                 self._safely(command.order, partial(self._submit, command.order, written, now_ns), now_ns)
@@ -217,7 +219,7 @@ class Executor:
         except AssertionError:
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, the other calls must go on
-            self._rebuild(_venue_of(call), error, now_ns)
+            self._rebuild(venue_of(call), error, now_ns)
 
     def _rebuild(self, venue: str, error: Exception, now_ns: int) -> None:
         """Read the ledger again: what it holds and nobody here knows of is asked about; cancels are asked for anew."""
@@ -250,6 +252,7 @@ class Executor:
 
         The news that follow end with `Reconciled` and `Started`. `halted` names orders for which the venue was halted.
         """
+        self._happened()
         for client_id in halted:
             if self._orders.open_order(client_id) is None:
                 self._news.append(QueryAnswered(client_id, now_ns))
@@ -274,6 +277,15 @@ class Executor:
     @property
     def next_ns(self) -> int | None:
         """When `pump` must be called next; None when nothing is awaited."""
+        if not self._is_known:
+            self._due_ns, self._is_known = self._awaited_ns(), True
+        pulse_ns = None if self._pulse is None else self._pulse.next_ns
+        if pulse_ns is None or self._due_ns is None:
+            return self._due_ns if pulse_ns is None else pulse_ns
+        return min(self._due_ns, pulse_ns)
+
+    def _awaited_ns(self) -> int | None:
+        """Return the earliest of what is awaited, but for the pulse, which hangs on what the core found."""
         waits = [] if self._send_ns is None else [self._send_ns]
         if (asked_ns := self._unanswered.next_ns) is not None:
             waits.append(asked_ns)
@@ -281,12 +293,20 @@ class Executor:
             waits.append(self._reconciler.next_ns)
         if self._calls is not None and (call_ns := self._calls.next_ns) is not None:
             waits.append(call_ns)
-        if self._pulse is not None and (pulse_ns := self._pulse.next_ns) is not None:
-            waits.append(pulse_ns)
         return min(waits) if waits else None
 
+    def _happened(self) -> None:
+        """Forget what was awaited, because of what the caller is about to do."""
+        self._is_known = self._is_pumped = False
+
     def pump(self, now_ns: int) -> int | None:
-        """Send what the budget allows now; returns when there is more to do, None when nothing is awaited."""
+        """Send what the budget allows now; returns when there is more to do, None when nothing is awaited.
+
+        Where nothing waits to leave, nothing happened since the last time, and nothing is due, there is nothing to do.
+        """
+        due_ns = self.next_ns if self._is_pumped and not len(self._outbox) else now_ns
+        if due_ns is None or due_ns > now_ns:
+            return due_ns
         self._follow(self._unanswered.due(now_ns), now_ns)
         if self._calls is not None:
             self._calls.due(now_ns)
@@ -301,6 +321,7 @@ class Executor:
         self._send_ns = self._send(now_ns)
         if self._calls is not None:
             self._news += self._calls.take_moves()
+        self._is_known, self._is_pumped = False, True
         return self.next_ns
 
     def _follow(self, follows: Follows, now_ns: int) -> None:
@@ -413,12 +434,14 @@ class Executor:
             return False
         if self._calls is not None and not self._calls.may_leave(Rank.QUESTION, now_ns):
             return False
+        self._happened()
         self.budget.take(now_ns)
         self._leave(Rank.QUESTION, OpenOrdersQuery(instrument), now_ns)
         return True
 
     def answered(self, answer: StatusAnswer | AccountAnswer, now_ns: int) -> None:
         """Take the venue's answer to a question; what follows is news and calls."""
+        self._happened()
         refused = _is_refused(answer)
         if refused:
             self.budget.rate_limited(now_ns, answer.retry_after_ns if isinstance(answer, StatusAnswer) else 0)
@@ -436,6 +459,7 @@ class Executor:
 
     def heard(self, event: OrderEvent) -> bool:
         """Take what an event that the core has seen says about our pace and our requests; True: `pump` is due."""
+        self._happened()
         self._pace(event)
         if self._reconciler is not None:
             self._reconciler.heard(event)
@@ -453,6 +477,7 @@ class Executor:
 
     def settled(self, venue: str) -> None:  # noqa: ARG002  an executor has one venue
         """Note that money or positions moved without an order: a market paid, or the venue took pairs back."""
+        self._happened()
         if self._reconciler is not None:
             self._reconciler.disturb()
 
@@ -465,12 +490,6 @@ class Executor:
             isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
         ):
             self.budget.rate_limited(event.ts_ns, event.retry_after_ns)
-
-
-def _venue_of(call: Call) -> str:
-    if isinstance(call, Approved | ApprovedAmend):
-        return call.order.instrument.venue
-    return call.venue if isinstance(call, BalancesQuery) else call.instrument.venue
 
 
 def _is_refused(answer: StatusAnswer | AccountAnswer) -> bool:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
-from millrace.shell.reconciler import AccountQuery
+from millrace.shell.reconciler import AccountQuery, BalancesQuery
 from millrace.shell.unanswered import Query
 
 Call = Approved | ApprovedAmend | CancelOrder | Query | AccountQuery
@@ -96,3 +96,10 @@ def _rank(call: Call) -> Rank:
     if isinstance(call, Approved | ApprovedAmend):
         return Rank.ENTRY if call.increases else Rank.EXIT
     return Rank.QUESTION
+
+
+def venue_of(call: Call) -> str:
+    """Return the venue that a call is for."""
+    if isinstance(call, Approved | ApprovedAmend):
+        return call.order.instrument.venue
+    return call.venue if isinstance(call, BalancesQuery) else call.instrument.venue
