@@ -67,6 +67,8 @@ def bids_of(quote: BinaryQuote, outcome: Outcome) -> Levels:
 def ladder_of(quote: BinaryQuote, outcome: Outcome, *, mirrored: bool) -> Ladder | None:
     """Return what can be bought of an outcome; None when nothing can (arb 2.2)."""
     asks, bids = asks_and_turned(quote, outcome)
+    if bids and _is_one_book(asks, bids):
+        return Ladder(asks, DIRECT_ASK)
     top = effective_buy(asks[0] if asks else None, bids[0] if bids else None)
     if top is None:
         return None
@@ -81,3 +83,14 @@ def ladder_of(quote: BinaryQuote, outcome: Outcome, *, mirrored: bool) -> Ladder
     for level in asks:
         seen[level.ticks] = max(seen.get(level.ticks, 0), level.lots)
     return Ladder(tuple(BookLevel(ticks, seen[ticks]) for ticks in sorted(seen)), top.origin)
+
+
+def _is_one_book(asks: Levels, bids: Levels) -> bool:
+    """Tell whether both routes show the same contracts, as those of most books do; then the direct one is taken."""
+    if len(asks) != len(bids):
+        return False
+    for (ticks, lots), (bid_ticks, bid_lots) in zip(asks, bids, strict=True):
+        if ticks + bid_ticks != PAYOUT_TICKS or lots != bid_lots:
+            return False
+    best, lots = asks[0]
+    return lots > 0 and 0 <= best <= PAYOUT_TICKS

@@ -242,8 +242,8 @@ class Detector:
             quote, fact = self._quotes[leg >> 1], self.universe.facts[leg >> 1]
             if quote is None:
                 return None
-            ticks = self.settings.aggressiveness_ticks
-            offers[leg] = offer_of(self.universe.proposition(leg), fact, quote, style, ticks, known_ns)
+            table, ticks = self._tables[style][leg >> 1], self.settings.aggressiveness_ticks
+            offers[leg] = offer_of(self.universe.proposition(leg), fact, quote, style, ticks, known_ns, table)
         offer = offers[leg]
         if offer is not None and offer.known_ns != known_ns:
             offer = offers[leg] = offer._replace(known_ns=known_ns)

@@ -97,27 +97,39 @@ def maker_ticks(quote: BinaryQuote, proposition: Proposition, fact: MarketFacts,
 
 
 def offer_of(
-    proposition: Proposition, fact: MarketFacts, quote: BinaryQuote, style: Style, aggressiveness: int, known_ns: int
+    proposition: Proposition,
+    fact: MarketFacts,
+    quote: BinaryQuote,
+    style: Style,
+    aggressiveness: int,
+    known_ns: int,
+    table: memoryview | None = None,
 ) -> Offer | None:
     """Return what a market's book offers of an outcome in a style; None when that is nothing.
 
-    A maker's size is what rests at the best price: an estimate, for nobody has to sell to a resting bid.
+    A maker's size is what rests at the best price: an estimate, for nobody has to sell to a resting bid. `table` is
+    the market's `table_of` that style, for callers that keep it.
     """
-    table, ladder = table_of(fact, style), ladder_of(quote, proposition.outcome, mirrored=fact.mirrored)
-    if table is None or ladder is None or fact.fees is None:
+    fees, table = fact.fees, table_of(fact, style) if table is None else table
+    ladder = ladder_of(quote, proposition.outcome, mirrored=fact.mirrored)
+    if table is None or ladder is None or fees is None:
         return None
-    levels = tuple([level for level in ladder.levels if 0 < level.ticks < PAYOUT_TICKS and level.lots > 0])
-    if style is MAKER and levels:
-        ticks = maker_ticks(quote, proposition, fact, aggressiveness)
-        levels = () if ticks is None else (BookLevel(ticks, levels[0].lots),)
-    gross = tuple([level.lots for level in levels])
-    if fact.fees.in_shares:
-        maker = style is MAKER
-        levels = tuple([BookLevel(each.ticks, fact.fees.net_lots(*each, maker=maker)) for each in levels])
+    levels = ladder.levels
+    for ticks, lots in levels:
+        if lots <= 0 or not 0 < ticks < PAYOUT_TICKS:
+            levels = tuple([level for level in levels if 0 < level.ticks < PAYOUT_TICKS and level.lots > 0])
+            break
+    maker = style is MAKER
+    if maker and levels:
+        best = maker_ticks(quote, proposition, fact, aggressiveness)
+        levels = () if best is None else (BookLevel(best, levels[0].lots),)
+    gross = tuple([lots for _, lots in levels])
+    if fees.in_shares:
+        levels = tuple([BookLevel(ticks, fees.net_lots(ticks, lots, maker=maker)) for ticks, lots in levels])
     if not levels or levels[0].lots <= 0:
         return None
     rungs = tuple([(table[ticks], lots) for ticks, lots in levels])
-    return Offer(proposition, style, levels, rungs, gross, fact.fees, fact, ladder.origin, quote, known_ns)
+    return Offer(proposition, style, levels, rungs, gross, fees, fact, ladder.origin, quote, known_ns)
 
 
 def depth_breaks(offers: Sequence[Offer], limit_nano: NanoUsd) -> list[Lots]:
