@@ -5,14 +5,16 @@ import math
 import pytest
 
 from feeds import FREE, NOON, RAIN, SECOND, book, firewall, outcome_facts, seconds
+from millrace.core import clock_skew
 from millrace.core.binary_events import BookLevel, MarketResolved, QuoteSource, StreamBeat, StreamReset
 from millrace.core.codec import decode_state, encode_state
 from millrace.core.data_quality import LegNeeds, QuoteReason, Verdict
-from millrace.core.events import Print, Quote
+from millrace.core.events import Measured, Print, Quote, Started
 from millrace.core.fee_terms import CONTRACT_LOTS, UNKNOWN_SOURCE, FeeSchedule, FeeTerms
 from millrace.core.instrument import InstrumentId, Outcome
 from millrace.market.binary_checks import BinaryRules
 from millrace.market.firewall import Firewall
+from millrace.market.view import MarketView
 
 PAIR = InstrumentId("kraken", "DOGE/USD")
 YEAR = 365 * 86_400 * SECOND
@@ -53,6 +55,31 @@ WRONG = {
 def test_2_2_a1_one_fixture_per_reason_of_a_wrong_book(reason):
     judged = firewall().judge(WRONG[reason])
     assert (judged.verdict, judged.reasons) == (Verdict.REJECT, (reason,))
+
+
+def test_2_2_the_future_is_judged_after_correction_for_a_clock_that_is_off():
+    """3 s ahead is the future, and is not where the venue's clock is known to be 1.5 s ahead; behind, it begins sooner."""
+    wall = firewall()
+    wall.skewed("kalshi", 1.5)
+    assert wall.judge(WRONG[R.FUTURE_TIMESTAMP]) is None
+    assert reasons(wall.judge(book(version=2, venue_ts_ns=NOON + 4 * SECOND))) == (R.FUTURE_TIMESTAMP,)
+    again = firewall()
+    again.restore(decode_state(encode_state(wall.snapshot())))
+    assert again.snapshot() == wall.snapshot()
+    wall.skewed("kalshi", -1.5)
+    assert reasons(wall.judge(book(version=3, venue_ts_ns=NOON + SECOND))) == (R.FUTURE_TIMESTAMP,)
+    assert wall.judge(book(version=4, venue_ts_ns=NOON - SECOND)) is None
+    again.skewed(None, 0.0)
+    assert reasons(again.judge(WRONG[R.FUTURE_TIMESTAMP])) == (R.FUTURE_TIMESTAMP,)
+
+
+def test_2_2_the_market_view_hears_a_skew_and_forgets_it_at_a_start():
+    view = MarketView()
+    view.hear(Measured(clock_skew.FIGURE, "kalshi", 1.5, NOON))
+    view.hear(Measured("disk_free_bytes", "polymarket", 1.0, NOON))
+    assert view.firewall.snapshot()["binary"]["ahead_ns"] == {"kalshi": 1_500_000_000}
+    view.hear(Started(restart=False, ts_ns=NOON))
+    assert view.firewall.snapshot()["binary"]["ahead_ns"] == {}
 
 
 UNLIKELY = {

@@ -123,6 +123,15 @@ def test_a_skew_that_is_not_bad_is_told_when_it_changed_by_a_step() -> None:
     assert [said for _ in range(20) for said in hear(0)] == []
 
 
+def test_what_each_venue_is_off_by_is_shown_with_its_sign() -> None:
+    bench = Bench()
+    assert bench.measures.skew_rows() == []
+    for venue, ahead_sec in (("kraken", -2), ("bybit", 3)):
+        told = VenueTime(venue, bench.now_ns, bench.now_ns + ahead_sec * SECOND)
+        bench.measures.venue_time(told, bench.now_ns + SECOND)
+    assert bench.measures.skew_rows() == [({"venue": "bybit"}, 2.0), ({"venue": "kraken"}, -2.0)]
+
+
 def test_free_space_is_published_when_it_is_short() -> None:
     bench = Bench()
     bench.run(10)

@@ -47,6 +47,7 @@ from millrace.core.events import (
     ConfigApplied,
     Event,
     MarketBlock,
+    Measured,
     OpenOrdersReport,
     OrderEvent,
     Print,
@@ -66,7 +67,7 @@ from millrace.core.strategy import Interest, Strategy, hears
 
 _MARKET_EVENTS = (Print, Quote, MarketBlock, BinaryQuote)
 _PRICES = (Print, Quote, *BOOK_EVENTS)
-_FEEDS_AND_START = (*FEED_NEWS, Started)
+_FEEDS_AND_START = (*FEED_NEWS, Started, Measured)
 _ENDINGS = (MarketResolved, PairsRedeemed)
 _NOTHING_AWAITED = Interest()
 _ROUTING_LIMIT = 10_000

@@ -25,7 +25,7 @@ from millrace.core.commands import (
     Side,
 )
 from millrace.core.data_quality import Judged, LegNeeds, LegVerdict, QuoteReason
-from millrace.core.events import BalanceReport, MarketEvent, OpenOrdersReport, OrderEvent, Started
+from millrace.core.events import BalanceReport, MarketEvent, Measured, OpenOrdersReport, OrderEvent, Started
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, InstrumentId, Lots, Money, Outcome
 from millrace.core.order_truth import OpenOrder
@@ -310,8 +310,11 @@ class Market(Restorable, Protocol):
         """Learn that a book is asked for."""
         ...
 
-    def hear(self, event: StreamBeat | StreamReset | MarketResolved | Started) -> list[BookNews]:
-        """Take what feeds say beside their data; returns the books that are not believed over a new connection."""
+    def hear(self, event: StreamBeat | StreamReset | MarketResolved | Started | Measured) -> list[BookNews]:
+        """Take what feeds say beside their data, and figures that these are judged by.
+
+        Returns the books that are not believed over a new connection.
+        """
         ...
 
     def depth(self, instrument: InstrumentId) -> Depth | None:

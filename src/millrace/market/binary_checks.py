@@ -81,9 +81,9 @@ class BinaryRules(NamedTuple):
             settings.jump_multiple,
         )
 
-    def wrong(self, quote: BinaryQuote, terms: BinaryTermsKnown) -> tuple[QuoteReason, ...]:
-        """Return what is wrong with a book; () when its numbers are sound."""
-        fault = _fields(quote) or _times(quote, self.future_ns)
+    def wrong(self, quote: BinaryQuote, terms: BinaryTermsKnown, ahead_ns: int = 0) -> tuple[QuoteReason, ...]:
+        """Return what is wrong with a book of a venue whose clock leads ours; () when its numbers are sound."""
+        fault = _fields(quote) or _times(quote, self.future_ns + ahead_ns)
         if fault is not None:
             return (fault,)
         found = [] if terms.fee_fault is None else [terms.fee_fault]

@@ -62,6 +62,7 @@ class BinaryFirewall:
         self._terms: dict[InstrumentId, BinaryTermsKnown] = {}
         self._markets: dict[InstrumentId, _Market] = {}
         self._doubtful: dict[InstrumentId, None] = {}
+        self._ahead_ns: dict[str, int] = {}
         self._stale_ns = ns(settings.stale_feed_sec)
         self._poll_ns = ns(2 * settings.poll_interval_sec + settings.stale_feed_sec)
         self._gate_ns = ns(settings.gate_age_sec)
@@ -122,7 +123,7 @@ class BinaryFirewall:
         if market.ended:
             return _ENDED
         terms = self._terms[quote.market]
-        wrong = self._rules.wrong(quote, terms)
+        wrong = self._rules.wrong(quote, terms, self._ahead_ns.get(quote.market.venue, 0) if self._ahead_ns else 0)
         if wrong:
             return market.watch.reject(wrong, quote.ts_ns)
         polled = quote.source is QuoteSource.POLL
@@ -163,6 +164,13 @@ class BinaryFirewall:
                 market.watch.forget()
                 self._note_doubt(at, market)
                 market.verified = False
+
+    def skewed(self, venue: str | None, ahead_ns: int) -> None:
+        """Correct what a venue says its times are by what its clock leads ours; None: nobody's any more."""
+        if venue is None:
+            self._ahead_ns.clear()
+        else:
+            self._ahead_ns[venue] = ahead_ns
 
     def end(self, at: InstrumentId) -> None:
         """A market is over: it has no book any more and will not have one."""
@@ -272,6 +280,7 @@ class BinaryFirewall:
         return {
             "markets": {str(at): _saved(market) for at, market in self._markets.items()},
             "doubtful": [str(at) for at in self._doubtful],
+            "ahead_ns": dict(self._ahead_ns),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -284,6 +293,7 @@ class BinaryFirewall:
                 verdict, reasons = saved["opinion"]
                 market.opinion = Opinion(Verdict(verdict), tuple(QuoteReason(reason) for reason in reasons))
             market.verified, market.ended, market.seen_ns, market.changed_ns, market.printed_ns = saved["told"]
+        self._ahead_ns = dict(state["ahead_ns"])
         for at in state["doubtful"]:
             self._doubtful[InstrumentId.parse(at)] = None
 

@@ -22,7 +22,7 @@ from millrace.core.instrument import Instrument, InstrumentId, Outcome
 from millrace.market.binary_checks import is_named
 from millrace.market.binary_firewall import BinaryFirewall
 from millrace.market.feed_tally import FeedTally
-from millrace.market.firewall_settings import FirewallSettings
+from millrace.market.firewall_settings import FirewallSettings, ns
 from millrace.market.spot_checks import Column, odd_rows
 from millrace.market.spot_firewall import SpotFirewall
 from millrace.market.watch import Opinion
@@ -97,6 +97,10 @@ class Firewall:
         if isinstance(news, StreamReset):
             self._spot.reset(news.venue)
             self._binary.reset(news.venue)
+
+    def skewed(self, venue: str | None, ahead_sec: float) -> None:
+        """Take by how much a venue's clock leads ours; with None all are believed to agree (runtime 2.2)."""
+        self._binary.skewed(venue, ns(ahead_sec))
 
     # For those who pass rows over in bulk
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from millrace.core import clock_skew
 from millrace.core.binary_events import BinaryQuote, StreamReset
 from millrace.core.book_events import BookCause, BookDelta, BookNews, BookSnapshot, BookState, Depth
 from millrace.core.commands import ResyncBook
 from millrace.core.data_quality import Judged
-from millrace.core.events import MarketBlock, MarketEvent, OpenOrdersReport, Print, Quote, Started
+from millrace.core.events import MarketBlock, MarketEvent, Measured, OpenOrdersReport, Print, Quote, Started
 from millrace.core.instrument import Instrument, InstrumentId, Ticks, whole_account
 from millrace.core.strategy import SeriesSpec
 from millrace.market.books.books import Books
@@ -115,12 +116,18 @@ class MarketView:
         """Learn that a book is asked for."""
         self.books.resync(command)
 
-    def hear(self, event: FeedNews | Started) -> list[BookNews]:
+    def hear(self, event: FeedNews | Started | Measured) -> list[BookNews]:
         """Take what feeds say beside their data; no book of a connection that is a new one is believed.
 
-        When the program was started anew all of them are.
+        When the program was started anew none is. Of figures a venue's clock skew is heard, which a start forgets:
+        what still holds is told again.
         """
+        if isinstance(event, Measured):
+            if event.name == clock_skew.FIGURE:
+                self.firewall.skewed(event.subject, event.value)
+            return []
         if isinstance(event, Started):
+            self.firewall.skewed(None, 0.0)
             return self.books.cut_off(None, BookCause.RESTART, event.ts_ns) if event.restart else []
         self.firewall.hear(event)
         return self.books.cut_off(event.venue, BookCause.RESET, event.ts_ns) if isinstance(event, StreamReset) else []

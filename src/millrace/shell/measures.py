@@ -24,6 +24,7 @@ from millrace.core.permission import Restriction
 from millrace.risk.playbooks_facts import STORAGE
 from millrace.risk.playbooks_rows import CLOCK_SKEW, COMMIT_P99, FREE_DISK, Figure
 from millrace.shell.latency_watch import LatencyWatch
+from millrace.shell.metrics import LabelledValue
 
 _SECOND_NS: Final = 1_000_000_000
 _NEVER_NS: Final = 2**63 - 1
@@ -105,6 +106,10 @@ class Measures:
         if lead is not None:
             self.leads[told.venue] = lead
             self._take(CLOCK_SKEW, told.venue, lead.least_ns / _SECOND_NS)
+
+    def skew_rows(self) -> list[LabelledValue]:
+        """Return by how much each venue's clock is known to lead ours, in seconds, for those who look from outside."""
+        return [({"venue": venue}, lead.least_ns / _SECOND_NS) for venue, lead in sorted(self.leads.items())]
 
     def committed(self, took_ns: int, now_ns: int | None = None) -> None:
         """Take how long a commit took, of the step that is being carried out or at `now_ns`."""

@@ -44,6 +44,7 @@ NAMES = {
     "millrace_latency_discarded_total": "orders whose time of a stage is not known",
     "millrace_slo_breach": "1 while the last evaluation of an SLO found it breached",
     "millrace_slo_throttle_seconds_total": "how long a venue traded less because it was slow",
+    "millrace_clock_skew_seconds": "by how much a venue's clock is ahead of ours for certain; below nought: behind",
     "millrace_lane_scan_seconds": "time of a lane's scan outside the step",
     "millrace_lane_timeouts_total": "scans that were not done within their budget",
     "millrace_lane_errors_total": "scans that failed, or whose process died",

@@ -162,6 +162,7 @@ class Run:
         self.measures = build_measures(program, self.ledger, lambda: disk.free_bytes(folder))
         self.telemetry = telemetry = Telemetry(program.venues, lambda: self.simulation.now_ns, program.latency)
         self.measures.latency = telemetry.latency
+        telemetry.metrics.family("millrace_clock_skew_seconds", self.measures.skew_rows)
         if program.quotes is not None:
             self._time_ticks(program.quotes, telemetry)
         self.executors = executors = build_executors(
