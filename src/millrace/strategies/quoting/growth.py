@@ -89,14 +89,13 @@ class Growth:
             window.on_markout(markout)
 
     def heard(self, symbol: QuotedSymbol, heard: Heard, update: OrderUpdate) -> None:
-        """Take what became of an order: what its fill cost beyond its price, and a quote that is gone.
+        """Take what became of an order: what its fill cost beyond what was intended, and a quote that is gone.
 
         An order that moved to another queue is another quote from then on.
         """
         window, order = self._board.window(symbol.symbol), heard.order
         if update.d_lots:
-            paid = update.d_cost / (update.d_lots * symbol.cost_of_tick_lot)
-            window.on_fill(update.d_lots, order.side.sign * (paid - order.ticks), symbol.reducer.mid2)
+            window.on_fill(update.d_lots, symbol.worse_ticks(update, order), symbol.reducer.mid2)
         if heard.rested_ms is not None and update.state is not OrderState.REJECTED:
             window.on_quote_end(
                 rested_ms=heard.rested_ms,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from millrace.core.commands import Intent, OrderState, OrderUpdate, Refused
+from millrace.core.commands import Intent, OrderState, OrderUpdate, Refused, Side
 from millrace.core.events import Print, RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import Instrument, Lots
@@ -17,7 +17,15 @@ from millrace.core.probe import TickProbe
 from millrace.strategies.quoting.canonical import ResultChain
 from millrace.strategies.quoting.features.queue_tracker import QueueTracker, model_of
 from millrace.strategies.quoting.features.reducer import SymbolReducer
-from millrace.strategies.quoting.model import BPS, Allocation, Features, IntentKind, OrderIntent, PortfolioSnapshot
+from millrace.strategies.quoting.model import (
+    BPS,
+    Allocation,
+    Features,
+    IntentKind,
+    OrderIntent,
+    PortfolioSnapshot,
+    Quote,
+)
 from millrace.strategies.quoting.quotes.state import undone
 from millrace.strategies.quoting.rollout.legacy import legacy_settings
 from millrace.strategies.quoting.rollout.two_paths import Decided, TwoPaths
@@ -46,6 +54,7 @@ class _Saved(msgspec.Struct):
     day_pnl: float
     latency_p95_ms: float | None
     waits: bool
+    wanted: tuple[Quote, ...]
     poor_until_ns: dict[str, int]
     reducer: dict[str, Any]
     queues: list[list[Any]]
@@ -81,6 +90,7 @@ class QuotedSymbol:
         self.latency_p95_ms: float | None = None
         self.waits = False
         self.poor_until_ns: dict[str, int] = {}
+        self.wanted: tuple[Quote, ...] = ()
         self.last: TickResult | None = None
 
     @property
@@ -156,7 +166,7 @@ class QuotedSymbol:
         self.day_pnl = features.day_pnl or 0.0
         self.latency_p95_ms = features.latency_p95_ms
         decided = self.paths.tick(features, probe, legacy_probe)
-        self.last = decided.result
+        self.last, self.wanted = decided.result, decided.result.context.quotes
         self.tally.ticked(decided.result, now_ns // _MS)
         self.chain.add(decided.result)
         return decided
@@ -218,12 +228,27 @@ class QuotedSymbol:
         """Tell whether a fill took liquidity: the venue kept more of it than of a maker."""
         return update.d_lots > 0 and update.d_fee > self.instrument.fee(update.d_cost, maker=True) + 1
 
+    def worse_ticks(self, update: OrderUpdate, order: Order) -> float:
+        """Return how much worse than intended a fill was, in ticks, below nought for one that was better (quoting 6).
+
+        Intended is what the last tick wanted in the order's slot. A post-only order fills at its own price, so what is
+        measured is how far it stood from where it should have been: an order that was to move and had not yet, for the
+        way there, the pace or the time that it must stay. Where nothing was wanted, the order's price is meant.
+        """
+        intended = order.ticks
+        if order.level < len(self.wanted):
+            quote = self.wanted[order.level]
+            lots, ticks = (
+                (quote.bid_lots, quote.bid_ticks) if order.side is Side.BUY else (quote.ask_lots, quote.ask_ticks)
+            )
+            intended = ticks if lots else intended
+        return order.side.sign * (update.d_cost / (update.d_lots * self.cost_of_tick_lot) - intended)
+
     def slip_bps(self, update: OrderUpdate, heard: Heard | None) -> float:
-        """Return how much worse than its order's price a fill was, in bps of the middle; 0 without a fill."""
+        """Return how much worse than intended a fill was, in bps of the middle; 0 without a fill."""
         if not update.d_lots or heard is None or not self.reducer.mid2:
             return 0.0
-        paid = update.d_cost / (update.d_lots * self.cost_of_tick_lot)
-        return heard.order.side.sign * (paid - heard.order.ticks) * 2.0 / self.reducer.mid2 * BPS
+        return self.worse_ticks(update, heard.order) * 2.0 / self.reducer.mid2 * BPS
 
     def refused(self, refused: Refused) -> None:
         """Take that the board let an order not leave."""
@@ -242,6 +267,7 @@ class QuotedSymbol:
             self.day_pnl,
             self.latency_p95_ms,
             self.waits,
+            self.wanted,
             self.poor_until_ns,
             self.reducer.snapshot(),
             self.queues.snapshot(),
@@ -265,4 +291,4 @@ class QuotedSymbol:
         self.queues.restore(saved.queues)
         self.chain.digest = saved.chain
         self.tally.restore(saved.tally)
-        self.last = None
+        self.last, self.wanted = None, saved.wanted

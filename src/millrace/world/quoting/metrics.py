@@ -35,7 +35,7 @@ _FROM_GROWTH: Final = {
     "symbol_score": ("score", "what the scoreboard thinks of a symbol"),
     "symbol_net_bps": ("net_bps", "profit of what was traded"),
     "symbol_fill_rate": ("fill_rate", "share of quotes that filled"),
-    "symbol_slippage_bps": ("slippage_bps", "how much worse than their price fills were"),
+    "symbol_slippage_bps": ("slippage_bps", "how much worse than intended fills were"),
     "symbol_queue_edge": ("queue_edge", "how far in front of their queues quotes stand"),
     "symbol_adverse_penalty": ("adverse_penalty", "what the market does after fills"),
     "symbol_samples": ("samples", "windows that the score rests on"),
@@ -51,7 +51,7 @@ _OF_PATHS: Final = {
     "fills": "fills of this step",
     "rejected_pct": "share of its orders that the venue rejected",
     "taker_share_pct": "share of its fills that took",
-    "slippage_bps": "how much worse than their price its fills were",
+    "slippage_bps": "how much worse than intended its fills were",
 }
 
 
