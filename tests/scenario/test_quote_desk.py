@@ -1,10 +1,12 @@
 """The quote desk joined to the program: it quotes both sides, trades, and is stopped by whatever stops trading."""
 
+from collections import Counter
+
 import pytest
 
 from millrace.core.binary_events import BookLevel
 from millrace.core.book_events import BookSnapshot
-from millrace.core.commands import CancelOrder, RecordFill, Refuse, Side, Submit
+from millrace.core.commands import AmendOrder, CancelOrder, RecordFill, Refuse, Side, Submit
 from millrace.core.events import Operator, Timer
 from millrace.core.permission import Level, ReasonCode, Restriction, Scope, ScopeKind
 from millrace.strategies.quoting.strategy import DESK_FAILED
@@ -196,3 +198,20 @@ def test_a_loss_cap_of_the_desk_is_never_passed() -> None:
     assert ReasonCode.WORST_CASE_EXCEEDS_LOSS_CAP.value in told
     guards = {guard.name: guard for guard in run.program.engine.guards}
     assert -12.0 < guards["loss_cap"].status(run.program.engine)["strategy:quoting"]["day_pnl_usd"] < -5.0
+
+
+def test_every_action_is_counted_once_and_only_when_it_left() -> None:
+    """Quoting 9, counters count each event once: what the pace holds back is decided again and not counted again."""
+    run = quote_run(quoting__symbols=4, quoting_throttle__amends_per_sec=1, quoting_throttle__places_per_sec=1)
+    run.run(120)
+    tallies = [one.tally for one in run.desk.symbols.values()]
+    counted: Counter[str] = Counter()
+    for tally in tallies:
+        for words, count in tally.intents.items():
+            counted[words.split(" ")[0]] += count
+    assert sum(tally.throttled for tally in tallies) > 20
+    assert counted["place"] == len(run.commands(Submit)) > 20
+    refused = counted["amend"] - len(run.commands(AmendOrder))
+    assert 0 <= refused <= 2, "now and then an order has no terms left to change by then"
+    assert counted["cancel"] == len(run.commands(CancelOrder))
+    assert sum(tally.fills for tally in tallies) == len(run.commands(RecordFill))

@@ -206,8 +206,13 @@ class QuotedSymbol:
     def commands(self, intents: tuple[OrderIntent, ...], now_ns: int, held: Lots) -> list[Intent]:
         """Return the orders of a tick's intents, under their derived names."""
         reference_ticks2 = self.reducer.mid2
-        found = [self.working.wanted(intent, now_ns, held, reference_ticks2) for intent in intents]
-        return [one for one in found if one is not None]
+        found: list[Intent] = []
+        for intent in intents:
+            wanted = self.working.wanted(intent, now_ns, held, reference_ticks2)
+            if wanted is not None:
+                self.tally.left(intent)
+                found.append(wanted)
+        return found
 
     def heard(self, update: OrderUpdate, now_ns: int) -> Heard | None:
         """Take the venue's news of an order: what was filled and how long the answer took; None: not ours any more."""

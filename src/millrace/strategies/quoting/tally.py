@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from millrace.core.commands import Side
 from millrace.strategies.quoting.features.markouts import HORIZONS_MS, Markout
-from millrace.strategies.quoting.model import GuardLevel
+from millrace.strategies.quoting.model import GuardLevel, OrderIntent
 from millrace.strategies.quoting.quotes.wanted import room_of
 from millrace.strategies.quoting.stages.emit import why_off
 from millrace.strategies.quoting.tick_result import TickResult
@@ -57,10 +57,12 @@ class SymbolTally:
             self.md_ages[bisect_left(AGE_BOUNDS_MS, freshness.age_ms)] += 1
             self.md_ages[-1] += freshness.age_ms
             self.md_stale += freshness.used_stale
-        for intent in result.intents:
-            self._reason(self.intents, f"{intent.kind.value} {intent.reason}")
         self._guards(result, now_ms)
         self.why = result.fault.code if result.fault is not None else result.state.halted or _unquoted(result)
+
+    def left(self, intent: OrderIntent) -> None:
+        """Count an action that leaves; one that the pace holds back is decided again at the next tick."""
+        self._reason(self.intents, f"{intent.kind.value} {intent.reason}")
 
     def _guards(self, result: TickResult, now_ms: int) -> None:
         context = result.context

@@ -166,7 +166,7 @@ def _of_counts(symbols: Mapping[str, Mapping[str, Any]]) -> list[Family]:
     return [
         _family("ticks_total", "counter", "ticks by what became of them", "symbol result", ticks),
         _family("stage_fault_total", "counter", "stages that could not do their work", "stage code", faults.items()),
-        _family("order_intents_total", "counter", "actions that ticks decided", "symbol kind reason", intents),
+        _family("order_intents_total", "counter", "actions that left, by why", "symbol kind reason", intents),
         _family("order_keep_total", "counter", "orders left as they are", "symbol", _each(symbols, "kept")),
         _family("intents_held_back_total", "counter", "actions held back by the pace", "", [((), held_back)]),
         _family("guard_trips_total", "counter", "how often a guard tripped, by why", "reason level", trips.items()),
