@@ -213,5 +213,6 @@ def test_every_action_is_counted_once_and_only_when_it_left() -> None:
     assert counted["place"] == len(run.commands(Submit)) > 20
     refused = counted["amend"] - len(run.commands(AmendOrder))
     assert 0 <= refused <= 2, "now and then an order has no terms left to change by then"
-    assert counted["cancel"] == len(run.commands(CancelOrder))
+    others = len(run.commands(CancelOrder)) - counted["cancel"]
+    assert 0 <= others <= 2, "a guard takes orders back without a tick"
     assert sum(tally.fills for tally in tallies) == len(run.commands(RecordFill))

@@ -2,9 +2,10 @@
 
 from math import inf
 
+import msgspec
 import pytest
 
-from depth_venue import COIN, DOLLAR, NAME, OPENING, buy, changed, order, sell, settings, shown, terms, trade
+from depth_venue import ABC, COIN, DOLLAR, NAME, OPENING, buy, changed, order, sell, settings, shown, terms, trade
 from millrace.core.commands import Side, Style
 from millrace.core.events import (
     AmendRefused,
@@ -114,6 +115,40 @@ def test_orders_never_trade_with_ours_the_later_one_ends() -> None:
     one.on_book(changed(5, asks=[(1_002, 0)]))
     one.on_book(changed(6, asks=[(1_002, 40)]))
     assert events(one.place(buy("c", 30, 1_005), 7), OrderProgress)[-1].cum_lots == 30
+
+
+def test_orders_of_ours_that_do_not_meet_rest_on_both_sides() -> None:
+    one = venue()
+    one.place(buy("b", 10, 999, Style.POST_ONLY), 2)
+    one.place(sell("s", 10, 1_004, Style.POST_ONLY), 2)
+    assert events(one.place(buy("b2", 10, 1_001, Style.POST_ONLY), 3), OrderAccepted)
+    one.cancel(NAME, "b2", 4)
+    assert events(one.place(sell("s2", 10, 1_001, Style.POST_ONLY), 5), OrderAccepted)
+    one.cancel(NAME, "s2", 6)
+    assert one.on_book(changed(7, bids=[(997, 5)], asks=[(1_006, 5)])) == []
+    one.on_book(changed(8, bids=[(1_000, 0), (999, 0), (998, 0)]))
+    assert refusal(one.place(sell("s3", 10, 999, Style.POST_ONLY), 9)) is RejectReason.POST_ONLY_WOULD_CROSS
+    ended = events(one.place(sell("s4", 10, 998), 10), OrderEnded)[0]
+    assert (ended.progress.cum_lots, ended.reason) == (0, WITH_OURSELVES)
+    assert filled(one, "b") == filled(one, "s") == 0
+
+
+def test_nothing_but_whole_lots_trades_where_a_lot_is_more_than_one_unit() -> None:
+    """Recorded levels are told to the last decimal, and orders may only have whole lots."""
+    one = venue(instruments=(msgspec.structs.replace(ABC, lot=10, min_lots=10),))
+    assert refusal(one.place(buy("odd", 25, 1_000), 2)) is RejectReason.BAD_TICK_OR_LOT
+    one.on_book(changed(3, asks=[(1_002, 47)]))
+    taken = events(one.place(buy("t", 100, 1_002, Style.IOC), 4), OrderEnded)[0]
+    assert taken.progress.cum_lots == 40
+    one.place(buy("a", 50, 1_000, Style.POST_ONLY), 5)
+    one.on_trade(trade(6, 1_000, 77))  # 50 before us, 27 reached us
+    assert filled(one, "a") == 20
+    one.on_book(changed(7, bids=[(1_000, 0)], asks=[(1_000, 18)]))
+    assert filled(one, "a") == 30
+    one.on_trade(trade(8, 999, 9))
+    assert filled(one, "a") == 30
+    one.on_trade(trade(9, 999, 500))
+    assert filled(one, "a") == 50
 
 
 @pytest.mark.parametrize(

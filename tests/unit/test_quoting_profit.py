@@ -1,5 +1,6 @@
 """The parts of a run's profit with their intervals, against what was put in."""
 
+from itertools import accumulate
 from math import fsum, sqrt
 from random import Random
 from statistics import stdev
@@ -7,7 +8,7 @@ from statistics import stdev
 import pytest
 
 from millrace.core.commands import Side
-from millrace.research.quoting_profit import PARTS, ProfitRow, merged, profit_parts, profit_row
+from millrace.research.quoting_profit import PARTS, ProfitRow, merged, profit_parts, profit_row, widening
 from millrace.strategies.quoting.features.reducer import SymbolReducer
 from millrace.strategies.quoting.features.samples import ProfitWindow
 from millrace.strategies.quoting.telemetry.attribution import PnlParts
@@ -41,6 +42,29 @@ def test_totals_are_the_runs_and_intervals_hold_what_was_put_in() -> None:
     assert found["inventory"].low < 0.0 < found["inventory"].high
     again = profit_parts([rows], block=10, seed=1)
     assert again == list(found.values())
+
+
+@pytest.mark.parametrize("periods", [13, 30, 120])
+def test_an_interval_holds_the_truth_in_95_of_100_runs_however_short_they_are(periods) -> None:
+    """The truth is 0; plain percentiles of 13 periods in blocks of 6 hold it in 77 of 100 runs."""
+    held = 0
+    for seed in range(150):
+        dice = Random(seed)
+        sums = list(accumulate((dice.gauss(0, 1) for _ in range(periods)), initial=0.0))
+        rows = [ProfitRow(number, PnlParts(0.0, 0.0, 0.0, each), 0.0) for number, each in enumerate(sums)]
+        total = profit_parts([rows], block=6, seed=seed)[-1]
+        held += total.low <= 0.0 <= total.high
+    assert 0.91 <= held / 150 <= 0.99
+
+
+def test_intervals_widen_with_how_few_blocks_there_are() -> None:
+    """Student's 97.5 % quantiles of 5, 9 and 47 degrees of freedom are 2.571, 2.262 and 2.012; the normal one is 1.960."""
+    for periods, block, student in ((36, 6, 2.5706), (60, 6, 2.2622), (288, 6, 2.0117)):
+        share = (periods / (periods - block)) ** 0.5
+        assert widening(periods, block) == pytest.approx(share * student / 1.95996, rel=1e-4)
+    assert widening(1, 1) == 1.0
+    (one,) = {(each.low, each.high) for each in profit_parts([drifting(1, seed=1)], 6, 1) if each.part == "spread"}
+    assert one == (1.0, 1.0)
 
 
 def test_stretches_and_symbols_are_put_together() -> None:

@@ -3,13 +3,18 @@
 A run gives one row of its account each period; what matters is how much such a run would have brought with other luck.
 Whole blocks of consecutive periods are drawn again, all parts with the same blocks, because a position outlives a
 period and what one part wins another one often loses. The parts of a row add up exactly, so their totals do too.
+
+Drawn blocks differ from each other less than runs do, and the fewer there are the less one knows of how much: in made
+runs of 13 periods the plain interval held the truth 77 times in 100. It is widened by what that is worth.
 """
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from millrace.research.block_bootstrap import Interval, mean_intervals
 from millrace.strategies.quoting.features.reducer import SymbolReducer
@@ -18,6 +23,8 @@ from millrace.strategies.quoting.telemetry.attribution import PnlParts
 
 PARTS = (*PnlParts._fields, "total")
 _RESAMPLES = 2_000
+_LEAST_BLOCKS = 6
+_UPPER = 0.975
 
 
 class ProfitRow(NamedTuple):
@@ -68,11 +75,23 @@ def profit_parts(stretches: Sequence[Sequence[ProfitRow]], block: int, seed: int
     table = np.concatenate(changes)
     turnover = sum(rows[-1].traded - rows[0].traded for rows in stretches)
     lengths = [len(change) for change in changes]
+    periods = len(table)
+    block = max(min(block, periods // _LEAST_BLOCKS), 1)
     found = mean_intervals(table, lengths, block, _RESAMPLES, np.random.default_rng(seed))
-    return [_part(name, interval, len(table), turnover) for name, interval in zip(PARTS, found, strict=True)]
+    wider = widening(periods, block)
+    return [_part(name, interval, periods, turnover, wider) for name, interval in zip(PARTS, found, strict=True)]
 
 
-def _part(name: str, mean: Interval, periods: int, turnover: float) -> PartOfProfit:
-    total, low, high = (value * periods for value in (mean.mean, mean.low, mean.high))
+def widening(periods: int, block: int) -> float:
+    """Return by how much an interval of so many drawn periods is too narrow: Student's quantile of its blocks."""
+    if periods <= block:
+        return 1.0  # one period: nothing is known of luck, and the interval has no width
+    freedom = max(periods / block - 1.0, 1.0)
+    return sqrt(periods / (periods - block)) * float(stdtrit(freedom, _UPPER) / ndtri(_UPPER))
+
+
+def _part(name: str, mean: Interval, periods: int, turnover: float, wider: float) -> PartOfProfit:
+    ends = (mean.mean + (end - mean.mean) * wider for end in (mean.low, mean.high))
+    total, low, high = (value * periods for value in (mean.mean, *ends))
     bps = [value / turnover * BPS if turnover > 0.0 else None for value in (total, low, high)]
     return PartOfProfit(name, total, low, high, *bps)
