@@ -140,3 +140,10 @@ def test_a_recorded_connection_to_kraken_is_quoted_too(tmp_path: Path) -> None:
     path.write_text(f"soon {garbled.partition(' ')[2]}")
     with pytest.raises(OperatorError, match=r"kraken\.txt:1: does not begin with a receive time"):
         open_recording(path)
+
+
+@pytest.mark.parametrize("bps", [float("nan"), 1e9, -101.0])
+def test_a_fee_that_is_none_is_refused(bps) -> None:
+    with pytest.raises(OperatorError, match="--taker-fee-bps"):
+        Fees(taker_bps=bps).of(instrument_facts("kraken:DOGE/USD"))
+    assert Fees(maker_bps=-2.0).of(instrument_facts("kraken:DOGE/USD")).maker_fee_ppm == -200

@@ -85,3 +85,11 @@ def test_a_real_recording_has_fills_that_get_fewer_with_distance(shared) -> None
     assert found.intensity.r_squared > 0.7
     assert 0.0 < found.adverse_share < 1.0
     assert found.aversion > 0.0
+
+
+def test_sweeps_that_all_end_at_the_touch_say_nothing_of_distance() -> None:
+    rows: list = [book(SECOND_NS, 1_000_000)]
+    for second in range(2, 7):
+        rows += [Print(AT, second * SECOND_NS, 999_950, 1, taker_sells=True), book(second * SECOND_NS + 1, 1_000_000)]
+    with pytest.raises(WorldError, match="none of its 5 sweeps went past the touch"):
+        calibrate(rows, 10.0)

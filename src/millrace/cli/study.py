@@ -45,10 +45,10 @@ def run(given: argparse.Namespace) -> int:
 def _quoting(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from millrace.research.binance_lines import open_recording
     from millrace.research.quoting_calibration import calibrate, calibration_text
+    from millrace.world.quoting.recordings import open_recording
 
-    if given.limit < 1.0:
+    if not 1.0 <= given.limit < float("inf"):
         raise UsageError("--limit counts base sizes and is at least 1")
     found = []
     with progress_bar(given, "quoting") as progress:

@@ -147,7 +147,11 @@ def _figures(symbol: str, counts: _Counts, limit_sizes: float) -> QuotingFigures
         )
     half_width = sorted(counts.widths_bps)[len(counts.widths_bps) // 2]
     depths = sorted(sweep.depth_bps for sweep in counts.sweeps)
-    deepest = max(depths[int((len(depths) - 1) * _DEEPEST)], half_width)
+    deepest = depths[int((len(depths) - 1) * _DEEPEST)]
+    if deepest <= half_width:
+        raise WorldError(
+            f"{symbol}: none of its {len(depths)} sweeps went past the touch, so nothing shows how fills fall off"
+        )
     grid = [half_width + (deepest - half_width) * number / GRID for number in range(GRID + 1)]
     reached = [sum(depth >= distance for depth in depths) for distance in grid]
     intensity = fitted_intensity(grid, reached, float(_SIDES * seconds))

@@ -41,6 +41,7 @@ _PERIODS: Final = 288
 _LEAST_PERIOD_NS: Final = 5 * _SECOND_NS
 _BLOCK: Final = 6
 _PPM_PER_BPS: Final = 100
+_MOST_FEE_BPS: Final = 100
 _AFTER_NS: Final = 2 * _SECOND_NS
 Progress = Callable[[float], None]
 
@@ -52,7 +53,10 @@ class Fees(NamedTuple):
     taker_bps: float | None = None
 
     def of(self, facts: Instrument) -> Instrument:
-        """Return an instrument with these fees."""
+        """Return an instrument with these fees; raises OperatorError for one that is no fee."""
+        for name, bps in (("--maker-fee-bps", self.maker_bps), ("--taker-fee-bps", self.taker_bps)):
+            if bps is not None and not -_MOST_FEE_BPS <= bps <= _MOST_FEE_BPS:
+                raise OperatorError(f"{name} {bps:g} is not between -{_MOST_FEE_BPS} (a rebate) and {_MOST_FEE_BPS}")
         maker = facts.maker_fee_ppm if self.maker_bps is None else round(self.maker_bps * _PPM_PER_BPS)
         taker = facts.taker_fee_ppm if self.taker_bps is None else round(self.taker_bps * _PPM_PER_BPS)
         return structs.replace(facts, maker_fee_ppm=maker, taker_fee_ppm=taker)
