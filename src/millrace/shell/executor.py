@@ -120,6 +120,7 @@ class Executor:
 
     def go_by(self, valid_for_ns: int | None, batches: BatchRules) -> None:
         """Go by another longest wait and other rules of batches from now on; what waits stays."""
+        self._happened()
         self._valid_for_ns, self._joiner.rules = valid_for_ns, batches
 
     @property
