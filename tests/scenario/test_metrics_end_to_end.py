@@ -28,7 +28,8 @@ OF_EVENTS = {
 PROMETHEUS_OWN = {"up"}
 WORDS = {"by", "on", "or", "and", "sum", "le", "unless", "without", "ignoring", "bool"}
 FUNCTIONS = {
-    *("sum", "avg", "min", "max", "count", "rate", "increase", "delta", "absent", "vector", "histogram_quantile"),
+    *("abs", "sum", "avg", "min", "max", "count", "rate", "increase", "delta", "absent", "vector"),
+    "histogram_quantile",
 }
 
 
