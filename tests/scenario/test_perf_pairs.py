@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -99,6 +100,18 @@ def test_the_limits_are_3_per_cent_of_p50_and_15_of_p95() -> None:
     report = judge([(made(), made(factor=1.16))] * 7, min_abs_us=0.1)
     assert {row.metric for row in report.stages if row.verdict == "regression"} == {"p50", "p95"}
     assert judge([(made(), made(factor=1.04))] * 7).passed, "0.8 us are none"
+
+
+def test_equal_code_on_a_loud_machine_alarms_in_fewer_than_5_of_100_gates_and_half_as_slow_again_always() -> None:
+    """Runs of equal code that differ by 15 % (standard deviation), as on a machine with other work."""
+    dice = Random(1)
+
+    def gate(factor: float) -> bool:
+        runs = [(made(factor=dice.gauss(1.0, 0.15)), made(factor=factor * dice.gauss(1.0, 0.15))) for _ in range(7)]
+        return judge(runs).passed
+
+    assert sum(not gate(1.0) for _ in range(60)) <= 3
+    assert not any(gate(1.6) for _ in range(10))
 
 
 def test_one_slow_run_of_seven_is_noise() -> None:
