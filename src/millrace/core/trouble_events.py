@@ -86,4 +86,16 @@ class ExecutorFailed(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="
     is_market: ClassVar[bool] = False
 
 
-TroubleEvent = StorageTrouble | StorageRecovered | IntentKeyReused | KillRequested | BreakerMoved | ExecutorFailed
+class CallWaited(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="call_waited"):
+    """The call about an order leaves now and had to wait for our own pace before: that time is not the venue's."""
+
+    strategy: str
+    key: str
+    waited_ns: int
+    ts_ns: int
+    is_market: ClassVar[bool] = False
+
+
+TroubleEvent = (
+    StorageTrouble | StorageRecovered | IntentKeyReused | KillRequested | BreakerMoved | ExecutorFailed | CallWaited
+)

@@ -26,8 +26,6 @@ from millrace.core.events import (
     CancelRefused,
     EndStatus,
     Event,
-    OrderAccepted,
-    OrderAmended,
     OrderEnded,
     OrderEvent,
     OrderProgress,
@@ -44,15 +42,15 @@ from millrace.core.permission import Level
 from millrace.core.ports import Board, Orders
 from millrace.core.probe import NO_PROBE, OrderProbe, Stage
 from millrace.core.recovery_events import QueryAnswered
-from millrace.core.trouble_events import ExecutorFailed, KillRequested
+from millrace.core.trouble_events import CallWaited, ExecutorFailed, KillRequested
 from millrace.shell.batching import Joiner
 from millrace.shell.fact_writer import FactWriter
 from millrace.shell.latency_watch import Pulse
 from millrace.shell.outbox import OUTBOX_LIMIT, Call, Outbox, Rank, venue_of
+from millrace.shell.pace_news import WITHDRAWN, answer_paces, is_refused, news_paces
 from millrace.shell.reconciler import (
     AccountAnswer,
     AccountQuery,
-    OpenOrdersAnswer,
     OpenOrdersQuery,
     Reconciler,
     Steps,
@@ -61,11 +59,12 @@ from millrace.shell.unanswered import Follows, Patience, Query, StatusAnswer, Un
 from millrace.shell.venue_calls import VenueCalls, is_probe
 from millrace.shell.venue_port import Order, VenuePort
 
-_WITHDRAWN = "withdrawn before it was sent"
 _TOO_OLD = "not sent: too old by the time its call came"
 _PATIENCE = Patience()
 _NO_KILLS = HeldKills()
 _FAILURES_NS = 60_000_000_000
+TOLD_WAIT_NS = 5_000_000
+"""A call that waited shorter left at once: an order of magnitude below any venue's answer."""
 _UNWRITTEN = "not sent: journal or ledger cannot be written"
 _REUSED = "not sent: its intent key came back with another payload"
 _KILLED = "not sent: killed"
@@ -174,7 +173,7 @@ class Executor:
         waiting = self._outbox.withdraw(command.client_id)
         if isinstance(waiting, Approved):
             nothing = OrderProgress(command.client_id, 0, 0, 0, now_ns)
-            self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, _WITHDRAWN))
+            self._news.append(OrderEnded(nothing, EndStatus.CANCELLED, WITHDRAWN))
             return
         if waiting is not None:
             self._refuse(waiting, RejectReason.SUPERSEDED, _SUPERSEDED, now_ns)
@@ -357,8 +356,16 @@ class Executor:
                 continue
             if not is_paid:
                 self.budget.take(now_ns, waited_ns=now_ns - waiting.queued_ns)
+            self._say_waited(call, now_ns - waiting.queued_ns, now_ns)
             self._safely(call, partial(self._leave, rank, call, now_ns), now_ns)
         return None
+
+    def _say_waited(self, call: Call, waited_ns: int, now_ns: int) -> None:
+        """Tell whoever wants to know how slow the venue is what of the time to an answer was our own."""
+        order = self._orders.open_order(call.client_id) if isinstance(call, Order) else None
+        if order is not None and waited_ns >= TOLD_WAIT_NS:
+            place = order.place
+            self._news.append(CallWaited(place.position.strategy, place.key, waited_ns, now_ns))
 
     def _leave(self, rank: Rank, call: Call, now_ns: int) -> None:
         if self._calls is not None:
@@ -443,11 +450,8 @@ class Executor:
     def answered(self, answer: StatusAnswer | AccountAnswer, now_ns: int) -> None:
         """Take the venue's answer to a question; what follows is news and calls."""
         self._happened()
-        refused = _is_refused(answer)
-        if refused:
-            self.budget.rate_limited(now_ns, answer.retry_after_ns if isinstance(answer, StatusAnswer) else 0)
-        else:
-            self.budget.succeeded()
+        refused = is_refused(answer)
+        answer_paces(self.budget, answer, now_ns)
         if self._calls is not None:
             self._calls.answered(answer, now_ns, refused=refused)
             self._news += self._calls.take_moves()
@@ -461,7 +465,7 @@ class Executor:
     def heard(self, event: OrderEvent) -> bool:
         """Take what an event that the core has seen says about our pace and our requests; True: `pump` is due."""
         self._happened()
-        self._pace(event)
+        news_paces(self.budget, event)
         if self._reconciler is not None:
             self._reconciler.heard(event)
         if self._calls is not None:
@@ -481,19 +485,3 @@ class Executor:
         self._happened()
         if self._reconciler is not None:
             self._reconciler.disturb()
-
-    def _pace(self, event: OrderEvent) -> None:
-        if isinstance(event, OrderAccepted | OrderAmended) or (
-            isinstance(event, OrderEnded) and event.reason != _WITHDRAWN
-        ):
-            self.budget.succeeded()
-        elif (isinstance(event, OrderRejected | AmendRefused) and event.reason is RejectReason.RATE_LIMIT) or (
-            isinstance(event, CancelRefused) and event.reason == RejectReason.RATE_LIMIT.value
-        ):
-            self.budget.rate_limited(event.ts_ns, event.retry_after_ns)
-
-
-def _is_refused(answer: StatusAnswer | AccountAnswer) -> bool:
-    if isinstance(answer, StatusAnswer):
-        return answer.refused
-    return (answer.found if isinstance(answer, OpenOrdersAnswer) else answer.report) is None

@@ -21,6 +21,7 @@ from millrace.core.instrument import Instrument, InstrumentId
 from millrace.core.permission import Level
 from millrace.core.probe import NO_TICK_PROBE, TickProbe
 from millrace.core.strategy import Interest, SeriesSpec, View
+from millrace.core.trouble_events import CallWaited
 from millrace.strategies.quoting.desk_figures import DeskFigures, Feed
 from millrace.strategies.quoting.growth import Growth
 from millrace.strategies.quoting.operator import operate
@@ -137,7 +138,7 @@ class QuoteDesk:
             return self._refused(event)
         if isinstance(event, StreamBeat | StreamReset):
             return self._stream(event, view)
-        if isinstance(event, Measured | Started):
+        if isinstance(event, Measured | Started | CallWaited):
             return self._measured(event)
         return operate(self, event, view) if isinstance(event, Operator) else []
 
@@ -170,9 +171,18 @@ class QuoteDesk:
         self.stream.reconnects += 1
         return [intent for symbol in self._by_number if symbol.working.orders for intent in self.tick(symbol, view)]
 
-    def _measured(self, event: Measured | Started) -> list[Intent]:
-        """Take by how much the venue's clock leads ours; after a start nothing is known, and what holds is told."""
-        if isinstance(event, Started):
+    def _measured(self, event: Measured | Started | CallWaited) -> list[Intent]:
+        """Take by how much the venue's clock leads ours; after a start nothing is known, and what holds is told.
+
+        A call that left later than it was decided was the venue's only from there on (quoting 12). Otherwise a desk
+        that wants more than its calls carry would hold its own queue for a slow venue, halt, and by taking all its
+        quotes back make the queue longer.
+        """
+        if isinstance(event, CallWaited):
+            for symbol in self._by_number if event.strategy == self.name else ():
+                if symbol.working.left_late(event.key, event.waited_ns):
+                    break
+        elif isinstance(event, Started):
             self._lead_ns = 0
         elif event.name == clock_skew.FIGURE and event.subject in self.venues:
             self._lead_ns = round(event.value * _SECOND_NS)

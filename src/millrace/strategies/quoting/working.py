@@ -29,9 +29,10 @@ _ASKED_AGAIN = NOT_SENT | {RejectReason.LOST, RejectReason.RATE_LIMIT, RejectRea
 class Order(msgspec.Struct, gc=False):
     """One order: its slot, its terms as the venue confirmed them, and what is on its way.
 
-    `asked_ns` is when the last call was decided, 0 when it was answered. `placed_ms` and `reference_ticks2` are renewed
-    when it moves to the back of a queue. After an amend was refused it is taken back instead of amended: what is
-    refused once would be refused at each tick, while the order stands where nobody wants it.
+    `asked_ns` is when the last call was decided, later by what it waited here, 0 when it was answered. `placed_ms` and
+    `reference_ticks2` are renewed when it moves to the back of a queue. After an amend was refused it is taken back
+    instead of amended: what is refused once would be refused at each tick, while the order stands where nobody wants
+    it.
     """
 
     key: str
@@ -189,6 +190,13 @@ class Working:
         gone = update.state.is_terminal or order.ticks != ticks
         measured = answered and not _stayed_here(update)
         return Heard(order, latency_ms if measured else None, now_ns // _MS - placed_ms if gone else None)
+
+    def left_late(self, key: str, waited_ns: int) -> bool:
+        """Take that the call which is awaited waited here before it left; False for an order of somebody else."""
+        order = self.orders.get(key)
+        if order is not None and order.asked_ns:
+            order.asked_ns += waited_ns
+        return order is not None
 
     def _amended(self, order: Order, update: OrderUpdate, now_ns: int) -> None:
         moved = update.place.limit_ticks != order.ticks or update.place.lots > order.lots
