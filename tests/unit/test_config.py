@@ -115,7 +115,7 @@ def test_every_available_knob_reaches_a_field_of_its_record():
     nested = {f"slots.{name}" for name in ("throughput", "momentum", "regime", "release", "rebalance", "trend")}
     nested |= {f"arb.{name}" for name in ArbSettings.__struct_fields__ if name != "enabled"}
     nested |= {
-        *(f"arb_economics.{name}" for name in ("aggressiveness_ticks", "maker_timeout_sec")),
+        *(f"arb_economics.{name}" for name in ("aggressiveness_ticks", "maker_timeout_sec", "maker_attempts")),
         *(f"arb_mapping.{name}" for name in ("strict_confidence", "fallback_confidence", "fallback_enabled")),
         "arb_mapping.sanity_edge",
         *("arb_execution.naked_risk_charge", "arb_holding.lock_rate_per_year"),
