@@ -170,6 +170,17 @@ def test_hard_circumstances(name):
     assert MET[name](outcome), "the circumstance was not met"
 
 
+def test_news_at_a_loop_s_own_time_postpones_no_release():
+    """What comes just before a loop may not put what that loop has to do off to the next one."""
+    settings = grid.settings_for("demo", {"slots.count": 30} | HARD["released in a panic"], bar_ns=0)
+    columns = grid.generated(seed=5, hours=6, day=grid.FIRST_DAY + 2, from_hour=20)
+    loop_ns = round(settings.slots.poll_interval_sec * 1e9)
+    first_ns = -(-int(columns.ts_ns[0]) // loop_ns) * loop_ns
+    asked = [grid.Request(first_ns + place * loop_ns, "audit_pnl", {}) for place in range(1, 6 * 120)]
+    outcome = grid.assert_lazy_is_exact(settings, columns, asked)
+    assert any(isinstance(made, CancelOrder) and made.reason == "release" for _, made in outcome.commands)
+
+
 NO_LATENCY = HARD["no latency"]
 
 

@@ -17,6 +17,7 @@ from millrace.core.commands import Alert, Intent, OrderUpdate, Refused, Severity
 from millrace.core.events import ConfigApplied, Event, MarketBlock, Operator, Print, Quote, Started, Timer
 from millrace.core.instrument import InstrumentId
 from millrace.core.strategy import Interest, SeriesSpec, View
+from millrace.core.trouble_events import CallWaited
 from millrace.strategies.arb.decide import Decider
 from millrace.strategies.arb.execution.basket import EXPOSED
 from millrace.strategies.arb.execution.baskets import Baskets
@@ -59,7 +60,7 @@ class _Saved(msgspec.Struct):
 class ArbDesk:
     """One desk over the markets of `facts`, bound by `rules`; implements the kernel's `Strategy`."""
 
-    ignores: ClassVar[tuple[type, ...]] = (Quote, MarketBlock, *BOOK_EVENTS)
+    ignores: ClassVar[tuple[type, ...]] = (Quote, MarketBlock, CallWaited, *BOOK_EVENTS)
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from millrace.core.instrument import Instrument
 from millrace.core.permission import Level
 from millrace.core.recovery_events import HandedOver
 from millrace.core.strategy import Bound, Field, Interest, SeriesSpec, View
+from millrace.core.trouble_events import CallWaited
 from millrace.strategies.slots.books.audit_action import audited
 from millrace.strategies.slots.entry_size.idle_money import rebalance
 from millrace.strategies.slots.grid import Grid
@@ -53,7 +54,7 @@ _BARS_KEPT = 600
 class SlotGrid:
     """One grid on one instrument; implements the kernel's `Strategy`."""
 
-    ignores = BINARY_EVENTS
+    ignores = (*BINARY_EVENTS, CallWaited)
 
     def __init__(self, name: str, instrument: Instrument, settings: SlotsSettings) -> None:
         self.name = name

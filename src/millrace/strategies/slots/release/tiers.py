@@ -209,7 +209,7 @@ def _outlook(grid: Grid, turn: Turn) -> tuple[int, int]:
 
     Whatever lifts a restriction, ends a release or acknowledges a trip wakes the grid by itself.
     """
-    chosen, next_loop_ns = grid.settings.release, grid.loop_after_ns(turn.now_ns)
+    chosen, next_loop_ns = grid.settings.release, grid.next_loop_ns(turn.now_ns)
     if turn.standing.level >= Level.REDUCE_ONLY or grid.releases.tripped or len(grid.releases):
         return NO_HIGH, NEVER_NS
     if grid.releases.hold_until_ns > turn.now_ns:
