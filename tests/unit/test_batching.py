@@ -11,6 +11,8 @@ from millrace.core.commands import Approved, ApprovedAmend, CancelOrder, Place, 
 from millrace.core.events import AmendRefused, CancelRefused, OrderAccepted, OrderRejected, OrderUnknown, RejectReason
 from millrace.core.ids import SubPosition
 from millrace.core.instrument import InstrumentId
+from millrace.core.trouble_events import BreakerState
+from millrace.risk.breakers import RULES, Endpoint, Outcome
 from millrace.shell.batching import LEAST, BatchTally, Joiner
 from millrace.shell.outbox import Rank
 from millrace.shell.venue_calls import VenueCalls
@@ -257,9 +259,79 @@ def test_the_share_is_of_the_newest_batches():
     for number in range(1_000):
         tally.sent([order(2 * number), order(2 * number + 1)])
         for item in (2 * number, 2 * number + 1):
-            tally.ended(("place", f"P{item}"), failed=number < 500)
+            tally.ended(("place", f"P{item}"), Outcome.ANSWERED, failed=number < 500)
     assert tally.fail_rate("place") == 0.0
     tally.sent([order(1), order(2)])
-    tally.ended(("place", "P1"), failed=False)
-    tally.ended(("place", "P2"), failed=True)
+    tally.ended(("place", "P1"), Outcome.ANSWERED, failed=False)
+    tally.ended(("place", "P2"), Outcome.FAILED, failed=True)
     assert tally.fail_rate("place") == 1 / 500
+
+
+# What a breaker is told of one
+
+
+def left_together(calls: VenueCalls, frame: list[Any], now_ns: int) -> None:
+    for call in frame:
+        calls.left(Rank.ENTRY, call, now_ns)
+    calls.batches.sent(frame)
+
+
+def orders_state(calls: VenueCalls) -> BreakerState:
+    return calls.states()[Endpoint.ORDERS.value]
+
+
+def test_a_batch_that_nobody_answers_is_one_call_that_failed():
+    """Runtime 2.18: failures are calls in a row, and one lost request is one, whatever it carried."""
+    calls = VenueCalls(DOGE, 1)
+    for lost in range(RULES[Endpoint.ORDERS].in_row):
+        assert orders_state(calls) is BreakerState.CLOSED
+        now_ns = 10 * lost * toy.SECOND
+        left_together(calls, [order(10 * lost + number) for number in range(10)], now_ns)
+        calls.due(now_ns + 3 * toy.SECOND)
+    assert orders_state(calls) is BreakerState.OPEN
+
+
+def test_a_batch_that_was_answered_in_part_was_answered():
+    calls = VenueCalls(DOGE, 1)
+    for number in range(0, 40, 10):
+        now_ns = number * toy.SECOND
+        left_together(calls, [order(number + one) for one in range(10)], now_ns)
+        calls.heard(OrderAccepted(f"P{number + 4}", "v", now_ns + 1))
+        calls.due(now_ns + 3 * toy.SECOND)
+    assert orders_state(calls) is BreakerState.CLOSED
+    assert len(calls) == 0
+
+
+def test_a_batch_that_is_refused_for_its_pace_is_one_refusal_of_a_storm():
+    """Runtime 2.18: ten in 60 s are a storm."""
+    calls = VenueCalls(DOGE, 1)
+    for number in range(10):
+        assert orders_state(calls) is BreakerState.CLOSED
+        left_together(calls, [cancel(2 * number), cancel(2 * number + 1)], number)
+        for item in (2 * number, 2 * number + 1):
+            calls.heard(CancelRefused(f"P{item}", RejectReason.RATE_LIMIT.value, number))
+    assert orders_state(calls) is BreakerState.OPEN
+
+
+def test_a_probe_is_told_of_before_the_rest_of_its_batch_is_known():
+    calls = VenueCalls(DOGE, 1, resumed=frozenset({Endpoint.ORDERS}))
+    assert calls.wants_probe
+    left_together(calls, [cancel(1), cancel(2)], 1)
+    assert not calls.wants_probe
+    calls.heard(CancelRefused("P1", "unknown order", 2))
+    assert calls.wants_probe
+    left_together(calls, [cancel(2), cancel(3)], 3)
+    calls.heard(CancelRefused("P2", "unknown order", 4))
+    assert calls.wants_probe, "what is asked again leaves no breaker waiting for ever"
+
+
+def test_batches_are_kept_by_nobody_when_breakers_fail():
+    calls = VenueCalls(DOGE, 1)
+    left_together(calls, [order(1), order(2)], 1)
+    calls._breakers.clear()
+    calls.left(Rank.ENTRY, order(3), 2)
+    assert calls.broken
+    for number in range(0, 100, 2):
+        left_together(calls, [order(number), order(number + 1)], 3)
+    assert not calls.batches._under_way
+    assert calls.batches.saved["place"] == 51

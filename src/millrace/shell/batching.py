@@ -2,8 +2,8 @@
 
 Nothing waits for a batch. The executor takes what the budget lets go now, call by call and in the order of its ranks,
 with every look that a single call gets; only then is what belongs together put into one request. A lone call stays one.
-What an item of a batch becomes is told item by item and handled as if it had left alone, so nobody but the line and the
-figures here knows that there was a batch.
+What an item of a batch becomes is told item by item and handled as if it had left alone. Nobody but the line and the
+figures here knows that there was a batch, and the breaker, to whom it is one call.
 """
 
 from collections import Counter, deque
@@ -14,6 +14,7 @@ from msgspec import Struct
 from millrace.capacity.batch_rules import BatchRules
 from millrace.core.commands import Approved, ApprovedAmend, CancelOrder
 from millrace.core.instrument import InstrumentId
+from millrace.risk.breakers import Outcome
 from millrace.shell.venue_port import Order, VenuePort
 
 OPS: Final = ("place", "amend", "cancel")
@@ -32,11 +33,12 @@ def op_of(call: Order) -> str:
 
 
 class _Batch(Struct, gc=False):
-    """A batch under way: what it does, the items without an answer, and whether one of them failed."""
+    """A batch under way: what it does, the items without an answer, whether one failed, and what of a call it was."""
 
     op: str
     left: int
     failed: bool = False
+    became: Outcome = Outcome.FAILED
 
 
 class BatchTally:
@@ -44,6 +46,7 @@ class BatchTally:
 
     def __init__(self) -> None:
         self.saved: Counter[str] = Counter()
+        self._is_over = False
         self._under_way: dict[_Key, _Batch] = {}
         self._failed: dict[str, deque[bool]] = {op: deque(maxlen=WINDOW) for op in OPS}
 
@@ -51,21 +54,36 @@ class BatchTally:
         """Note that several items leave in one call."""
         op = op_of(frame[0])
         self.saved[op] += len(frame) - 1
+        if self._is_over:
+            return
         batch = _Batch(op, len(frame))
         for call in frame:
             key = op, call.client_id
-            self.ended(key, failed=True)  # what is sent again has had no answer
+            self.ended(key, Outcome.FAILED, failed=True)  # what is sent again has had no answer
             self._under_way[key] = batch
 
-    def ended(self, key: _Key, *, failed: bool) -> None:
-        """Note what became of a call, which may have been an item of a batch."""
+    def ended(self, key: _Key, outcome: Outcome, *, failed: bool) -> Outcome | None:
+        """Note what became of a call, which may have been an item of a batch, and return what the call became.
+
+        A batch is one call: it ends with its last item, and nobody answered it, or it was refused for its pace if an
+        item was, or it was answered. None before that.
+        """
         batch = self._under_way.pop(key, None)
         if batch is None:
-            return
+            return outcome
         batch.left -= 1
         batch.failed |= failed
-        if not batch.left:
-            self._failed[batch.op].append(batch.failed)
+        if outcome is Outcome.TOO_FAST or batch.became is Outcome.FAILED:
+            batch.became = outcome
+        if batch.left:
+            return None
+        self._failed[batch.op].append(batch.failed)
+        return batch.became
+
+    def give_up(self) -> None:
+        """Judge no batch from now on, because nobody tells any more what becomes of calls."""
+        self._is_over = True
+        self._under_way.clear()
 
     def fail_rate(self, op: str) -> float:
         """Return the share of the newest batches of which at least one item failed; 0 without any."""

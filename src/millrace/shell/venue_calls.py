@@ -173,19 +173,16 @@ class VenueCalls:
         if isinstance(event, OrderUnknown):
             self._ended(("place", event.client_id), Outcome.FAILED, event.ts_ns)
         elif isinstance(event, CancelRefused):
-            too_fast = event.reason == RejectReason.RATE_LIMIT.value
-            self.batches.ended(("cancel", event.client_id), failed=event.reason not in _GONE)
-            self._ended(("cancel", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
+            outcome = _answer(too_fast=event.reason == RejectReason.RATE_LIMIT.value)
+            self._ended(("cancel", event.client_id), outcome, event.ts_ns, failed=event.reason not in _GONE)
         elif isinstance(event, OrderAmended | AmendRefused):
-            too_fast = isinstance(event, AmendRefused) and event.reason is RejectReason.RATE_LIMIT
-            self.batches.ended(("amend", event.client_id), failed=_is_failure(event))
-            self._ended(("amend", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
+            outcome = _answer(too_fast=isinstance(event, AmendRefused) and event.reason is RejectReason.RATE_LIMIT)
+            self._ended(("amend", event.client_id), outcome, event.ts_ns, failed=_is_failure(event))
         else:
-            too_fast = isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT
-            self.batches.ended(("place", event.client_id), failed=_is_failure(event))
-            self._ended(("place", event.client_id), _answer(too_fast=too_fast), event.ts_ns)
+            outcome = _answer(too_fast=isinstance(event, OrderRejected) and event.reason is RejectReason.RATE_LIMIT)
+            self._ended(("place", event.client_id), outcome, event.ts_ns, failed=_is_failure(event))
             if isinstance(event, OrderEnded):
-                self._ended(("cancel", event.client_id), Outcome.ANSWERED, event.ts_ns)
+                self._ended(("cancel", event.client_id), Outcome.ANSWERED, event.ts_ns, failed=False)
 
     def answered(self, answer: StatusAnswer | AccountAnswer, now_ns: int, *, refused: bool) -> None:
         """Take the answer to a question; `refused`: the venue said that we ask too fast."""
@@ -198,11 +195,18 @@ class VenueCalls:
             return "open orders", str(answer.instrument)
         return "balances", self._instrument.venue
 
-    def _ended(self, key: _Key, outcome: Outcome, now_ns: int) -> None:
-        self.batches.ended(key, failed=outcome is not Outcome.ANSWERED)
+    def _ended(self, key: _Key, outcome: Outcome, now_ns: int, *, failed: bool = True) -> None:
+        """End a call; `failed` says whether a batch of which it was an item failed in part.
+
+        A batch is one call, however many items the venue did not answer or refused for its pace. A probe is told of at
+        once all the same: a breaker waits for it.
+        """
         call = self._under_way.pop(key, None)
-        if call is not None:
-            why = self._breakers[call.endpoint].told(outcome, now_ns, probe=call.is_probe)
+        told = self.batches.ended(key, outcome, failed=failed)
+        if call is not None and call.is_probe:
+            told = outcome
+        if call is not None and told is not None:
+            why = self._breakers[call.endpoint].told(told, now_ns, probe=call.is_probe)
             self._moved(call.endpoint, why, now_ns)
 
     def _moved(self, endpoint: Endpoint, why: str, now_ns: int) -> None:
@@ -219,6 +223,7 @@ class VenueCalls:
         except Exception as error:  # noqa: BLE001  whatever it is, what opens a position may not pass unjudged
             self.broken = f"the breaker itself failed: {type(error).__name__}"
             self._under_way.clear()
+            self.batches.give_up()
             move = BreakerMoved(self._instrument.venue, Endpoint.ORDERS, BreakerState.OPEN, self.broken, now_ns)
             self._moves.append(move)
 
