@@ -8,12 +8,14 @@ from test_arb_desk import EASY, KALSHI, ONE, POLY, check, cross, opened, rows, s
 
 from arb_world import SECOND, Fate, World
 from millrace.core.codec import decode_state, encode_state
-from millrace.core.commands import Submit
+from millrace.core.commands import CancelOrder, Submit
 from millrace.core.events import Print, Started
 from millrace.core.instrument import Outcome, outcome_id
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.basket import State
+from millrace.strategies.arb.execution.counting import edge_ticks
 from millrace.strategies.arb.model import Style
+from millrace.strategies.arb.outcomes import safe_mode
 from millrace.strategies.arb.telemetry.rows import REST, RestRow
 
 KNOWS = structs.replace(EASY, economics=EconomicsSettings(arrival_least_sec=20.0))
@@ -230,3 +232,102 @@ def test_neither_outcome_rests_while_the_basket_takes_the_other_one_of_its_marke
         show(world, OPEN, 0.45, 0.48)
         world.run(2.1)
     assert {order.style.value for order in sent(world)} == {"ioc"}
+
+
+def posted(world: World) -> list[Any]:
+    return [order for order in sent(world) if order.style.value == "post_only"]
+
+
+def working(world: World, venue: str = "kalshi") -> list[Any]:
+    return world.venues[venue].open_orders()
+
+
+def test_11_2_a_leg_whose_hedge_became_dearer_than_the_edge_rests_no_longer_and_does_not_come_back():
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    dearer = edge_ticks(life)
+    assert dearer > 0
+    show(world, POLY, 0.52, 0.51 + dearer // 100 / 100)
+    world.run(0.1)
+    assert not working(world)
+    trade(world, 200)
+    world.run(20)
+    assert life.legs[0].held == 0
+    assert len(posted(world)) == 1
+    check(world)
+
+
+def test_a_leg_rests_no_longer_than_its_hedge_has_a_book_and_what_filled_is_still_hedged():
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    trade(world, 10)
+    world.run(0.2)
+    held = life.legs[0].held
+    assert held == 10 * ONE
+    world.quote(structs.replace(world.books[POLY], ts_ns=world.now_ns, version=world.now_ns + 1, no_asks=(),
+                               yes_bids=()))  # fmt: skip
+    world.run(0.1)
+    assert not working(world)
+    trade(world, 200)
+    world.run(30)
+    assert life.legs[0].held == held
+    assert not life.uneven(world.desk.baskets.tolerance(life))
+    check(world)
+
+
+def test_a_leg_that_rests_is_pulled_when_only_risk_that_shrinks_is_allowed():
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    world.board.post(safe_mode("arb", "a person wants to look", world.now_ns))
+    show(world, KALSHI, 0.40, 0.62)
+    world.run(0.1)
+    assert not working(world)
+    world.run(20)
+    assert (len(posted(world)), life.state) == (1, State.ABANDONED)
+
+
+def test_11_7_what_follows_a_part_fill_stays_set_aside_to_the_last_contract():
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    taker = life.legs[1]
+    trade(world, 10)
+    world.run(0.3)
+    assert 0 < taker.held < life.lots
+    free, alone = (world.desk.trading.free_nano(world.engine, but=but)["polymarket"] for but in (None, life))
+    assert alone - free == pytest.approx(taker.planned_nano * (life.lots - taker.held) / life.lots, abs=1)
+
+
+def test_a_leg_of_an_ended_market_whose_cancels_go_astray_is_cancelled_until_it_ends():
+    """The basket waits for the end of what rests before it is given up."""
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    cancels = []
+    carry_out = world.carry_out
+
+    def lossy(command):
+        if isinstance(command, CancelOrder):
+            cancels.append(command)
+            if len(cancels) <= 2:
+                world.at(world.now_ns + 3 * SECOND // 2, lambda: world._ask(world.venues["kalshi"], command.client_id))
+                return
+        carry_out(command)
+
+    world.carry_out = lossy
+    world.resolve(POLY, 0)
+    world.run(30)
+    assert not working(world)
+    assert len(cancels) > 2
+    assert life.state is State.ABANDONED
+
+
+def test_a_second_attempt_asks_for_what_is_missing_where_takers_pay_in_contracts_and_makers_nothing():
+    world, name = opened(settings=KNOWS), outcome_id(POLY, Outcome.NO)
+    for _ in range(30):
+        show(world, POLY, 0.52, 0.50)
+        world.now_ns += 1
+        world.feed(Print(name, world.now_ns, 4_800, 30 * ONE, True))
+        world.run(1)
+    cross(world)
+    world.run(8)
+    (life,) = world.desk.baskets.lives.values()
+    assert [(order.instrument, order.lots) for order in posted(world)] == [(name, life.lots)] * 2

@@ -264,14 +264,18 @@ class Trading:
     # Money
 
     def free_nano(self, view: View, but: Life | None = None) -> dict[str, NanoUsd]:
-        """Return what each venue has free, less what legs under way, but those of one, have not spent (arb 11.7)."""
+        """Return what each venue has free, less what legs under way, but those of one, have not spent (arb 11.7).
+
+        What a leg will follow the fill of a resting one with stays set aside to its last contract.
+        """
         free = {venue: _nano(view.free(venue, asset) or 0, asset) for venue, asset in self._cash.items()}
         for life in self._baskets.lives.values():
             if life.state is not State.WORKING or life is but:
                 continue
             for at, leg in enumerate(life.legs):
-                if not leg.tries and at not in life.groups[0]:
-                    free[leg.market.venue] -= leg.planned_nano
+                if at not in life.groups[0]:
+                    open_lots = max(life.lots - leg.held - life.rest_of(at), 0)
+                    free[leg.market.venue] -= -(-leg.planned_nano * open_lots // max(life.lots, 1))
         return free
 
     def _totals(self, view: View) -> Mapping[str, NanoUsd]:

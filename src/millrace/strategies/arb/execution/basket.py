@@ -202,6 +202,15 @@ class Life(msgspec.Struct, kw_only=True):
         """Return what orders of a leg may still buy of its outcome."""
         return sum(order.rest for order in self.orders.values() if order.leg == leg and order.buys and not order.other)
 
+    @property
+    def resting(self) -> list[str]:
+        """The orders of a leg that rests."""
+        return [
+            key
+            for key, order in self.orders.items()
+            if order.role is Role.LEG and self.legs[order.leg].style is Style.MAKER
+        ]
+
     def live(self, leg: int) -> bool:
         """Tell whether a leg has an order that has not ended."""
         return any(order.leg == leg for order in self.orders.values())

@@ -25,6 +25,7 @@ from millrace.orders.opportunity import intent_key
 from millrace.orders.positions import CLOSING
 from millrace.strategies.arb.execution.basket import EXPOSED, NEXT, Life, Role, State, WorkingOrder, emptied
 from millrace.strategies.arb.execution.counting import booked, closed, count_capital, count_naked, edge_ticks
+from millrace.strategies.arb.execution.hedge import may_rest
 from millrace.strategies.arb.execution.prices import Prices
 from millrace.strategies.arb.execution.repair import Trade, Way, chosen, worth_trading
 from millrace.strategies.arb.execution.settings import SECOND_NS, ExecutionSettings
@@ -75,7 +76,7 @@ class Baskets:
             leg = int(place.position.leg)
             life.legs[leg].tries, life.legs[leg].target = 1, place.lots
             self._note(life, place.key, WorkingOrder(leg, Role.LEG, other=False, buys=True, rest=place.lots))
-        life.wait_ns = life.opened_ns + self._patience_ns(maker=self._lead_rests(life))
+        life.wait_ns = life.opened_ns + self._patience_ns(maker=bool(life.resting))
         return self._step(life, State.WORKING, life.opened_ns)
 
     def drop(self, key: str) -> Life | None:
@@ -140,10 +141,10 @@ class Baskets:
         return out
 
     def quoted(self, market: InstrumentId, view: View) -> list[Intent]:
-        """Take a new book: a basket that waited for one may go on."""
+        """Take a new book: a basket that waited for one may go on, and a leg that rests may have lost its hedge."""
         out: list[Intent] = []
-        for life in [life for life in self.lives.values() if life.state is State.WORKING and life.first_fill_ns]:
-            if any(leg.market == market for leg in life.legs):
+        for life in [life for life in self.lives.values() if life.state is State.WORKING]:
+            if (life.first_fill_ns or life.resting) and any(leg.market == market for leg in life.legs):
                 out += self.advance(life, view)
         return out
 
@@ -166,7 +167,11 @@ class Baskets:
         if key not in life.orders:
             return
         if update.state.is_terminal:
-            del life.orders[key], self._of[key]
+            ended = life.orders.pop(key)
+            del self._of[key]
+            if life.orders and ended.role is Role.LEG and life.legs[ended.leg].style is Style.MAKER:
+                # The takers that hedge it are on their way still, with a time of their own.
+                life.cancelling, life.wait_ns = False, update.ts_ns + self._patience_ns(maker=False)
         elif life.cancelling and (update.state is OrderState.UNKNOWN or update.previous is update.state):
             # Its cancel met an unknown order or was put off.
             life.cancelling, life.wait_ns = False, update.ts_ns + SECOND_NS
@@ -214,7 +219,7 @@ class Baskets:
     def _work(self, life: Life, view: View) -> list[Intent]:
         now_ns = view.now_ns
         if any(leg.ended for leg in life.legs):
-            return self._begin_repair(life, view) if life.traded else self._cancel(life) or self._settle(life, view)
+            return self._cut_short(life, view)
         out: list[Intent] = []
         life.awaiting = False
         for stage in range(1, len(life.groups)):
@@ -226,15 +231,23 @@ class Baskets:
             if not self._follow(life, life.groups[stage], share, view, out):
                 return out + self._begin_repair(life, view)
         if life.orders:
+            if life.resting and not self._hedged(life, view):
+                return out + self._cancel(life)
             if life.wait_ns and life.wait_ns > now_ns:
                 return out
-            if life.wait_ns == 0 and not out:
+            if life.wait_ns == 0 and (life.resting or not out):
                 return out + self._late(life, view)
             return out
         if life.awaiting and now_ns <= self._window_ends_ns(life):
             life.wait_ns = self._window_ends_ns(life) + 1
             return out
         return out + self._settle(life, view)
+
+    def _cut_short(self, life: Life, view: View) -> list[Intent]:
+        """Go on with a basket of which a market has ended: what rests is taken back, and its end is awaited."""
+        if life.traded:
+            return self._begin_repair(life, view)
+        return self._cancel(life) if life.orders else self._settle(life, view)
 
     def _window_ends_ns(self, life: Life) -> int:
         """Return until when a next leg may leave; what was decided anew after a fill has its own time."""
@@ -289,7 +302,10 @@ class Baskets:
         return self._move(life, State.HEDGED, view.now_ns)
 
     def _post_again(self, life: Life, leg: int, view: View) -> list[Intent]:
-        """Post the rest of a maker leg once more at a price of now, never above the plan's (arb 7.5)."""
+        """Post the rest of a maker leg once more at a price of now, never above the plan's (arb 7.5).
+
+        Not without a hedge: then what is left is decided anew.
+        """
         one, fact = life.legs[leg], self.prices.facts[life.legs[leg].market]
         rest = life.lots - one.held
         rest -= rest % fact.lot
@@ -297,7 +313,7 @@ class Baskets:
         if life.attempts >= self.settings.maker_attempts or rest < fact.min_lots or quote is None:
             return []
         ticks = maker_ticks(quote, one.proposition, fact, 0)
-        if ticks is None:
+        if ticks is None or not self._hedged(life, view):
             return []
         life.attempts += 1
         trade = Trade(leg, buys=True, other=False, lots=rest, ticks=min(ticks, one.limit_ticks))
@@ -356,10 +372,12 @@ class Baskets:
         return all(order.role is not Role.LEG for order in life.orders.values())
 
     def _cancel(self, life: Life) -> list[Intent]:
+        """Take orders back, of a basket whose lead rests that one alone: the takers on their way are its hedge."""
         if life.cancelling or not life.orders:
             return []
         life.cancelling = True
-        return [Cancel(self.strategy, key, "leg_policy") for key in life.orders]
+        keys = (life.state is State.WORKING and life.resting) or list(life.orders)
+        return [Cancel(self.strategy, key, "leg_policy") for key in keys]
 
     # Sending
 
@@ -372,26 +390,24 @@ class Baskets:
         proposition = one.proposition.negation if trade.other else one.proposition
         one.tries += 1
         maker = role is Role.LEG and one.style is Style.MAKER
-        lots = self._gross(trade, proposition)
+        lots = self._gross(trade, proposition, maker=maker)
         place = order_of(self.strategy, life, trade, proposition, one.tries, role, lots, maker=maker)
         self._note(life, place.key, WorkingOrder(trade.leg, role, trade.other, trade.buys, trade.lots))
-        life.cancelling = False
-        if role is Role.LEG and (maker or not self._lead_rests(life)):
-            life.wait_ns = view.now_ns + self._patience_ns(maker=maker)
+        if maker or not life.resting:
+            life.cancelling = False
+            if role is Role.LEG:
+                life.wait_ns = view.now_ns + self._patience_ns(maker=maker)
         return [place]
 
-    def _gross(self, trade: Trade, proposition: Proposition) -> Lots:
+    def _gross(self, trade: Trade, proposition: Proposition, *, maker: bool) -> Lots:
         """Return the lots to ask for, so that those wanted arrive where the fee is kept back in contracts."""
         fact = self.prices.facts[proposition.market]
         if fact.fees is None or not trade.buys or not fact.fees.in_shares:
             return trade.lots
-        return fact.fees.gross_lots(trade.ticks, trade.lots, lot=fact.lot)
+        return fact.fees.gross_lots(trade.ticks, trade.lots, lot=fact.lot, maker=maker)
 
-    @staticmethod
-    def _lead_rests(life: Life) -> bool:
-        return any(
-            order.role is Role.LEG and life.legs[order.leg].style is Style.MAKER for order in life.orders.values()
-        )
+    def _hedged(self, life: Life, view: View) -> bool:
+        return may_rest(self.strategy, life, self.prices, self.settings, self.tolerance(life), view)
 
     def _patience_ns(self, *, maker: bool) -> int:
         return round((self.settings.maker_timeout_sec if maker else self.settings.poll_timeout_sec) * SECOND_NS)

@@ -1,0 +1,40 @@
+"""Whether a leg may go on resting: only while what would follow its fill can be had, and is worth having.
+
+A resting order is met when the market moves, and the book of its hedge has often moved first: a fill that can be hedged
+no more, or only at a loss, is the one that comes (arb 7.4, 11.2). So it is taken back when the hedge is gone, not when
+it has filled.
+"""
+
+from millrace.core.fee_terms import PAYOUT_TICKS
+from millrace.core.ids import SubPosition
+from millrace.core.instrument import Lots
+from millrace.core.permission import Level
+from millrace.core.strategy import View
+from millrace.strategies.arb.execution.basket import Life
+from millrace.strategies.arb.execution.counting import edge_ticks
+from millrace.strategies.arb.execution.prices import Prices
+from millrace.strategies.arb.execution.settings import ExecutionSettings
+
+
+def may_rest(
+    strategy: str, life: Life, prices: Prices, settings: ExecutionSettings, tolerance: Lots, view: View
+) -> bool:
+    """Tell whether new risk is allowed, and the other legs are there within the drift and for less than the edge.
+
+    Of a leg that lacks no more than `tolerance` nothing is asked.
+    """
+    for at in life.groups[0]:
+        position = SubPosition(strategy, life.legs[at].proposition.instrument, life.group, str(at))
+        if view.standing_of(position).level >= Level.REDUCE_ONLY:
+            return False
+    dearer, drift = 0, round(settings.drift * PAYOUT_TICKS)
+    for at in (leg for group in life.groups[1:] for leg in group):
+        one = life.legs[at]
+        lots = life.lots - one.held - life.rest_of(at)
+        if lots <= tolerance:
+            continue
+        walk = prices.buy(one.proposition, lots, view)
+        if walk is None or walk.ticks - one.limit_ticks > drift:
+            return False
+        dearer += walk.ticks - one.limit_ticks
+    return dearer <= edge_ticks(life)
