@@ -331,3 +331,22 @@ def test_a_second_attempt_asks_for_what_is_missing_where_takers_pay_in_contracts
     world.run(8)
     (life,) = world.desk.baskets.lives.values()
     assert [(order.instrument, order.lots) for order in posted(world)] == [(name, life.lots)] * 2
+
+
+def test_nothing_rests_or_is_taken_of_a_basket_whose_mapping_was_lost():
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    life.downgraded = True
+    world.run(0.3)
+    show(world, KALSHI, 0.40, 0.62)
+    world.run(0.1)
+    assert not working(world)
+    world.run(20)
+    assert (len(sent(world)), life.state) == (1, State.ABANDONED)
+
+
+def test_7_1_a_second_attempt_posts_where_a_first_one_would():
+    world = begun()
+    show(world, KALSHI, 0.40, 0.66)
+    world.run(6)
+    assert [order.limit_ticks for order in posted(world)] == [3_900, 3_800]

@@ -118,7 +118,8 @@ def test_every_available_knob_reaches_a_field_of_its_record():
         *(f"arb_economics.{name}" for name in ("aggressiveness_ticks", "maker_timeout_sec", "maker_attempts")),
         *(f"arb_mapping.{name}" for name in ("strict_confidence", "fallback_confidence", "fallback_enabled")),
         "arb_mapping.sanity_edge",
-        *("arb_execution.naked_risk_charge", "arb_holding.lock_rate_per_year"),
+        *(f"arb_execution.{name}" for name in ("naked_risk_charge", "aggressiveness_ticks")),
+        "arb_holding.lock_rate_per_year",
     }  # other parts' figures
     assert fields - nested == {knob.key for knob in KNOBS.values() if knob.available}
 

@@ -78,6 +78,10 @@ def test_2_2_the_market_view_hears_a_skew_and_forgets_it_at_a_start():
     view.hear(Measured(clock_skew.FIGURE, "kalshi", 1.5, NOON))
     view.hear(Measured("disk_free_bytes", "polymarket", 1.0, NOON))
     assert view.firewall.snapshot()["binary"]["ahead_ns"] == {"kalshi": 1_500_000_000}
+    for value in (9 * 3_600.0, -9 * 3_600.0):
+        view.hear(Measured(clock_skew.FIGURE, "kalshi", value, NOON))
+        corrected_ns = view.firewall.snapshot()["binary"]["ahead_ns"]["kalshi"]
+        assert corrected_ns == math.copysign(5 * SECOND, value), "what halts a venue makes no time of it good"
     view.hear(Started(restart=False, ts_ns=NOON))
     assert view.firewall.snapshot()["binary"]["ahead_ns"] == {}
 

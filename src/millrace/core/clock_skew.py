@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 FIGURE: Final = "clock_skew_sec"
 """The figure that tells a venue's lead in seconds, at least and with its sign; its subject is the venue."""
+MOST_SEC: Final = 5.0
+"""A clock that is off by more is wrong: its venue is halted (runtime 2.20), and nothing is corrected beyond it."""
 WINDOW_NS: Final = 60 * 1_000_000_000
 """Answers older than this count no more."""
 DRIFT_PPM: Final = 500

@@ -124,7 +124,8 @@ class MarketView:
         """
         if isinstance(event, Measured):
             if event.name == clock_skew.FIGURE:
-                self.firewall.skewed(event.subject, event.value)
+                most_sec = clock_skew.MOST_SEC
+                self.firewall.skewed(event.subject, min(max(event.value, -most_sec), most_sec))
             return []
         if isinstance(event, Started):
             self.firewall.skewed(None, 0.0)

@@ -18,7 +18,6 @@ from millrace.risk.playbooks_facts import STORAGE
 from millrace.risk.playbooks_row import Act, Action, Case, Playbook, Predicate, Rung, Scopes
 
 _SECOND_NS: Final = 1_000_000_000
-_SKEW_HALT_SEC: Final = 5.0
 _CAUTION: Final = 0.5
 _MINUTE_NS: Final = 60 * _SECOND_NS
 
@@ -50,7 +49,7 @@ class Figure(msgspec.Struct, frozen=True):
         return self.is_bad(value) + (self.worse is not None and not abs(value) <= self.worse)
 
 
-CLOCK_SKEW: Final = Figure(clock_skew.FIGURE, bad=1.0, good=0.5, worse=_SKEW_HALT_SEC, step=0.05)
+CLOCK_SKEW: Final = Figure(clock_skew.FIGURE, bad=1.0, good=0.5, worse=clock_skew.MOST_SEC, step=0.05)
 """By how many seconds, at least, a venue's clock is ahead of ours; negative where it is behind."""
 COMMIT_P99: Final = Figure("ledger_commit_p99_ms", bad=50.0, good=5.0)
 """The 99th percentile of the durations of the ledger's commits of the last 60 s."""
@@ -155,7 +154,7 @@ CLOCK_SKEW_BOOK: Final = Playbook(
     lambda facts: tuple(subject for name, subject in facts.readings if name == CLOCK_SKEW.name),
     rungs=(
         Rung("clocks differ by more than 1 s", _skew_over(CLOCK_SKEW.bad), (_caution(_venue),), for_ns=30 * _SECOND_NS),
-        Rung("clocks differ by more than 5 s", _skew_over(_SKEW_HALT_SEC), (_halt(_venue), _PAGE)),
+        Rung("clocks differ by more than 5 s", _skew_over(clock_skew.MOST_SEC), (_halt(_venue), _PAGE)),
     ),
     recovered=_in_step,
     hold_ns=_MINUTE_NS,

@@ -43,7 +43,11 @@ class ArbSettings(msgspec.Struct, frozen=True, kw_only=True):
             maker_timeout_sec=self.execution.maker_timeout_sec,
             maker_attempts=self.execution.maker_attempts,
         )
-        execution = msgspec.structs.replace(self.execution, naked_risk_charge=self.economics.hold_charge)
+        execution = msgspec.structs.replace(
+            self.execution,
+            naked_risk_charge=self.economics.hold_charge,
+            aggressiveness_ticks=self.lanes.aggressiveness_ticks,
+        )
         holding = msgspec.structs.replace(self.holding, lock_rate_per_year=self.economics.lock_rate_per_year)
         return msgspec.structs.replace(self, economics=economics, execution=execution, holding=holding)
 

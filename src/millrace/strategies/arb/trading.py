@@ -171,7 +171,7 @@ class Trading:
 
         It is the same basket under the same decision, so neither its own claim nor its cooldown stands against it.
         """
-        found = rest_of(life, self._baskets.prices, view)
+        found = None if life.downgraded else rest_of(life, self._baskets.prices, view)
         if found is None:
             return False
         basket, claim = self._proved(found), self._judge.exposure.claims.get(life.key)

@@ -312,7 +312,7 @@ class Baskets:
         quote = self.prices.quote(one.market, view)
         if life.attempts >= self.settings.maker_attempts or rest < fact.min_lots or quote is None:
             return []
-        ticks = maker_ticks(quote, one.proposition, fact, 0)
+        ticks = maker_ticks(quote, one.proposition, fact, self.settings.aggressiveness_ticks)
         if ticks is None or not self._hedged(life, view):
             return []
         life.attempts += 1

@@ -19,10 +19,12 @@ from millrace.strategies.arb.execution.settings import ExecutionSettings
 def may_rest(
     strategy: str, life: Life, prices: Prices, settings: ExecutionSettings, tolerance: Lots, view: View
 ) -> bool:
-    """Tell whether new risk is allowed, and the other legs are there within the drift and for less than the edge.
+    """Tell whether new risk is allowed and the proof stands, and the others are there within drift and edge.
 
     Of a leg that lacks no more than `tolerance` nothing is asked.
     """
+    if life.downgraded:
+        return False
     for at in life.groups[0]:
         position = SubPosition(strategy, life.legs[at].proposition.instrument, life.group, str(at))
         if view.standing_of(position).level >= Level.REDUCE_ONLY:

@@ -26,6 +26,7 @@ class ExecutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     the first fill and a next leg; `poll_timeout_sec` when an order without an end is cancelled. A surplus within
     `tolerance_share` of the basket, or within `tolerance_contracts`, is no reason to trade. `max_repair_loss` is a
     share of the surplus' cost; `parallel_naked_usd` the cost that legs of one venue may have under way together.
+    Where a resting leg is posted again is known by detection, and stands here for it (`ArbSettings.judged`).
     """
 
     drift: float = 0.03
@@ -34,6 +35,7 @@ class ExecutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     maker_timeout_sec: float = 5.0
     maker_more_sec: float = 3.0
     maker_attempts: int = 2
+    aggressiveness_ticks: int = 2
     tolerance_share: float = 0.02
     tolerance_contracts: float = 1.0
     max_repair_loss: float = 0.03
