@@ -51,6 +51,7 @@ _KEYS: Final[dict[str, InFlight]] = {
     **dict.fromkeys(("arb_combo.reporting", "arb_combo.processes"), "restart"),
     **dict.fromkeys(("quoting.overrides", "quoting.min_tick_ms", "quoting.look_ms"), "always"),
     **dict.fromkeys(("quoting_risk_guards.daily_loss", "quoting_market_guard.daily_loss"), "tighten"),
+    **dict.fromkeys(("quoting_risk_guards.enabled", "quoting_market_guard.enabled"), "tighten"),  # they hold the caps
     "quoting_queue_aware.own_in_book": "restart",
     "quoting_pipeline.sample_stage_tracing": "restart",
 }
@@ -88,7 +89,10 @@ def strategy_of(key: str) -> str:
 
 
 def tightens(before: Scalar, after: Scalar) -> bool:
-    """Tell whether a cap becomes stricter: lower, or one where there was none; nothing or less is none."""
+    """Tell whether a cap becomes stricter: lower, or one where there was none; nothing or less is none.
+
+    A guard that is switched on is a cap where there was none.
+    """
     was, now = _cap(before), _cap(after)
     return now is not None and (was is None or now < was)
 

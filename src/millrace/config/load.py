@@ -18,7 +18,15 @@ from millrace.config.env_file import EnvFile, given_twice, read_env
 from millrace.config.knob import Knob
 from millrace.config.knobs import IGNORED_PREFIXES, KNOBS, LEGACY, SWITCHES, find_knob
 from millrace.config.knobs_quoting import COMPAT, PREFIX, PROFILE, compat_values, read_overrides
-from millrace.config.parse import UnknownChoiceError, UnusableError, from_switch, from_text, from_typed, wanted
+from millrace.config.parse import (
+    TooLargeError,
+    UnknownChoiceError,
+    UnusableError,
+    from_switch,
+    from_text,
+    from_typed,
+    wanted,
+)
 from millrace.config.profiles import PROFILES
 from millrace.config.rules import Values, against_instrument, apply_rules, clamp
 from millrace.config.settings import (
@@ -188,9 +196,10 @@ def _value(one: Given, knob: Knob, below: Setting, notices: list[Notice]) -> Sca
     except UnusableError as error:
         lenient = one.layer in _LENIENT or isinstance(error, UnknownChoiceError)
         shown = "set" if knob.secret else repr(one.raw)
+        must = str(error) if isinstance(error, TooLargeError) else wanted(knob)
         if not lenient:
-            raise OperatorError(f"{one.where}: {knob.key} must be {wanted(knob)}, not {shown}") from None
-        text = f"{knob.key} must be {wanted(knob)}, not {shown}; kept {below.value} ({one.where})"
+            raise OperatorError(f"{one.where}: {knob.key} must be {must}, not {shown}") from None
+        text = f"{knob.key} must be {must}, not {shown}; kept {below.value} ({one.where})"
         notices.append(Notice("warning", "unusable", knob.key, text))
         return None
 

@@ -8,12 +8,16 @@ others. The environment has no part in it: what changes a running program is sai
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from millrace.config.load import Given, read_given
 from millrace.config.settings import Notice
 from millrace.config.toml_file import read_toml
 from millrace.core.events import Scalar
 from millrace.core.failure import OperatorError
+
+REPLACED: Final = frozenset({"unusable", "out_of_range", "clamped", "adjusted"})
+"""Codes of notices that say that another value holds than the one that was written."""
 
 
 def read_patch(path: Path | None, chosen: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], tuple[Notice, ...]]:
@@ -23,8 +27,21 @@ def read_patch(path: Path | None, chosen: Mapping[str, Scalar]) -> tuple[dict[st
     """
     lines = [Given(entry.name, entry.value, "file", entry.where) for entry in (read_toml(path) if path else [])]
     lines += [Given(name, value, "command line", f"--set {name}") for name, value in chosen.items()]
-    values, notices, problems = read_given(lines)
-    problems += [notice.text for notice in notices if notice.code == "unusable"]
+    values, notices, problems = _read(lines)
     if problems:
         raise OperatorError("nothing was asked of the program:\n  " + "\n  ".join(problems))
     return values, tuple(notices)
+
+
+def read_asked(asked: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return the values of a request by key; raises OperatorError that names every problem."""
+    values, _, problems = _read([Given(name, value, "command line", f"asked {name}") for name, value in asked.items()])
+    if problems:
+        raise OperatorError("; ".join(problems))
+    return values
+
+
+def _read(lines: list[Given]) -> tuple[dict[str, Scalar], list[Notice], list[str]]:
+    """Return values, notices and problems; a value that a start would replace by another is a problem here."""
+    values, notices, problems = read_given(lines)
+    return values, notices, [*problems, *(notice.text for notice in notices if notice.code in REPLACED)]

@@ -338,8 +338,16 @@ def build_executors(
 
 def follow_settings(settings: Settings, program: Program, executors: Executors) -> None:
     """Have executors go by what may change in flight of that which they took from the settings."""
+    terms = executor_terms(settings, program)
     for venue, executor in executors.by_venue.items():
-        executor.go_by(_valid_for_ns(settings, program, venue), _batches(settings, program, venue))
+        executor.go_by(*terms[venue])
+
+
+def executor_terms(settings: Settings, program: Program) -> dict[str, tuple[int | None, BatchRules]]:
+    """Return what executors take of the settings that may change in flight, by venue: longest wait (ns) and batches."""
+    return {
+        venue: (_valid_for_ns(settings, program, venue), _batches(settings, program, venue)) for venue in program.venues
+    }
 
 
 def _budget(settings: Settings, program: Program, venue: str) -> CallBudget:
