@@ -7,10 +7,12 @@ from msgspec import structs
 from test_arb_desk import EASY, KALSHI, ONE, POLY, check, cross, opened, rows, show
 
 from arb_world import SECOND, Fate, World
+from millrace.core.binary_events import StreamReset
 from millrace.core.codec import decode_state, encode_state
 from millrace.core.commands import CancelOrder, Submit
 from millrace.core.events import Print, Started
 from millrace.core.instrument import Outcome, outcome_id
+from millrace.core.permission import Level, Scope, ScopeKind
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.basket import State
 from millrace.strategies.arb.execution.counting import edge_ticks
@@ -350,3 +352,21 @@ def test_7_1_a_second_attempt_posts_where_a_first_one_would():
     show(world, KALSHI, 0.40, 0.66)
     world.run(6)
     assert [order.limit_ticks for order in posted(world)] == [3_900, 3_800]
+
+
+def test_a_leg_does_not_rest_where_its_hedge_may_not_leave():
+    world = begun()
+    stop = structs.replace(safe_mode("arb", "it does not answer", world.now_ns), id="outage", level=Level.HALT,
+                           scope=Scope(ScopeKind.VENUE, "polymarket"))  # fmt: skip
+    world.board.post(stop)
+    show(world, KALSHI, 0.40, 0.62)
+    world.run(0.1)
+    assert not working(world)
+
+
+def test_a_leg_does_not_rest_in_a_book_that_nobody_knows():
+    world = begun()
+    world.feed(StreamReset("kalshi", world.now_ns))
+    show(world, POLY, 0.52, 0.50)
+    world.run(0.1)
+    assert not working(world)

@@ -19,16 +19,20 @@ from millrace.strategies.arb.execution.settings import ExecutionSettings
 def may_rest(
     strategy: str, life: Life, prices: Prices, settings: ExecutionSettings, tolerance: Lots, view: View
 ) -> bool:
-    """Tell whether new risk is allowed and the proof stands, and the others are there within drift and edge.
+    """Tell whether new risk is allowed, hedges may leave and the proof stands, and the books allow it.
 
+    These are the leg's own, which must be known, and those of the others: within the drift, and for less than the edge.
     Of a leg that lacks no more than `tolerance` nothing is asked.
     """
     if life.downgraded:
         return False
-    for at in life.groups[0]:
-        position = SubPosition(strategy, life.legs[at].proposition.instrument, life.group, str(at))
-        if view.standing_of(position).level >= Level.REDUCE_ONLY:
+    leads = life.groups[0]
+    for at, one in enumerate(life.legs):
+        level = view.standing_of(SubPosition(strategy, one.proposition.instrument, life.group, str(at))).level
+        if level >= (Level.REDUCE_ONLY if at in leads else Level.HALT):
             return False
+    if any(prices.quote(life.legs[at].market, view) is None for at in leads):
+        return False
     dearer, drift = 0, round(settings.drift * PAYOUT_TICKS)
     for at in (leg for group in life.groups[1:] for leg in group):
         one = life.legs[at]
