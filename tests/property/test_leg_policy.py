@@ -171,3 +171,22 @@ def assert_order_and_time(world: World, legs: list[Place], policy: LegPolicy) ->
         assert later[0] - world.first_fill_ns <= 3 * SECOND
     for leg in legs:
         assert sum(place.key.startswith(f"{leg.key}/unwind") for _, place in world.sent) <= UNWINDS
+
+
+def test_an_order_that_is_known_again_is_cancelled_again() -> None:
+    """While it was unknown its cancel may have come to nothing, and no news tells that."""
+    legs = [
+        Place(at, side, 5, 100, Style.LIMIT, SubPosition("s", at, "cross/F/b", str(number)), False, f"k{number}", "leg")
+        for number, (at, side) in enumerate(((InstrumentId("x", "A"), Side.BUY), (InstrumentId("y", "B"), Side.SELL)))
+    ]
+    legging, now_ns = Legging(), SECOND
+    first = sorted(legging.begin("s", "plan", legs, LegPolicy(Finish.HOLD, (2.0, 1.0), (90,) * 2, (80,) * 2), now_ns))
+
+    def cancelled() -> list[str]:
+        return [one.key for _, found in legging.due(legging.next_ns or 0) for one in found if isinstance(one, Cancel)]
+
+    assert cancelled() == first == ["k0"]
+    for previous, state in ((OrderState.OPEN, OrderState.UNKNOWN), (OrderState.UNKNOWN, OrderState.OPEN)):
+        now_ns = (legging.next_ns or now_ns) + 1
+        legging.heard(OrderUpdate("k0", legs[0], state, previous, 0, 0, 0, 0, 0, 0, None, "", now_ns))
+        assert cancelled() == first

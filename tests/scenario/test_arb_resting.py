@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from test_arb_desk import EASY, KALSHI, ONE, POLY, check, cross, opened, rows, show
+from test_arb_desk import EASY, FACTS, KALSHI, ONE, PAIR, POLY, check, cross, opened, rows, show
 
 from arb_world import SECOND, Fate, World
 from millrace.core.binary_events import StreamReset
 from millrace.core.codec import decode_state, encode_state
 from millrace.core.commands import CancelOrder, Submit
 from millrace.core.events import Print, Started
-from millrace.core.instrument import Outcome, outcome_id
+from millrace.core.instrument import InstrumentId, Outcome, outcome_id
 from millrace.core.permission import Level, Scope, ScopeKind
 from millrace.strategies.arb.economics.settings import EconomicsSettings
 from millrace.strategies.arb.execution.basket import State
 from millrace.strategies.arb.execution.counting import edge_ticks
-from millrace.strategies.arb.model import Style
+from millrace.strategies.arb.model import Proposition, Style
 from millrace.strategies.arb.outcomes import safe_mode
 from millrace.strategies.arb.telemetry.rows import REST, RestRow
 
@@ -299,7 +299,8 @@ def test_11_7_what_follows_a_part_fill_stays_set_aside_to_the_last_contract():
     assert alone - free == pytest.approx(taker.planned_nano * (life.lots - taker.held) / life.lots, abs=1)
 
 
-def test_a_leg_of_an_ended_market_whose_cancels_go_astray_is_cancelled_until_it_ends():
+@pytest.mark.parametrize("lost_ns", [SECOND, 3 * SECOND // 2])
+def test_a_leg_of_an_ended_market_whose_cancels_go_astray_is_cancelled_until_it_ends(lost_ns):
     """The basket waits for the end of what rests before it is given up."""
     world = begun()
     (life,) = world.desk.baskets.lives.values()
@@ -310,7 +311,7 @@ def test_a_leg_of_an_ended_market_whose_cancels_go_astray_is_cancelled_until_it_
         if isinstance(command, CancelOrder):
             cancels.append(command)
             if len(cancels) <= 2:
-                world.at(world.now_ns + 3 * SECOND // 2, lambda: world._ask(world.venues["kalshi"], command.client_id))
+                world.at(world.now_ns + lost_ns, lambda: world._ask(world.venues["kalshi"], command.client_id))
                 return
         carry_out(command)
 
@@ -370,3 +371,24 @@ def test_a_leg_does_not_rest_in_a_book_that_nobody_knows():
     show(world, POLY, 0.52, 0.50)
     world.run(0.1)
     assert not working(world)
+
+
+def test_two_baskets_of_one_cycle_may_both_have_a_leg_that_rests():
+    """What was found has its legs as takers; what was decided of it has not."""
+    more = [structs.replace(fact, market=InstrumentId(fact.market.venue, f"{fact.market.symbol}2"), event=f"{fact.event}2")
+            for fact in FACTS]  # fmt: skip
+    sides = [Proposition(fact.market) for fact in more]
+    pair = structs.replace(PAIR.pairs[0], group_id="m2", mapping_id="m2", left=sides[0], right=sides[1])
+    world = opened(*FACTS, *more, rules=structs.replace(PAIR, pairs=(*PAIR.pairs, pair)), settings=KNOWS)
+    for _ in range(30):
+        for market in (KALSHI, more[0].market):
+            show(world, market, 0.40, 0.62)
+            world.now_ns += 1
+            world.feed(Print(outcome_id(market, Outcome.YES), world.now_ns, 3_800, 30 * ONE, True))
+        world.run(1)
+    cross(world)
+    show(world, more[0].market, 0.40, 0.62)
+    show(world, more[1].market, 0.52, 0.50)
+    world.run(0.5)
+    assert {order.instrument.symbol for order in posted(world)} == {"A/YES", "A2/YES"}
+    assert len({row.cycle for row in rows(world) if row.verdict == "opened"}) == 1

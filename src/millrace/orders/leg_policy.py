@@ -131,8 +131,10 @@ class Legging:
         if update.state.is_terminal:
             if key in basket.live:
                 basket.live.remove(key)
-        elif basket.cancelled and (update.state is OrderState.UNKNOWN or update.previous is update.state):
-            # Its cancel met an unknown order or was put off; ask for it once more.
+        elif basket.cancelled and (
+            OrderState.UNKNOWN in {update.state, update.previous} or update.previous is update.state
+        ):
+            # Its cancel met an unknown order, or was put off: while one is unknown nobody tells how its cancel ended.
             basket.cancelled, basket.deadline_ns = False, update.ts_ns + basket.policy.gap_ns
         return self._advance(basket, update.ts_ns)
 

@@ -101,13 +101,14 @@ class Trading:
         self._pending.clear()
         self._claim_what_is_held()
         out: list[Intent] = []
-        decisions = [self._decided(basket, view) for basket in candidates]
-        for decision in (one for one in decisions if not one.opened):
-            out += self._reject(decision, view)
+        decisions = [(self._decided(basket, view), basket) for basket in candidates]
+        for decision, _ in decisions:
+            if not decision.opened:
+                out += self._reject(decision, view)
         begun = False
-        by_value = sorted((one for one in decisions if one.opened), key=_by_value)
-        for decision in self._judge.ranking.turns(by_value, lambda one: one.basket, self.cycles):
-            last = self._decided(_as_found(candidates, decision.basket), view) if begun else decision
+        by_value = sorted((one for one in decisions if one[0].opened), key=lambda one: _by_value(one[0]))
+        for decision, as_found in self._judge.ranking.turns(by_value, lambda one: one[0].basket, self.cycles):
+            last = self._decided(as_found, view) if begun else decision
             if last.opened:
                 out += self._open(last, view)
                 begun = True
@@ -322,12 +323,6 @@ def _is_open(life: Life) -> bool:
 
 def _by_value(decision: Decision) -> tuple[int, str]:
     return -(decision.expected_nano or 0), decision.basket.direction
-
-
-def _as_found(candidates: list[Basket], decided: Basket) -> Basket:
-    """Return the candidate at the size at which it was found."""
-    names = (decided.direction, decided.style, decided.lane, decided.rule)
-    return next(one for one in candidates if (one.direction, one.style, one.lane, one.rule) == names)
 
 
 def _nano(money: int, asset: str) -> NanoUsd:

@@ -172,8 +172,10 @@ class Baskets:
             if life.orders and ended.role is Role.LEG and life.legs[ended.leg].style is Style.MAKER:
                 # The takers that hedge it are on their way still, with a time of their own.
                 life.cancelling, life.wait_ns = False, update.ts_ns + self._patience_ns(maker=False)
-        elif life.cancelling and (update.state is OrderState.UNKNOWN or update.previous is update.state):
-            # Its cancel met an unknown order or was put off.
+        elif life.cancelling and (
+            OrderState.UNKNOWN in {update.state, update.previous} or update.previous is update.state
+        ):
+            # Its cancel met an unknown order, or was put off; while nothing is known of an order its end is not told.
             life.cancelling, life.wait_ns = False, update.ts_ns + SECOND_NS
 
     def tolerance(self, life: Life) -> Lots:
