@@ -392,3 +392,26 @@ def test_two_baskets_of_one_cycle_may_both_have_a_leg_that_rests():
     world.run(0.5)
     assert {order.instrument.symbol for order in posted(world)} == {"A/YES", "A2/YES"}
     assert len({row.cycle for row in rows(world) if row.verdict == "opened"}) == 1
+
+
+@pytest.mark.parametrize("smaller", [False, True])
+def test_8_7_a_basket_filled_as_was_foretold_but_for_what_may_be_left_unless_it_was_made_smaller(smaller):
+    world = begun()
+    (life,) = world.desk.baskets.lives.values()
+    ends: list[Any] = []
+    learnt = world.desk.judge.ended
+    world.desk.judge.ended = lambda end: (ends.append(end), learnt(end))[1]
+    planned = life.lots
+    show(world, KALSHI, 0.40, 0.62, 30 if smaller else 100)
+    show(world, POLY, 0.52, 0.50, 30 if smaller else 100)
+    if not smaller:
+        trade(world, 200)
+    world.run(15)
+    assert life.state is State.HEDGED
+    # A fee in contracts leaves some dust.
+    assert life.lots - ONE < life.matched < life.lots
+    assert (life.lots < planned) == smaller
+    for market in (KALSHI, POLY):
+        world.resolve(market, 10_000)
+    world.run(1)
+    assert [end.filled for end in ends] == [not smaller]

@@ -65,7 +65,7 @@ class Outcomes:
                 position=life.key, lane=lane, rule=life.rule, contracts=contracts, cost=life.peak_nano / _NANO,
                 realized=life.cash_nano / _NANO, expected=(life.expected_nano or 0) / _NANO,
                 slippage=row.slippage_nano / _NANO / contracts if contracts else 0.0,
-                filled=outcome is Outcome.COMPLETED and life.most_matched >= life.lots,
+                filled=outcome is Outcome.COMPLETED and life.most_matched >= life.whole_lots,
                 hours=(view.now_ns - life.opened_ns) / _HOUR_NS,
             )
         )  # fmt: skip

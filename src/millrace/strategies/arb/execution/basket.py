@@ -109,6 +109,7 @@ class LegLife(msgspec.Struct, kw_only=True):
 class Life(msgspec.Struct, kw_only=True):
     """One basket. `group` is the name of its sub-positions, `groups` the legs that leave together, in their order.
 
+    `whole_lots` must match for it to have filled as was foretold: all of the first size but what may be left.
     `wait_ns` is the next time at which it asks for something; 0 while only news can. `diverged`: a leg paid otherwise
     than the proof allows. `closing`: an exit was decided, so what is held is given back as prices allow. `rows` counts
     its rows so far, `again_ns` is when its rest was decided anew, `awaiting` says that a next leg waits for a book, and
@@ -138,6 +139,7 @@ class Life(msgspec.Struct, kw_only=True):
     groups: list[list[int]]
     state: State = State.PLANNED
     moves: int = 0
+    whole_lots: Lots = 0
     stage: int = 1
     attempts: int = 1
     tries: int = 0

@@ -72,6 +72,7 @@ class Baskets:
     def begin(self, life: Life, places: Iterable[Place]) -> Book:
         """Take a basket whose first orders leave with its plan; returns what that plan writes down when it begins."""
         self.lives[life.key] = self._groups[life.group] = life
+        life.whole_lots = life.lots - self.tolerance(life)
         for place in places:
             leg = int(place.position.leg)
             life.legs[leg].tries, life.legs[leg].target = 1, place.lots
