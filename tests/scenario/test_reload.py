@@ -119,8 +119,11 @@ def test_caps_are_tightened_in_flight_and_loosened_at_a_start(run: Run) -> None:
     assert ask(run, stops__daily_loss_cap_usd=400.0, slots__daily_loss_limit_usd=2.5).ok
     assert not ask(run, slots__daily_loss_limit_usd=3.0).ok
     assert not ask(run, stops__total_failures=0).ok, "0 is no limit"
-    assert ask(run, stops__total_failures=4).ok
+    assert ask(run, stops__total_failures=4, stops__allocated_capital_usd=5_000.0).ok
     play(run)
+    drawdown = run.status()["guards"]["drawdown"]
+    assert drawdown, "capital that was allocated in flight is watched from then on, with the fills before it"
+    assert all(abs(row["drawdown_ratio"]) < 0.05 for row in drawdown.values())
     run.close()
     assert replay(run.folder).divergence is None
 

@@ -44,6 +44,27 @@ def test_it_is_off_until_capital_is_allocated():
     assert desk.engine.interest().deadline_ns is None
 
 
+def test_capital_allocated_while_a_position_is_held_knows_what_was_paid_for_it():
+    """Books that began with the capital once took the sale of the position for a short, and its proceeds for profit."""
+    desk = at(floor(None), 0.2)
+    desk.restarted(*guards())
+    assert desk.engine.interest().deadline_ns is not None, "it looks without waiting for another fill"
+    desk.wait(QUARTER)
+    shown = desk.engine.guards[1].status(desk.engine)["grid"]
+    assert shown["drawdown_ratio"] == 0.0
+    assert shown["pnl_usd"] == pytest.approx(0.0, abs=10.0)
+    assert at(desk, 0.19).standing() == {FOURTH: Level.CAUTION}
+    desk.restarted(*guards(None))
+    assert desk.engine.guards[1].status(desk.engine) == {}
+    assert desk.engine.interest().deadline_ns is None
+
+
+def test_capital_of_less_than_can_be_counted_is_the_least_that_can():
+    desk = at(floor(1e-12), 0.19)
+    assert desk.standing() == {HALT: Level.HALT}
+    assert desk.engine.fault is None
+
+
 def test_the_tiers_are_those_of_2_17():
     desk = floor()
     assert at(desk, 0.1951).standing() == {}

@@ -238,3 +238,16 @@ def test_an_event_of_another_day_without_a_timer_begins_the_day():
     desk.now_ns += DAY_NS + SECOND_NS
     desk.price(0.18)
     assert pnl(desk) == 0.0
+
+
+def test_a_cap_of_less_than_can_be_counted_is_the_least_that_can():
+    """Its share of nothing once ended the program that was asked for its status."""
+    desk = floor(1e-12)
+    assert desk.want() == REFUSED
+    desk = Floor(*guards())
+    desk.price(0.2)
+    desk.trade(1_000.0)
+    desk.restarted(*guards(daily_loss_cap_usd=1e-12, worst_case_share=0.001))
+    desk.price(0.1)
+    assert desk.engine.guards[1].status(desk.engine)["global"]["loss_cap_used_ratio"] > 1.0
+    assert desk.standing()[HALT] is Level.HALT

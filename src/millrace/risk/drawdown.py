@@ -21,7 +21,7 @@ from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.instrument import Instrument
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind
 from millrace.core.strategy import Interest
-from millrace.risk.profit import Dollars, Exposure, by_name, dollars, usd
+from millrace.risk.profit import Dollars, Exposure, by_name, cap_dollars, usd
 from millrace.risk.settings import StopsSettings
 
 SAMPLE_NS: Final = 900 * 10**9
@@ -55,18 +55,21 @@ class _Saved(msgspec.Struct):
 
 
 class Drawdown:
-    """A `Guard`; without allocated capital it does nothing."""
+    """A `Guard`; without allocated capital it only books fills.
+
+    Capital may be allocated while positions are held; books that began then would take the sale of one for a short.
+    """
 
     name = "drawdown"
 
     def __init__(self, instruments: Sequence[Instrument], settings: StopsSettings) -> None:
         self.settings = settings
         allocated = settings.allocated_capital_usd
-        self._allocated = None if allocated is None else dollars(allocated)
+        self._allocated = None if allocated is None else cap_dollars(allocated)
         self._instruments = by_name(instruments)
         self._next_ns: int | None = None
         self._courses: dict[str, _Course] = {}
-        self.reads: tuple[type, ...] = () if allocated is None else (OrderUpdate, Timer, Measured, Operator)
+        self.reads: tuple[type, ...] = (OrderUpdate,) if allocated is None else (OrderUpdate, Timer, Measured, Operator)
 
     def observe(self, seen: Seen, view: GuardView) -> list[Verdict]:
         """Book fills, take the samples that are due, and notice an operator's word."""
@@ -180,12 +183,12 @@ class Drawdown:
 
     def interest(self) -> Interest:
         """Return when the next sample is due."""
-        return Interest(deadline_ns=self._next_ns)
+        return Interest(deadline_ns=None if self._allocated is None else self._next_ns)
 
     def status(self, view: GuardView) -> dict[str, Any]:
         """Return the strategies: `millrace_drawdown_ratio`, the tier, and what they won or lost in all."""
         shown = {}
-        for name, course in self._courses.items():
+        for name, course in self._courses.items() if self._allocated is not None else ():
             value = self._value(course, view)
             shown[name] = {
                 "drawdown_ratio": self._ratio(course, view),

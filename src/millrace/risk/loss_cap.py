@@ -25,7 +25,7 @@ from millrace.core.guard import GuardView, Seen, Verdict
 from millrace.core.instrument import Instrument, Outcome, Ticks, outcome_id
 from millrace.core.permission import Level, ReasonCode, Recovery, Restriction, Scope, ScopeKind, scopes_of
 from millrace.core.strategy import Bound, Field, Interest
-from millrace.risk.profit import Dollars, Exposure, by_name, dollars, in_dollars, usd
+from millrace.risk.profit import Dollars, Exposure, by_name, cap_dollars, in_dollars, usd
 from millrace.risk.settings import StopsSettings
 
 DAY_NS: Final = 86_400 * 10**9
@@ -65,7 +65,7 @@ class LossCap:
             ScopeKind.STRATEGY: settings.strategy_loss_cap_usd,
             ScopeKind.LANE: settings.lane_loss_cap_usd,
         }
-        self._caps = {kind: dollars(cap) for kind, cap in wanted.items() if cap is not None}
+        self._caps = {kind: cap_dollars(cap) for kind, cap in wanted.items() if cap is not None}
         self._instruments = by_name(instruments)
         self._worse_ppm = round(settings.worst_case_share * _PPM)
         self._stale_ns = round(settings.stale_mark_sec * 1e9)

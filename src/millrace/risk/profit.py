@@ -26,6 +26,11 @@ def dollars(usd: float) -> Dollars:
     return round(usd * 10**DOLLAR_DECIMALS)
 
 
+def cap_dollars(usd: float) -> Dollars:
+    """Return a cap in USD as an exact amount, of at least one unit: losses are told as shares of it."""
+    return max(1, dollars(usd))
+
+
 def usd(amount: Dollars) -> float:
     """Return an amount as USD for people."""
     return amount / 10.0**DOLLAR_DECIMALS
