@@ -1,6 +1,7 @@
 """Whatever fails of calls that carry several items, each was executed once and is known (quoting 8, runtime 2.15)."""
 
 from collections import Counter
+from random import Random
 
 import pytest
 
@@ -8,6 +9,7 @@ import faulty_line as toy
 from faulty_amends import Amender, nervous_quotes
 from millrace.capacity.batch_rules import BatchRules, OpBatch
 from millrace.core.events import AmendRefused, CancelRefused, OrderAccepted, OrderRejected, OrderUnknown, RejectReason
+from millrace.core.failure import WorldError
 from millrace.sim.faults import CALL_FAULTS, ITEM_FAULTS, Fault, FaultMenu
 from millrace.sim.venue_log import Accepted
 from millrace.world.folder.recovery import check_agreement
@@ -89,3 +91,33 @@ def test_nothing_overtakes_a_batch_and_it_overtakes_nothing():
     world.run_to_the_end(1_000)
     assert {tuple(kinds) for kinds in arrivals.values()} == {("place",), ("place", "cancel")}
     assert not any(isinstance(event, CancelRefused) for event, _ in world.steps)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_port_that_raises_before_or_after_it_sent(seed, monkeypatch):
+    """All items of the call are asked about, the other calls of that moment leave, and nothing is kept for ever."""
+    monkeypatch.setattr("millrace.shell.executor._FAILURES_NS", -1)  # or a second failure halts the venue
+    draws, raised = Random(seed), Counter[str]()
+    menu = FaultMenu(seed, 50_000, longest_delay_ns=5 * toy.SECOND)
+    world = toy.make_world(400, menu, burst=12, batches=TENS, breakers=True)
+    for name in ("place", "cancel", "send_batch", "ask_order"):
+        does = getattr(world.line, name)
+
+        def does_or_raises(*call, name=name, does=does):
+            draw = draws.random()
+            if draw < 0.08:
+                raised[name] += 1
+                raise WorldError("no route to the venue")
+            does(*call)
+            if draw < 0.16:
+                raised[name] += 1
+                raise ValueError("a bug in the codec")
+
+        setattr(world.line, name, does_or_raises)
+    world.run_to_the_end(3_000)
+    assert raised["send_batch"] > 2
+    assert_as_wanted(world)
+    world.run(5)
+    calls = world.executor.calls
+    assert calls is not None
+    assert (len(calls), calls.batches._under_way, world.executor.waiting) == (0, {}, 0)
