@@ -127,6 +127,13 @@ def test_a_cap_is_not_loosened_by_a_detour(run: Run, asked: dict[str, Any]) -> N
     assert "may be tightened while the program runs; to loosen it, start the program with it" in answer.message
 
 
+def test_a_ramp_that_was_taken_back_is_not_begun_anew_by_a_switch(run: Run) -> None:
+    """Off and on again once put every symbol on the pipeline, whatever an operator or the ramp had said (quoting 8)."""
+    answer = ask(run, quoting_pipeline__enabled=False)
+    assert not answer.ok
+    assert "quoting_ramp pct=0" in answer.message
+
+
 def test_what_holds_no_cap_stays_free_and_a_tighter_one_is_taken(run: Run) -> None:
     for text in (
         "BTC/USDT:risk_guards.daily_loss=10 ETH/USDT:emit.levels=2",

@@ -53,6 +53,7 @@ _KEYS: Final[dict[str, InFlight]] = {
     **dict.fromkeys(("quoting_risk_guards.daily_loss", "quoting_market_guard.daily_loss"), "tighten"),
     **dict.fromkeys(("quoting_risk_guards.enabled", "quoting_market_guard.enabled"), "tighten"),  # they hold the caps
     "quoting_queue_aware.own_in_book": "restart",
+    "quoting_pipeline.enabled": "restart",  # off and on again would begin the ramp at its first step, past a roll-back
     "quoting_pipeline.sample_stage_tracing": "restart",
 }
 _INSTEAD: Final = {
@@ -60,6 +61,7 @@ _INSTEAD: Final = {
     "slots.enabled": "`millrace ask pause` stops its entries",
     "arb.enabled": "`millrace kill --scope strategy:arb` stops the desk",
     "quoting.enabled": "`millrace ask quoting_ramp pct=0`, or a kill of strategy:quoting, stops it",
+    "quoting_pipeline.enabled": "`millrace ask quoting_ramp pct=0` gives every symbol back to the frozen quoter",
 }
 _STRATEGY: Final = {"arb": "arb", "quoting": "quoting"}
 
