@@ -132,8 +132,8 @@ def test_the_program_has_the_guard_with_the_same_limits() -> None:
         overrides={"arb.enabled": "true", "arb_exposure.total_usd": "77", "prediction.markets": "40"}
     )
     (guard,) = [one for one in build_program(settings).engine.guards if isinstance(one, ExposureGuard)]
-    assert guard._settings == settings.arb.exposure
-    assert guard._settings.total_usd == 77.0
+    assert guard.settings == settings.arb.exposure
+    assert guard.settings.total_usd == 77.0
 
 
 def test_an_operator_sees_a_quote_taken_apart() -> None:
