@@ -185,11 +185,12 @@ class Pulse:
         return self._next_ns if self._watch.throttled(self._instrument.venue) else None
 
     def due(self, now_ns: int) -> list[Query]:
-        """Return the question that is due now; one at a time waits or is under way, and a lost one for two seconds."""
+        """Return the question that is due now; one at a time is under way, and a lost one for two seconds."""
         if self.next_ns is None or now_ns < self._next_ns:
             return []
+        waits_ns = None if self._due_ns is None else now_ns - self._due_ns
         self._next_ns = now_ns + _SECOND_NS
-        if self._due_ns is not None and (self._left_ns is None or now_ns - self._left_ns < 2 * _SECOND_NS):
+        if waits_ns is not None and waits_ns < 2 * _SECOND_NS:
             return []
         self._due_ns, self._left_ns = now_ns, None
         return [Query(self._instrument, probe_id(self._instrument.venue))]
